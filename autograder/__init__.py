@@ -1,0 +1,1 @@
+"""The machine: builds notebooks, grades submissions, writes reports. See docs/architecture.md."""

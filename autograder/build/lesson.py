@@ -1,0 +1,233 @@
+"""A lesson, `course/lessons/MODULE.md`, as a row of pieces: prose, code, and places for exercises.
+
+The text is jupytext's Markdown. Three comments are ours:
+
+    <!-- exercise: ID -->    alone on its line: the exercise's solution cell and check cell stand here
+    <!-- quiz: ID -->        alone on its line: the questions, the answers and their check stand here
+    <!-- rating: ID -->      anywhere in the prose: points, minutes and difficulty, from the syllabus
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+import jupytext
+
+from autograder.errors import ContentError
+from course.syllabus import Exercise, Module, Quiz
+
+
+@dataclass(frozen=True)
+class Prose:
+    line: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code cell. A demo shows something, and is left out in grading; any other is run."""
+
+    line: int
+    source: str
+    demo: bool
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """Where an exercise or a quiz stands."""
+
+    line: int
+    kind: Literal["exercise", "quiz"]
+    id: str
+
+
+Piece = Prose | Code | Placeholder
+
+_DIRECTIVE = re.compile(r"<!--\s*(?P<kind>\w+)\s*:\s*(?P<id>[^\s>]+)\s*-->")
+_FENCE = re.compile(r"(?P<ticks>`{3,})\s*(?P<language>[^\s`]*)\s*(?P<options>[^`]*)")
+_REGION = re.compile(r"<!--\s*#(?P<end>end)?(?:region|md|markdown|raw)\b.*-->")
+_OPTIONS = {"": False, 'tags=["demo"]': True}
+# Languages whose blocks stay in the prose. Of many others (bash, html, ...) jupytext makes a code cell.
+_SHOWN = ("", "console", "json", "py", "pycon", "text", "yaml")
+
+
+def parse(text: str, module: Module, source: str) -> tuple[Piece, ...]:
+    """The pieces of a lesson, in order. `source` is the file as error messages name it.
+
+    Raises ContentError, naming file and line: a comment that names no exercise of the module, or one twice,
+    out of the syllabus's order, or not alone on its line; an exercise without its place or its rating;
+    a fence that would become another cell than its author meant.
+    """
+    lesson = _Lesson(module, source)
+    pieces = tuple(piece for chunk in lesson.chunks(text) for piece in lesson.pieces(chunk))
+    lesson.check_complete(last_line=text.count("\n") + 1)
+    return pieces
+
+
+def rating(exercise: Exercise) -> str:
+    """The line that tells a student what to expect of an exercise."""
+    circles = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
+    points = "1 point" if exercise.points == 1 else f"{exercise.points:g} points"
+    return f"**{points} · about {exercise.minutes} minutes · difficulty {circles}**"
+
+
+@dataclass(frozen=True)
+class _Fence:
+    line: int
+    demo: bool
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """The text between two placeholders, the fences in it that become code cells, and what follows it."""
+
+    line: int
+    text: str
+    fences: Sequence[_Fence]
+    placeholder: Placeholder | None
+
+
+class _Lesson:
+    """One pass over the lines of one lesson."""
+
+    def __init__(self, module: Module, source: str) -> None:
+        self.module, self.source = module, source
+        self.expected = {exercise.id: exercise for exercise in module.graded}
+        self.placed: dict[str, int] = {}
+        self.rated: dict[str, int] = {}
+
+    def fail(self, line: int, message: str) -> NoReturn:
+        raise ContentError(f"{self.source}, line {line}: {message}")
+
+    def chunks(self, text: str) -> Iterator[_Chunk]:
+        start, lines, fences = 1, list[str](), list[_Fence]()
+        region = details = 0  # the line where the open one begins
+        ticks = ""  # the backticks that close the open fence
+        number = 0
+        for number, line in enumerate(text.splitlines(), start=1):
+            if ticks:
+                ticks = "" if line.rstrip() == ticks else ticks
+            elif fence := _FENCE.fullmatch(line.rstrip()):
+                ticks = fence["ticks"]
+                if not region and (found := self._fence(number, fence, details)):
+                    fences.append(found)
+            elif marker := _REGION.fullmatch(line.strip()):
+                region = 0 if marker["end"] else number
+            else:
+                details = self._details(number, line, details)
+                if placeholder := self._placeholder(number, line):
+                    if opened := region or details:
+                        self.fail(
+                            number, f"a place for {placeholder.id!r} inside what begins in line {opened}."
+                        )
+                    yield _Chunk(start, "\n".join(lines), fences, placeholder)
+                    start, lines, fences = number + 1, [], []
+                    continue
+                line = self._with_ratings(number, line)
+            lines.append(line)
+        if opened := region or details:
+            self.fail(opened, "this region or <details> is never closed.")
+        if ticks:
+            self.fail(number, f"a code block is never closed: end it with {ticks}.")
+        yield _Chunk(start, "\n".join(lines), fences, None)
+
+    def _details(self, number: int, line: str, opened: int) -> int:
+        """The line of the <details> that is open after this line, 0 for none."""
+        for tag in re.findall(r"<(/?)details\b", line):
+            opened = 0 if tag else number
+        return opened
+
+    def _fence(self, number: int, fence: re.Match[str], details: int) -> _Fence | None:
+        """The code cell that jupytext makes of a fence, if it makes one."""
+        language, options = fence["language"], fence["options"].strip()
+        if language in _SHOWN:
+            return None
+        if language != "python":
+            self.fail(number, f"a block of {language!r} may become a code cell: write ```python or ```text.")
+        if details:
+            self.fail(number, "a ```python block would become a cell and cut <details> in two: write ```py.")
+        if options not in _OPTIONS:
+            known = " or ".join(f"```python {option}".rstrip() for option in _OPTIONS)
+            self.fail(number, f"unknown options {options!r} of a code cell: write {known}.")
+        return _Fence(number, _OPTIONS[options])
+
+    def _placeholder(self, number: int, line: str) -> Placeholder | None:
+        for directive in _DIRECTIVE.finditer(line):
+            kind, id = directive["kind"], directive["id"]
+            if kind not in ("exercise", "quiz", "rating"):
+                self.fail(number, f"unknown comment {directive[0]!r}: write exercise, quiz or rating.")
+            exercise = self.expected.get(id)
+            if exercise is None:
+                known = ", ".join(self.expected)
+                self.fail(number, f"{directive[0]!r}: module {self.module.id!r} has only {known}.")
+            if kind == "rating":
+                continue
+            if line.strip() != directive[0]:
+                self.fail(number, f"{directive[0]!r} must stand alone on its line.")
+            is_quiz = isinstance(exercise, Quiz)
+            if is_quiz != (kind == "quiz"):
+                right = "a quiz" if is_quiz else "an exercise"
+                self.fail(number, f"{id!r} is {right} in the syllabus: write `{right.split()[1]}: {id}`.")
+            self._place(number, id)
+            return Placeholder(number, "quiz" if is_quiz else "exercise", id)
+        return None
+
+    def _place(self, number: int, id: str) -> None:
+        if id in self.placed:
+            self.fail(number, f"{id!r} has its place in line {self.placed[id]} already: remove one.")
+        order = list(self.expected)
+        if later := [other for other in self.placed if order.index(other) > order.index(id)]:
+            self.fail(
+                number,
+                f"{id!r} comes after {later[0]!r}, but the syllabus has it before: use the syllabus's order.",
+            )
+        self.placed[id] = number
+
+    def _with_ratings(self, number: int, line: str) -> str:
+        def replace(directive: re.Match[str]) -> str:
+            if directive["kind"] != "rating":
+                return directive[0]
+            self.rated[directive["id"]] = number
+            return rating(self.expected[directive["id"]])
+
+        return _DIRECTIVE.sub(replace, line)
+
+    def pieces(self, chunk: _Chunk) -> Iterator[Piece]:
+        fences = iter(chunk.fences)
+        for cell in self._cells(chunk):
+            if cell.cell_type == "markdown" and cell.source.strip():
+                yield Prose(chunk.line, cell.source)
+            elif cell.cell_type == "code":
+                fence = next(fences, None)
+                if fence is None:
+                    self.fail(
+                        chunk.line, "jupytext finds a code cell after this line that is no ```python block."
+                    )
+                yield Code(fence.line, cell.source, fence.demo)
+        if left := next(fences, None):
+            self.fail(
+                left.line, "jupytext does not make a code cell of this block: put blank lines around it."
+            )
+        if chunk.placeholder:
+            yield chunk.placeholder
+
+    def _cells(self, chunk: _Chunk) -> list[Any]:
+        if not chunk.text.strip():
+            return []
+        try:
+            return list(jupytext.reads(chunk.text, fmt="md").cells)
+        except Exception as error:  # jupytext has no exception of its own
+            self.fail(chunk.line, f"jupytext cannot read the text from here on: {str(error).splitlines()[0]}")
+
+    def check_complete(self, last_line: int) -> None:
+        for id, exercise in self.expected.items():
+            kind = "quiz" if isinstance(exercise, Quiz) else "exercise"
+            if id not in self.placed:
+                self.fail(last_line, f"the lesson has no place for {id!r}: add `<!-- {kind}: {id} -->`.")
+            if id not in self.rated:
+                self.fail(
+                    self.placed[id], f"{id!r} has no rating line: add `<!-- rating: {id} -->` before it."
+                )

@@ -1,0 +1,201 @@
+"""A module's notebook, composed of its lesson, its questions and an answer to each exercise.
+
+The answers are a parameter: stubs make the students' notebook, solutions a solved one, and solutions with
+their markers the source notebook that nbgrader releases from. All else is equal in the three.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.build.lesson import Code, Piece, Prose, parse
+from autograder.build.questions import (
+    Question,
+    answers_source,
+    questions_text,
+    read_answers,
+    read_questions,
+)
+from autograder.build.stub import Solution, read_solution
+from autograder.course_root import CourseRoot
+from autograder.errors import ContentError, UsageError
+from course.syllabus import Exercise, Module, Quiz
+
+NBGRADER_SCHEMA = 3
+
+Style = Literal["stub", "solved", "marked"]
+
+
+def stub_sources(root: CourseRoot, module: str) -> dict[str, str]:
+    """Exercise id → the source of its cell as a student first sees it; raises ContentError."""
+    return _sources(root, module, "stub")
+
+
+def solved_sources(root: CourseRoot, module: str) -> dict[str, str]:
+    """Exercise id → the source of its cell with the reference solution, the quiz answered from the keys."""
+    return _sources(root, module, "solved")
+
+
+def marked_sources(root: CourseRoot, module: str) -> dict[str, str]:
+    """Like `solved_sources`, with the markers left in: nbgrader makes its release from these."""
+    return _sources(root, module, "marked")
+
+
+def compose(root: CourseRoot, module: str, answers: Mapping[str, str] | None = None) -> NotebookNode:
+    """The notebook of a module; `answers` (exercise id → source of its cell) replace its stubs.
+
+    The same files and answers give the same notebook: cell ids come from what a cell is for, and no cell has
+    outputs. Raises ContentError where the course's files are wrong, UsageError for an answer to no exercise.
+    """
+    plan = root.module(module)
+    answered = dict(answers or {})
+    if unknown := [id for id in answered if id not in {exercise.id for exercise in plan.graded}]:
+        raise UsageError(
+            f"There is no exercise {unknown[0]!r} in module {module!r}: correct the answer's id."
+        )
+    sources = {**stub_sources(root, module), **answered}
+    cells = _Cells(module)
+    for piece in lesson_pieces(root, plan):
+        match piece:
+            case Prose():
+                cells.markdown("prose", piece.source)
+            case Code():
+                cells.code(piece.source, demo=piece.demo)
+            case _:
+                exercise = plan.exercise(piece.id)
+                if isinstance(exercise, Quiz):
+                    text = questions_text(exercise.title, questions(root, plan, exercise))
+                    cells.markdown("questions", text)
+                cells.exercise(exercise, sources[exercise.id])
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    metadata = {
+        "course": {"module": module, "title": plan.title},
+        "kernelspec": kernel,
+        "language_info": {"name": "python"},
+    }
+    notebook: NotebookNode = nbformat.from_dict(  # type: ignore[no-untyped-call]
+        {"cells": cells.made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    )
+    return notebook
+
+
+def dump(notebook: NotebookNode) -> bytes:
+    """The bytes of a notebook file: keys sorted, one line a source line, a newline at the end."""
+    text: str = nbformat.writes(notebook, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
+    return (text.rstrip("\n") + "\n").encode()
+
+
+def check_source(exercise: Exercise) -> str:
+    """The check cell: `check(NAME, ...)`, or `check(answers, quiz=ID)`."""
+    if isinstance(exercise, Quiz):
+        return f'check({", ".join(exercise.defines)}, quiz="{exercise.id}")'
+    return f"check({', '.join(exercise.defines)})"
+
+
+def lesson_pieces(root: CourseRoot, plan: Module) -> tuple[Piece, ...]:
+    path = root.lesson(plan.id)
+    return parse(_read(root, plan.id, "lesson"), plan, root.relative(path))
+
+
+def read_module_solution(root: CourseRoot, plan: Module) -> Solution:
+    """The module's solution; raises ContentError, also for a region that belongs to no exercise."""
+    path = root.relative(root.solution(plan.id))
+    solution = read_solution(_read(root, plan.id, "solution"), path)
+    defined = {name for exercise in plan.exercises for name in exercise.defines}
+    for region in solution.regions:
+        if region.name not in defined:
+            raise ContentError(
+                f"{path}, line {region.begin}: {region.name!r} has a solution region, but no exercise of "
+                f"module {plan.id!r} defines it: add it to the syllabus, or remove the markers."
+            )
+    return solution
+
+
+def questions(root: CourseRoot, plan: Module, quiz: Quiz) -> tuple[Question, ...]:
+    path = root.quiz(plan.id)
+    return read_questions(path, quiz.id, root.relative(path))
+
+
+def _read(root: CourseRoot, module: str, kind: Literal["lesson", "solution"]) -> str:
+    path = root.lesson(module) if kind == "lesson" else root.solution(module)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ContentError(
+            f"{root.relative(path)}, the {kind} of module {module!r}, cannot be read ({reason}): "
+            "write it, or take the module out of the syllabus."
+        ) from None
+
+
+def _sources(root: CourseRoot, module: str, style: Style) -> dict[str, str]:
+    plan = root.module(module)
+    solution = read_module_solution(root, plan)
+    cut = {"stub": solution.stub, "solved": solution.solved, "marked": solution.marked}[style]
+    sources = {exercise.id: cut(exercise.defines) for exercise in plan.exercises}
+    if plan.quiz:
+        asked = questions(root, plan, plan.quiz)
+        keys = root.keys(module)
+        answers = None if style == "stub" else read_answers(keys, asked, root.relative(keys))
+        source = answers_source(asked, answers)
+        if style == "marked":
+            source = f"### BEGIN SOLUTION\n{source}\n### END SOLUTION"
+        sources[plan.quiz.id] = source
+    return sources
+
+
+class _Cells:
+    """The cells made so far. Ids count from the last exercise, so that an edit renumbers one section only."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self.section = module
+        self.counts: dict[str, int] = {}
+        self.made: list[dict[str, Any]] = []
+
+    def markdown(self, role: str, source: str) -> None:
+        self._add(self._numbered(role), "markdown", source, {})
+
+    def code(self, source: str, *, demo: bool) -> None:
+        role, metadata = ("demo", {"tags": ["demo"]}) if demo else ("code", {})
+        self._add(self._numbered(role), "code", source, metadata)
+
+    def exercise(self, exercise: Exercise, source: str) -> None:
+        self.section, self.counts = f"{self.module}-{exercise.id}", {}
+        solution = _nbgrader(exercise.id, solution=True)
+        self._add(f"{self.section}-solution", "code", source, {"deletable": False, "nbgrader": solution})
+        points = int(exercise.points) if exercise.points == int(exercise.points) else exercise.points
+        check = {**_nbgrader(f"check_{exercise.id}", grade=True, locked=True), "points": points}
+        metadata = {"deletable": False, "editable": False, "nbgrader": check}
+        self._add(f"{self.section}-check", "code", check_source(exercise), metadata)
+
+    def _numbered(self, role: str) -> str:
+        self.counts[role] = self.counts.get(role, 0) + 1
+        return f"{self.section}-{role}-{self.counts[role]}"
+
+    def _add(self, id: str, kind: Literal["markdown", "code"], source: str, metadata: dict[str, Any]) -> None:
+        cell = {"cell_type": kind, "id": _cell_id(id), "metadata": metadata, "source": source}
+        self.made.append(cell | ({"execution_count": None, "outputs": []} if kind == "code" else {}))
+
+
+def _nbgrader(
+    grade_id: str, *, grade: bool = False, locked: bool = False, solution: bool = False
+) -> dict[str, Any]:
+    return {
+        "grade": grade,
+        "grade_id": grade_id,
+        "locked": locked,
+        "schema_version": NBGRADER_SCHEMA,
+        "solution": solution,
+        "task": False,
+    }
+
+
+def _cell_id(id: str) -> str:
+    """`id`, or where it is longer than the 64 characters that nbformat allows, its start and a digest."""
+    return id if len(id) <= 64 else f"{id[:51]}-{hashlib.sha256(id.encode()).hexdigest()[:12]}"

@@ -1,0 +1,86 @@
+"""Where a course's files lie: solutions, suites and keys are in no distribution, but in a checkout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.errors import ContentError, UsageError
+from course.syllabus import Module, Syllabus, SyllabusError, load
+
+SYLLABUS = Path("course", "syllabus.yaml")
+
+
+@dataclass(frozen=True)
+class CourseRoot:
+    """A checkout of the course: the folder that holds `course/`, `solutions/` and `autograder/hidden/`.
+
+    The properties and methods say where a file belongs, not that it is there.
+    """
+
+    path: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> CourseRoot:
+        """The course that `start` (by default the current folder) lies in; raises UsageError."""
+        origin = (start or Path.cwd()).resolve()
+        for folder in (origin, *origin.parents):
+            if (folder / SYLLABUS).is_file() and (folder / "solutions").is_dir():
+                return cls(folder)
+        raise UsageError(
+            f"No course was found in {origin} or above it (a folder with {SYLLABUS.as_posix()} and "
+            "solutions/): go into the course's folder, or name it with --course-root."
+        )
+
+    @property
+    def syllabus(self) -> Syllabus:
+        """The validated syllabus; raises ContentError with file and line."""
+        try:
+            return load(self.path / SYLLABUS)
+        except SyllabusError as error:
+            raise ContentError(str(error)) from None
+
+    def module(self, id: str) -> Module:
+        """The syllabus's module with this id; raises UsageError."""
+        try:
+            return self.syllabus.module(id)
+        except KeyError:
+            known = ", ".join(module.id for module in self.syllabus.modules)
+            raise UsageError(f"The syllabus has no module {id!r}: choose one of {known}.") from None
+
+    @property
+    def exercises(self) -> Path:
+        return self.path / "exercises"
+
+    @property
+    def hidden(self) -> Path:
+        return self.path / "autograder" / "hidden"
+
+    def exercise_notebook(self, module: str) -> Path:
+        return self.exercises / f"{module}.ipynb"
+
+    def lesson(self, module: str) -> Path:
+        return self.path / "course" / "lessons" / f"{module}.md"
+
+    def quiz(self, module: str) -> Path:
+        """The questions; their keys are in `keys`."""
+        return self.path / "course" / "quizzes" / f"{module}.yaml"
+
+    def solution(self, module: str) -> Path:
+        return self.path / "solutions" / f"{module}.py"
+
+    def suite(self, module: str) -> Path:
+        return self.hidden / f"{module}.py"
+
+    def mistakes(self, module: str) -> Path:
+        return self.hidden / "mistakes" / f"{module}.py"
+
+    def variants(self, module: str) -> Path:
+        return self.hidden / "variants" / f"{module}.py"
+
+    def keys(self, module: str) -> Path:
+        return self.hidden / "keys" / f"{module}.yaml"
+
+    def relative(self, file: Path) -> str:
+        """How messages name a file of the course: from the root, with forward slashes."""
+        return file.relative_to(self.path).as_posix() if file.is_relative_to(self.path) else str(file)

@@ -1,0 +1,1 @@
+"""From a submission's cells to its Result, in the trusted process."""

@@ -1,0 +1,70 @@
+"""Names the mistake: which of the known ones gives, call by call, exactly the student's answers?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from course.syllabus import Exercise
+
+from ..results import NamedMistake
+from ..testing import Answer
+from .student import InProcess, Student
+from .suite import Test, run_test
+from .trace import Trace, same_behaviour
+
+if TYPE_CHECKING:
+    from .exercise import Attempt, Setting
+
+SECONDS = 5.0  # for one exercise; a mistake not tried by then is not named
+
+
+def diagnose(
+    setting: Setting, exercise: Exercise, attempts: Sequence[Attempt]
+) -> list[NamedMistake]:
+    """The known mistakes whose behaviour is the student's: one, or several that cannot be told apart.
+
+    A candidate gives the student's answers on every test that the student failed, and passes every test
+    that the student passed. The student's answers must differ from the reference's.
+    """
+    candidates = setting.reference.mistakes.get(exercise.id, [])
+    if not candidates:
+        return []
+    deadline = time.monotonic() + SECONDS
+    failed = [attempt for attempt in attempts if not attempt.passed]
+    passed = [attempt for attempt in attempts if attempt.passed]
+    if _answers_alike(setting, setting.reference.namespace, failed):
+        return []
+    named = []
+    for candidate in candidates:
+        if time.monotonic() > deadline:
+            break
+        namespace = setting.reference.with_answer(candidate)
+        if _answers_alike(setting, namespace, failed) and _passes(setting, namespace, passed):
+            named.append(candidate)
+    return [_named(candidate) for candidate in named]
+
+
+def _answers_alike(setting: Setting, namespace: dict[str, object], attempts: Sequence[Attempt]) -> bool:
+    student = Student(InProcess(namespace, setting.device))
+    for attempt in attempts:
+        trace, _ = _behaviour(setting, student, attempt.test)
+        if not same_behaviour(attempt.trace, trace):
+            return False
+    return True
+
+
+def _passes(setting: Setting, namespace: dict[str, object], attempts: Sequence[Attempt]) -> bool:
+    student = Student(InProcess(namespace, setting.device))
+    return all(_behaviour(setting, student, attempt.test)[1] for attempt in attempts)
+
+
+def _behaviour(setting: Setting, student: Student, test: Test) -> tuple[Trace, bool]:
+    student.trace = Trace()
+    raised = run_test(setting.suite, test, student, setting.run_seed, setting.device)
+    return student.trace, raised is None
+
+
+def _named(answer: Answer) -> NamedMistake:
+    return NamedMistake(id=answer.id, title=answer.title, hint=answer.hint)

@@ -1,0 +1,212 @@
+"""Grades one exercise: its hidden tests, what the score is, and what a student is told about it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from course.syllabus import Exercise
+
+from ..errors import (
+    BudgetSpent,
+    Fault,
+    ProtocolViolation,
+    StudentError,
+    StudentFailure,
+    StudentTimeout,
+    WorkerDied,
+)
+from ..results import ErrorExcerpt, ExerciseResult, Flag, Portability, TestResult
+from ..testing import Mismatch
+from .diagnose import diagnose
+from .reference import Reference
+from .student import InProcess, Line, Student
+from .suite import Suite, Test, run_test
+from .trace import Trace
+
+TIMEOUTS = (StudentTimeout, BudgetSpent)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all submissions of a run have in common."""
+
+    suite: Suite
+    reference: Reference
+    run_seed: int
+    device: torch.device
+
+
+@dataclass
+class Attempt:
+    """One test as it went: what it raised, and what the student's code answered on the way."""
+
+    test: Test
+    raised: BaseException | None
+    trace: Trace
+
+    @property
+    def passed(self) -> bool:
+        return self.raised is None
+
+
+@dataclass
+class Graded:
+    result: ExerciseResult
+    flags: list[Flag] = field(default_factory=list)
+    wall_timeout: bool = False
+
+
+def grade_exercise(setting: Setting, line: Line, exercise: Exercise, failed_before: Sequence[Exercise]) -> Graded:
+    """Grades one exercise of the submission at the other end of `line`.
+
+    `failed_before` are those of the exercises it depends on that did not get full marks: the reference
+    may stand in for them. Raises Fault when a test itself is broken.
+    """
+    tests = setting.suite.tests.get(exercise.id, [])
+    student = Student(line)
+    attempts = [_attempt(setting, student, test) for test in tests]
+    followed: list[str] = []
+    if failed_before and _is_function(setting.reference, exercise) and not all(a.passed for a in attempts):
+        attempts, followed = _follow_through(setting, line, exercise, failed_before, attempts)
+
+    graded = Graded(_score(exercise, attempts))
+    graded.result.followed_through = followed
+    graded.wall_timeout = any(isinstance(a.raised, StudentTimeout) and a.raised.wall for a in attempts)
+    for attempt in attempts:
+        _flag_oddities(setting, exercise, attempt, graded.flags)
+    if not all(attempt.passed for attempt in attempts) and not any(
+        isinstance(attempt.raised, (*TIMEOUTS, WorkerDied, ProtocolViolation)) for attempt in attempts
+    ):
+        graded.result.mistakes = diagnose(setting, exercise, attempts)
+    graded.result.portability = check_portability(setting, line, attempts)
+    return graded
+
+
+def _attempt(setting: Setting, student: Student, test: Test) -> Attempt:
+    student.trace = Trace()
+    raised = run_test(setting.suite, test, student, setting.run_seed, setting.device)
+    if isinstance(raised, Fault):
+        raise raised
+    return Attempt(test, raised, student.trace)
+
+
+def _is_function(reference: Reference, exercise: Exercise) -> bool:
+    return all(inspect.isfunction(reference.namespace.get(name)) for name in exercise.defines)
+
+
+class _Helped(Student):
+    """A student for whom the reference stands in, name by name, from the start of each test."""
+
+    stand_ins: dict[str, object]
+
+    def reset(self, seed: int) -> None:
+        super().reset(seed)
+        for name, function in self.stand_ins.items():
+            self.replace(name, function)  # type: ignore[arg-type]
+
+
+def _follow_through(
+    setting: Setting, line: Line, exercise: Exercise, failed_before: Sequence[Exercise], attempts: list[Attempt]
+) -> tuple[list[Attempt], list[str]]:
+    """The same tests with the reference in place of what failed before; kept if they go better."""
+    helped = _Helped(line)
+    helped.stand_ins = {
+        name: setting.reference.namespace[name]
+        for earlier in failed_before
+        if _is_function(setting.reference, earlier)
+        for name in earlier.defines
+    }
+    if not helped.stand_ins:
+        return attempts, []
+    again = [_attempt(setting, helped, attempt.test) for attempt in attempts]
+    if sum(a.passed for a in again) <= sum(a.passed for a in attempts):
+        return attempts, []
+    return again, [earlier.id for earlier in failed_before if _is_function(setting.reference, earlier)]
+
+
+def _score(exercise: Exercise, attempts: list[Attempt]) -> ExerciseResult:
+    """Weights share out the points; a rule counts only once a value test passes."""
+    value_passed = any(attempt.passed and attempt.test.kind == "value" for attempt in attempts)
+    tests = [_test_result(attempt, counts=attempt.test.kind == "value" or value_passed) for attempt in attempts]
+    total = sum(test.weight for test in tests)
+    earned = sum(test.weight for test in tests if test.passed and test.counts)
+    return ExerciseResult(
+        id=exercise.id,
+        title=exercise.title,
+        points=round(exercise.points * earned / total, 2) if total else 0.0,
+        max_points=exercise.points,
+        state="answered",
+        tests=tests,
+    )
+
+
+def _test_result(attempt: Attempt, *, counts: bool) -> TestResult:
+    message, error = explain(attempt.raised)
+    return TestResult(
+        id=attempt.test.id,
+        title=attempt.test.title,
+        kind=attempt.test.kind,
+        passed=attempt.passed,
+        counts=counts,
+        weight=attempt.test.mark.weight,
+        message=message,
+        error=error,
+    )
+
+
+def explain(raised: BaseException | None) -> tuple[str, ErrorExcerpt | None]:
+    """What a student may read about a failed test: never the test's own code, inputs or expectations."""
+    match raised:
+        case None:
+            return "", None
+        case StudentError():
+            return "your code raised an error", ErrorExcerpt(
+                type=raised.type, message=raised.message, trace=raised.trace
+            )
+        case Mismatch() | StudentFailure():
+            return str(raised), None
+        case AssertionError():
+            return "", None
+        case _:
+            return "your answer is not of the kind that was asked for", None
+
+
+def _flag_oddities(setting: Setting, exercise: Exercise, attempt: Attempt, flags: list[Flag]) -> None:
+    """Flags tampering; and tells a strange answer from a broken test by asking the reference."""
+    raised = attempt.raised
+    if isinstance(raised, ProtocolViolation):
+        flags.append(Flag(kind="tampering", exercise=exercise.id, message=str(raised)))
+    if raised is None or isinstance(raised, (AssertionError, StudentFailure)):
+        return
+    reference = Student(InProcess(setting.reference.namespace, setting.device))
+    own = run_test(setting.suite, attempt.test, reference, setting.run_seed, setting.device)
+    if own is not None or not isinstance(raised, Exception):
+        raise Fault(f"the hidden test {attempt.test.id} is broken: {type(raised).__name__}: {raised}")
+    message = f"the hidden test {attempt.test.id} could not make sense of the answer ({type(raised).__name__})"
+    flags.append(Flag(kind="odd-answer", exercise=exercise.id, message=message))
+
+
+def check_portability(setting: Setting, line: Line, attempts: Sequence[Attempt]) -> Portability | None:
+    """Runs the value tests that passed once more, with every input on a pretended accelerator.
+
+    The worker only reports; a message for the student comes of it, never points. None on a real GPU,
+    where the tests themselves have shown it, and where nothing passed.
+    """
+    passed = [attempt.test for attempt in attempts if attempt.passed and attempt.test.kind == "value"]
+    if not passed or setting.device.type != "cpu":
+        return None
+    student = Student(line, pretend=True)
+    for test in passed:
+        raised = run_test(setting.suite, test, student, setting.run_seed, setting.device)
+        if isinstance(raised, Fault):
+            raise raised
+        if isinstance(raised, StudentError) and raised.type == "DeviceMismatch":
+            where = raised.trace.splitlines()[-1] if raised.trace else ""
+            return Portability(ok=False, message=f"{raised.message}{f' ({where})' if where else ''}")
+        if isinstance(raised, (*TIMEOUTS, WorkerDied, ProtocolViolation)):
+            return None  # whatever it was, it is not about devices
+    return Portability(ok=True)

@@ -1,0 +1,204 @@
+"""One submission, from its file to its Result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from course.quiz import QuizText
+from course.syllabus import Exercise, Module
+
+from ..errors import BudgetSpent, ProtocolViolation, StudentFailure, Unreadable
+from ..results import CellError, ErrorExcerpt, ExerciseResult, Flag, Result, Status
+from ..sandbox.budget import Budget, Limits
+from ..submission.extract import Extracted, extract
+from ..submission.lint import forbidden_calls, suspicious
+from ..submission.read import Notebook, read
+from ..worker import wire
+from .exercise import Graded, Setting, grade_exercise
+from .quiz import Key, grade_quiz
+from .student import Line, Student
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What the parent asks a grader to do."""
+
+    student: str
+    module: str
+    path: str
+    shown: str
+    key: str
+    isolation: str
+
+
+class CellsLine(Protocol):
+    """A line to a worker that runs a notebook's cells."""
+
+    cell_errors: dict[int, wire.ErrorHeader]
+    wall_timeout: bool
+    printed: bytearray
+
+    def load(self) -> None: ...
+    def close(self) -> None: ...
+
+
+Open = Callable[[Budget, list[tuple[int, str]]], "Line"]
+
+
+@dataclass(frozen=True)
+class Course:
+    """A module's side of the grading: everything that does not depend on the submission."""
+
+    module: Module
+    setting: Setting
+    released: Notebook
+    quiz: QuizText | None
+    keys: dict[str, Key]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A result, and whether wall time decided anything in it, which a busy machine might have caused."""
+
+    result: Result
+    wall_timeout: bool = False
+
+
+def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) -> Outcome:
+    """Grades one notebook. Raises Fault for what is not the student's; everything else is in the result."""
+    begun, started = time.perf_counter(), datetime.now(UTC)
+
+    def result(sha256: str, status: Status, **rest: object) -> Result:
+        return Result.model_validate(
+            {
+                "schema": 1,
+                "student": job.student,
+                "module": job.module,
+                "path": job.shown,
+                "sha256": sha256,
+                "key": job.key,
+                "run_seed": course.setting.run_seed,
+                "device": course.setting.device.type,
+                "isolation": job.isolation,
+                "status": status,
+                "started": started,
+                "seconds": round(time.perf_counter() - begun, 3),
+                "points": 0,
+                "max_points": course.module.points,
+                **rest,
+            }
+        )
+
+    sha256 = ""
+    try:
+        notebook = read(Path(job.path))
+        sha256 = notebook.sha256
+        extracted = extract(notebook, course.released, course.module)
+    except Unreadable as error:
+        exercises = [_unanswered(exercise, "missing", course) for exercise in course.module.graded]
+        unreadable = result(sha256, Status.UNREADABLE, reason=str(error), exercises=exercises)
+        return Outcome(unreadable)
+
+    flags = [*extracted.flags, *suspicious(extracted.cells)]
+    for exercise in course.module.exercises:
+        flags += forbidden_calls(extracted.cells, exercise)
+    budget = Budget(limits)
+    line = open_line(budget, [(cell.number, cell.source) for cell in extracted.cells])
+    try:
+        graded, reason = _grade_all(course, line, extracted)
+    finally:
+        line.close()
+
+    for one in graded:
+        flags += one.flags
+    errors = {error.cell: error for error in extracted.cell_errors}
+    errors |= {number: _cell_error(number, header) for number, header in line.cell_errors.items()}  # type: ignore[attr-defined]
+    wall = line.wall_timeout or any(one.wall_timeout for one in graded)  # type: ignore[attr-defined]
+    if wall:
+        flags.append(Flag(kind="wall-timeout", message="a call waited until its wall time was over"))
+    exercises = [one.result for one in graded]
+    outcome = result(
+        sha256,
+        Status.FAILED_TO_RUN if reason else Status.GRADED,
+        reason=reason,
+        points=round(sum(exercise.points for exercise in exercises), 2),
+        exercises=exercises,
+        cell_errors=[errors[number] for number in sorted(errors)],
+        stdout=_text(line.printed),  # type: ignore[attr-defined]
+        flags=flags,
+    )
+    return Outcome(outcome, wall)
+
+
+def _grade_all(course: Course, line: Line, extracted: Extracted) -> tuple[list[Graded], str]:
+    """Every exercise graded in order; and why nothing could be run, if so."""
+    try:
+        line.load()  # type: ignore[attr-defined]
+    except (BudgetSpent, ProtocolViolation) as failure:
+        return [Graded(_unanswered(exercise, "answered", course)) for exercise in course.module.graded], str(failure)
+    graded: dict[str, Graded] = {}
+    for exercise in course.module.exercises:
+        state = extracted.states[exercise.id]
+        if state != "answered":
+            graded[exercise.id] = Graded(_unanswered(exercise, state, course))
+            continue
+        failed_before = [
+            course.module.exercise(id)
+            for id in exercise.depends_on
+            if graded[id].result.points < graded[id].result.max_points
+        ]
+        graded[exercise.id] = grade_exercise(course.setting, line, exercise, failed_before)
+    if course.module.quiz is not None:
+        graded[course.module.quiz.id] = _grade_quiz(course, line, extracted)
+    return list(graded.values()), ""
+
+
+def _grade_quiz(course: Course, line: Line, extracted: Extracted) -> Graded:
+    exercise, quiz = course.module.quiz, course.quiz
+    assert exercise is not None
+    assert quiz is not None
+    state = extracted.states[exercise.id]
+    if state != "answered":
+        return Graded(_unanswered(exercise, state, course))
+    try:
+        answers = Student(line).value_of("answers")
+    except StudentFailure as failure:
+        unanswered = _unanswered(exercise, "answered", course)
+        unanswered.note = str(failure)
+        return Graded(unanswered)
+    return Graded(grade_quiz(exercise, quiz, course.keys, answers))
+
+
+def _unanswered(exercise: Exercise, state: str, course: Course) -> ExerciseResult:
+    """No points; the properties are listed all the same, so that a student sees what is asked."""
+    tests = [
+        {"id": test.id, "title": test.title, "kind": test.kind, "passed": False, "weight": test.mark.weight}
+        for test in course.setting.suite.tests.get(exercise.id, [])
+    ]
+    return ExerciseResult.model_validate(
+        {
+            "id": exercise.id,
+            "title": exercise.title,
+            "points": 0,
+            "max_points": exercise.points,
+            "state": state,
+            "tests": tests,
+        }
+    )
+
+
+def _cell_error(number: int, header: wire.ErrorHeader) -> CellError:
+    return CellError(
+        cell=number, error=ErrorExcerpt(type=header.type, message=header.message, trace=header.trace)
+    )
+
+
+def _text(printed: bytes | bytearray) -> str:
+    text = bytes(printed).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

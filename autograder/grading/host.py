@@ -1,0 +1,153 @@
+"""The trusted process that has torch, pytest, the references and the suites loaded, and forks graders.
+
+    python -m autograder.grading.host DESCRIPTOR SPECIFICATION
+
+Over the control line to the parent come a grader's two lines, as descriptors: to the parent (jobs in,
+outcomes out, JSON in length-prefixed messages) and to the zygote. A grader lives until the parent hangs
+up. It never runs a student's code: that happens at the other end of a `LockedLine`.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..course_root import CourseRoot
+from ..errors import AutograderError, Fault
+from ..sandbox.budget import Budget, Limits
+from ..sandbox.locked import LockedLine, WorkerRequest
+from .grade import Course, Job, grade_submission
+from .suite import Suite, with_suites
+
+
+class Specification(msgspec.Struct, frozen=True):
+    """What all graders of a run have in common."""
+
+    root: str
+    modules: list[str]
+    run_seed: int
+    device: str
+    level: str
+    read: list[str]
+    limits: dict[str, float] = {}
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """A grader's answer to a job: a result as JSON text, or what was not the student's fault."""
+
+    result: str = ""
+    fault: str = ""
+    wall_timeout: bool = False
+
+
+def main() -> None:
+    control = socket.socket(fileno=int(sys.argv[1]))
+    specification = msgspec.json.decode(sys.argv[2], type=Specification)
+    try:
+        with_suites(
+            {module: CourseRoot(Path(specification.root)).suite(module) for module in specification.modules},
+            lambda suites: _serve(control, specification, suites),
+        )
+    except AutograderError as error:
+        control.send(f"{error.exit_code}{error}".encode()[:8000])
+        raise SystemExit(error.exit_code) from None
+
+
+def load_course(root: CourseRoot, suite: Suite, run_seed: int, device: str) -> Course:
+    """Everything about a module that grading needs; raises ContentError."""
+    import torch
+
+    from course.quiz import load_quiz
+
+    from ..submission.read import read
+    from .exercise import Setting
+    from .quiz import load_keys
+    from .reference import load_reference
+
+    module = root.module(suite.module)
+    setting = Setting(suite, load_reference(root, suite.module), run_seed, torch.device(device))
+    quiz = load_quiz(root.quiz(suite.module)) if module.quiz else None
+    keys = load_keys(root.keys(suite.module)) if module.quiz else {}
+    return Course(module, setting, read(root.exercise_notebook(suite.module)), quiz, keys)
+
+
+def _serve(control: socket.socket, specification: Specification, suites: dict[str, Suite]) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    import IPython.core.inputtransformer2  # noqa: F401 - for all graders at once
+
+    root = CourseRoot(Path(specification.root))
+    courses = {
+        module: load_course(root, suite, specification.run_seed, specification.device)
+        for module, suite in suites.items()
+    }
+    gc.collect()
+    gc.freeze()
+    control.send(b"ready")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(control, 64, 4)
+        if not data:
+            return
+        if os.fork() == 0:
+            try:
+                control.close()
+                _grade_jobs(Connection(descriptors[0]), socket.socket(fileno=descriptors[1]), specification, courses)
+            finally:
+                os._exit(0)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _grade_jobs(
+    parent: Connection, zygote: socket.socket, specification: Specification, courses: dict[str, Course]
+) -> None:
+    limits = Limits(**specification.limits)  # type: ignore[arg-type]
+    request = WorkerRequest(
+        specification.level, specification.device, limits.memory, limits.scratch, tuple(specification.read)
+    )
+
+    def open_line(budget: Budget, cells: list[tuple[int, str]]) -> LockedLine:
+        return LockedLine(zygote, request, budget, cells)
+
+    while True:
+        try:
+            job = msgspec.json.decode(parent.recv_bytes(), type=Job)
+        except (EOFError, OSError):
+            return
+        parent.send_bytes(msgspec.json.encode(_finish(job, courses[job.module], open_line, limits)))
+
+
+def _finish(job: Job, course: Course, open_line: Any, limits: Limits) -> Finished:
+    try:
+        outcome = grade_submission(job, course, open_line, limits)
+    except Fault as fault:
+        return Finished(fault=str(fault))
+    except (MemoryError, OSError) as error:
+        return Finished(fault=f"{type(error).__name__} in the grader: {error}")
+    except Exception as error:  # a bug of ours: say where, and let the other submissions go on
+        where = _innermost(error)
+        return Finished(fault=f"the grader failed at {where}: {type(error).__name__}: {error}")
+    return Finished(result=outcome.result.model_dump_json(), wall_timeout=outcome.wall_timeout)
+
+
+def _innermost(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+if __name__ == "__main__":
+    main()

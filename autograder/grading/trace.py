@@ -1,0 +1,91 @@
+"""What a submission answered, call by call: the evidence from which a mistake is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import StudentError, StudentFailure
+from ..worker import wire
+
+# Two programs with the same mistake may sum in another order.
+SAME = {torch.float64: 1e-7, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+MAX_ENTRIES = 400
+
+
+@dataclass
+class Trace:
+    """Pairs of a request and its outcome: a value, or the name of the failure."""
+
+    entries: list[tuple[str, Any]] = field(default_factory=list)
+
+    def answered(self, request: str, value: Any) -> None:
+        if len(self.entries) < MAX_ENTRIES:
+            self.entries.append((request, value))
+
+    def failed(self, request: str, failure: StudentFailure) -> None:
+        kind = failure.type if isinstance(failure, StudentError) else type(failure).__name__
+        self.answered(request, Failed(kind))
+
+
+def outline(value: Any) -> Any:
+    """A value without its numbers, for answers that depend on untouched random initialisation."""
+    if isinstance(value, Tensor):
+        return ("tensor", tuple(value.shape), value.dtype)
+    if isinstance(value, (list, tuple)):
+        return [outline(item) for item in value]
+    if isinstance(value, dict):
+        return {key: outline(item) for key, item in value.items()}
+    return value
+
+
+@dataclass(frozen=True)
+class Failed:
+    """How a call ended that did not give a value."""
+
+    kind: str
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two outcomes are the same, up to the order of summation."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return _tensors_alike(one, other)
+    if isinstance(one, wire.Handle) and isinstance(other, wire.Handle):
+        return True  # an object's class may have any name
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, float):
+        return one == other or abs(one - other) <= 1e-7 * max(abs(one), abs(other)) or (one != one and other != other)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(alike(a, b) for a, b in zip(one, other, strict=True))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
+def _tensors_alike(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if not one.is_floating_point():
+        return torch.equal(one, other)
+    tolerance = SAME.get(one.dtype, 1e-7)
+    one, other = one.double().cpu(), other.double().cpu()
+    if not torch.equal(torch.isfinite(one), torch.isfinite(other)):
+        return False
+    if not torch.equal(torch.isnan(one), torch.isnan(other)):
+        return False
+    finite = torch.isfinite(one)
+    if not finite.any():
+        return True
+    scale = other[finite].abs().max().item()
+    return bool((one[finite] - other[finite]).abs().max().item() <= tolerance * max(scale, 1e-12))
+
+
+def same_behaviour(one: Trace, other: Trace) -> bool:
+    return len(one.entries) == len(other.entries) and all(
+        request == request_ and alike(outcome, outcome_)
+        for (request, outcome), (request_, outcome_) in zip(one.entries, other.entries, strict=True)
+    )

@@ -1,0 +1,211 @@
+"""Looks for the course's secrets in what students get: solutions, hidden suites, known mistakes, quiz keys.
+
+A secret is a few lines of text that occur nowhere by chance. Files are searched without white space, quotes
+and backslashes, with and without their comments, and archives and notebooks from the inside, so that another
+indentation, a zip or JSON hides nothing. Code that was renamed or rewritten is not found.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import io
+import json
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from autograder.build.stub import Solution, read_solution
+from autograder.course_root import CourseRoot
+
+Kind = Literal["solution", "hidden suite", "known mistake", "variant", "quiz key"]
+
+# A run of lines counts as a secret once it has this many characters that are not white space. Shorter ones,
+# such as `B, C, H, W = x.shape`, are in every program about images.
+DISTINCTIVE = 40
+_ARCHIVES_IN_ARCHIVES = 4
+
+
+@dataclass(frozen=True)
+class Secret:
+    """Something that no student may get. It has leaked where, for all `signs`, one of the spellings occurs."""
+
+    kind: Kind
+    where: str  # file and line, for people
+    signs: tuple[tuple[str, ...], ...]  # normalised
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A secret, and the file that holds it (for a member of an archive, `archive!member`)."""
+
+    file: str
+    secret: Secret
+
+    def __str__(self) -> str:
+        return f"{self.file} gives away a {self.secret.kind} ({self.secret.where})"
+
+
+def secrets(root: CourseRoot) -> list[Secret]:
+    """All secrets of a course, in the order of its files; raises ContentError for a broken solution."""
+    found: list[Secret] = []
+    public = ""  # what students are given of the solutions: the stubs
+    for path in sorted((root.path / "solutions").rglob("*.py")):
+        solution = read_solution(path.read_text(encoding="utf-8"), root.relative(path))
+        public += _given(solution)
+        for region in solution.regions:
+            lines = solution.lines[region.begin : region.end - 1]
+            found += _of_lines("solution", solution.source, lines, region.begin + 1)
+    for path in sorted(root.hidden.rglob("*.py")):
+        found += _of_module(_kind(path), root.relative(path), path.read_text(encoding="utf-8"))
+    for path in sorted(root.hidden.rglob("*.yaml")):
+        found += _of_keys(root.relative(path), path.read_text(encoding="utf-8"))
+    unique = {secret.signs: secret for secret in reversed(found) if not _is_in(secret, public)}
+    return list(reversed(unique.values()))
+
+
+def find_leaks(files: Iterable[tuple[str, bytes]], secrets: Sequence[Secret]) -> list[Leak]:
+    """The secrets found in `files`, pairs of name and content, looking into zip, wheel, tar, gzip and notebook."""
+    leaks: list[Leak] = []
+    for outer, content in files:
+        for name, text in _texts(outer, content, _ARCHIVES_IN_ARCHIVES):
+            haystack = f"{_normal(text)}\n{_normal(_without_comments(text))}"
+            leaks += [Leak(name, secret) for secret in secrets if _is_in(secret, haystack)]
+    return leaks
+
+
+def files_below(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every file below a folder, for `find_leaks`."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path.read_bytes()
+
+
+def _is_in(secret: Secret, haystack: str) -> bool:
+    return all(any(spelling in haystack for spelling in sign) for sign in secret.signs)
+
+
+_IGNORED = re.compile(r"[\s\"'\\]+")
+_COMMENT = re.compile(r"#[^\n]*")
+
+
+def _normal(text: str) -> str:
+    return _IGNORED.sub("", text)
+
+
+def _without_comments(text: str) -> str:
+    return _COMMENT.sub("", text)
+
+
+# --- what is secret
+
+
+def _given(solution: Solution) -> str:
+    names = {region.name for region in solution.regions}
+    stubs = solution.stub([name for name in solution.spans if name in names])
+    return f"{_normal(stubs)}\n{_normal(_without_comments(stubs))}\n"
+
+
+def _kind(path: Path) -> Kind:
+    kinds: dict[str, Kind] = {"mistakes": "known mistake", "variants": "variant"}
+    return kinds.get(path.parent.name, "hidden suite")
+
+
+def _of_lines(kind: Kind, source: str, lines: Sequence[str], first: int) -> Iterator[Secret]:
+    """From each line, as many lines as make it distinctive; all of them where that is too much to ask."""
+    for text in (lines, [_without_comments(line) for line in lines]):
+        normal = [_normal(line) for line in text]
+        windows = [(start, window) for start in range(len(normal)) if (window := _window(normal, start))]
+        for start, window in windows or [(0, "".join(normal))]:
+            if window:
+                yield Secret(kind, f"{source}, line {first + start}", ((window,),))
+
+
+def _window(normal: Sequence[str], start: int) -> str:
+    window = ""
+    for line in normal[start:] if normal[start] else []:
+        window += line
+        if len(window) >= DISTINCTIVE:
+            return window
+    return ""
+
+
+def _of_module(kind: Kind, source: str, text: str) -> Iterator[Secret]:
+    """Bodies and docstrings of all functions and classes, and in a suite their names."""
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text, filename=source)):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            continue
+        start, end = node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno
+        if isinstance(node, ast.FunctionDef) or ast.get_docstring(node):
+            last = end if isinstance(node, ast.FunctionDef) else node.body[0].end_lineno or start
+            yield from _of_lines(kind, source, lines[start - 1 : last], start)
+        if kind == "hidden suite" and node.name.count("_") >= 2 and len(node.name) >= DISTINCTIVE // 2:
+            yield Secret(kind, f"{source}, line {node.lineno}", ((node.name,),))
+
+
+def _of_keys(source: str, text: str) -> Iterator[Secret]:
+    """The explanations, sentence by sentence, and the answers, all of them in one place."""
+    keys = yaml.safe_load(text)
+    signs: list[tuple[str, ...]] = []
+    for question, key in keys.items():
+        for sentence in re.split(r"(?<=[.!?:])\s+", str(key.get("explanation", ""))):
+            if len(normal := _normal(sentence)) >= DISTINCTIVE // 2:
+                yield Secret("quiz key", f"{source}, {question}", ((normal,),))
+        answer = _normal(json.dumps(key.get("answer")))
+        signs.append((f"{question}:{answer},", f"{question}:{answer}}}"))
+    if signs:
+        yield Secret("quiz key", f"{source}, the answers", tuple(signs))
+
+
+# --- where to look
+
+
+def _texts(name: str, content: bytes, depth: int) -> Iterator[tuple[str, str]]:
+    """The texts of a file: of each member of an archive, of each string of a notebook, and its own."""
+    for member, inner in _members(name, content) if depth else ():
+        yield from _texts(f"{name}!{member}", inner, depth - 1)
+    text = content.decode("utf-8", errors="replace")
+    yield name, text
+    if name.endswith((".ipynb", ".json", ".jsonl")):
+        for line in text.splitlines() if name.endswith(".jsonl") else [text]:
+            try:
+                yield name, "".join(_strings(json.loads(line)))
+            except (ValueError, RecursionError):
+                continue
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield f"\n{key}:"
+            yield from _strings(each)
+
+
+def _members(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    try:
+        if content.startswith(b"PK\x03\x04"):
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                for member in archive.namelist():
+                    yield member, archive.read(member)
+        elif content.startswith(b"\x1f\x8b"):
+            yield name.removesuffix(".gz").rpartition("/")[2], gzip.decompress(content)
+        elif content[257:262] == b"ustar":
+            with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+                for info in tar:
+                    if file := tar.extractfile(info):
+                        yield info.name, file.read()
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error):
+        return

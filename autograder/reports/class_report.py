@@ -1,0 +1,174 @@
+"""The instructor's page: what a class got right, where it struggles, and what wants a person's eye."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from urllib.parse import urlsplit
+
+from autograder.reports import statistics
+from autograder.reports.feedback import date
+from autograder.reports.outcomes import Outcome, outcome
+from autograder.reports.page import render
+from autograder.results import ExerciseResult, Flag, Result, Status
+from course.syllabus import Exercise, Module, Syllabus
+
+_FLAGS = {
+    "tampering": (
+        "Tampering",
+        "Their code tried to interfere with the grading. It had no effect on the points; talk to them.",
+    ),
+    "forbidden-call": (
+        "Forbidden calls",
+        "The exercise asks to build what this call would do. Found in the source; a call under another name "
+        "is not seen, and a call in a comparison of their own is innocent.",
+    ),
+    "odd-answer": ("Odd answers", "An answer of a type that no honest solution returns."),
+    "edited-cell": ("Edited cells", "A locked cell is not as released. The grading does not depend on it."),
+    "duplicate-id": ("Cells with the same id", "Usually a cell that was copied. See which one they meant."),
+    "other-course": ("From another course", "The notebook does not seem to belong to this module."),
+    "wall-timeout": (
+        "Timed out by the clock",
+        "Slow even alone on the machine, though not by CPU time. If the machine was busy, grade again.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class FaultNote:
+    """A submission that could not be graded for a reason that is not the student's."""
+
+    student: str
+    module: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An exercise in a student's row: its points, how it came out, and a shade from 0 to 4."""
+
+    points: float
+    outcome: Outcome
+    shade: int
+
+
+@dataclass(frozen=True)
+class StudentRow:
+    result: Result
+    cells: list[Cell | None]  # None: the submission has nothing to say of this exercise
+
+
+@dataclass(frozen=True)
+class ModuleView:
+    """One module's section."""
+
+    module: Module
+    distribution: statistics.Distribution | None
+    success: list[statistics.ExerciseSuccess]
+    hardest: list[statistics.HardProperty]
+    commonest: list[statistics.CommonMistake]
+    rows: list[StudentRow]
+
+
+@dataclass(frozen=True)
+class FlagGroup:
+    title: str
+    meaning: str
+    flags: list[tuple[Result, Flag, str]]  # with the title of the exercise, or ""
+
+
+def class_html(
+    results: Sequence[Result],
+    syllabus: Syllabus,
+    feedback_links: Mapping[tuple[str, str], str],
+    faults: Sequence[FaultNote] = (),
+) -> str:
+    """One self-contained HTML page about all results of a run, by module in the syllabus's order.
+
+    `feedback_links` maps (student, module) to where the student's page lies, relative to this one;
+    ValueError if one is anything but a relative link. `faults` stand at the top, in their own words.
+    """
+    for link in feedback_links.values():
+        if urlsplit(link).scheme or urlsplit(link).netloc:
+            raise ValueError(f"a feedback link must be relative to the class report, not {link!r}")
+    ordered = statistics.in_order(results, syllabus.modules)
+    titles = {module.id: module.title for module in syllabus.modules}
+    views = [_module(module, [r for r in ordered if r.module == module.id]) for module in syllabus.modules]
+    return render(
+        "class_report.html.j2",
+        syllabus=syllabus,
+        results=ordered,
+        students=len({result.student for result in ordered}),
+        stopped=[result for result in ordered if result.status is not Status.GRADED],
+        views=[view for view in views if view.rows],
+        strangers=[result for result in ordered if result.module not in titles],
+        flags=_flags(ordered, syllabus),
+        faults=faults,
+        links=feedback_links,
+        titles=titles,
+        facts=_facts(ordered),
+        Outcome=Outcome,
+    )
+
+
+def _module(module: Module, results: Sequence[Result]) -> ModuleView:
+    return ModuleView(
+        module=module,
+        distribution=statistics.distribution(results),
+        success=statistics.success(results, module),
+        hardest=statistics.hardest(results),
+        commonest=statistics.commonest(results),
+        rows=[_row(result, module.graded) for result in results],
+    )
+
+
+def _row(result: Result, exercises: Iterable[Exercise]) -> StudentRow:
+    answers = statistics.by_exercise(result)
+    return StudentRow(result, [_cell(answers.get(exercise.id)) for exercise in exercises])
+
+
+def _cell(answer: ExerciseResult | None) -> Cell | None:
+    if answer is None:
+        return None
+    share = answer.points / answer.max_points if answer.max_points else 0.0
+    kind = outcome(answer)
+    return Cell(answer.points, kind, 4 if kind is Outcome.COMPLETE else min(int(4 * share), 3))
+
+
+def _flags(results: Sequence[Result], syllabus: Syllabus) -> list[FlagGroup]:
+    titles = {exercise.id: exercise.title for module in syllabus.modules for exercise in module.graded}
+    order = list(_FLAGS)
+    found = [(result, flag) for result in results for flag in result.flags]
+    found.sort(key=lambda pair: order.index(pair[1].kind))  # stable: students keep their order
+    return [
+        FlagGroup(*_FLAGS[kind], [(r, flag, titles.get(flag.exercise, flag.exercise)) for r, flag in group])
+        for kind, group in groupby(found, key=lambda pair: pair[1].kind)
+    ]
+
+
+def _facts(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """When and how the run was made, as pairs for a definition list; several values are counted."""
+    if not results:
+        return []
+    return [
+        ("Graded", _span(min(r.started for r in results), max(r.started for r in results))),
+        ("Isolation", _counted(result.isolation for result in results)),
+        ("Device", _counted(result.device for result in results)),
+        ("Run seed", _counted(str(result.run_seed) for result in results)),
+    ]
+
+
+def _span(first: datetime, last: datetime) -> str:
+    if date(first) == date(last):
+        return date(last)
+    if first.date() == last.date() and first.tzinfo == last.tzinfo:
+        return date(last).replace(", ", f", {first:%H:%M} to ")
+    return f"{date(first)} to {date(last)}"
+
+
+def _counted(values: Iterable[str]) -> str:
+    counts = Counter(values).most_common()
+    return counts[0][0] if len(counts) == 1 else ", ".join(f"{value} ({n:,})" for value, n in counts)

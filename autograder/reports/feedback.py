@@ -1,0 +1,107 @@
+"""The page a student gets back: what holds, what does not, what it looks like, what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from autograder.reports.outcomes import Outcome, outcome
+from autograder.reports.page import render
+from autograder.results import ExerciseResult, Result, Status, TestResult
+from course.syllabus import Module
+
+_MONTHS = (
+    "January February March April May June July August September October November December".split()
+)
+
+
+@dataclass(frozen=True)
+class PropertyView:
+    """One tested property: `verdict` is `holds`, `fails`, `waits` (holds, does not count) or `untested`."""
+
+    test: TestResult
+    verdict: str
+    worth: float
+
+
+@dataclass(frozen=True)
+class ExerciseView:
+    """One exercise as the page shows it."""
+
+    number: int
+    result: ExerciseResult
+    outcome: Outcome
+    minutes: int | None
+    properties: list[PropertyView]
+    stand_ins: list[str]  # titles of earlier exercises that the reference stood in for
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.result.points / self.result.max_points if self.result.max_points else 0.0
+
+    @property
+    def is_quiz(self) -> bool:
+        return bool(self.properties) and all(row.test.kind == "question" for row in self.properties)
+
+    @property
+    def waiting(self) -> bool:
+        return any(row.verdict == "waits" for row in self.properties)
+
+
+def feedback_html(result: Result, module: Module) -> str:
+    """One self-contained HTML page for the student whose result this is.
+
+    It loads nothing, runs nothing, and holds no more than the result's own fields; flags, which are for
+    a person to judge, the run's seed and the file's path are left out.
+    """
+    exercises = [_view(number, exercise, module) for number, exercise in enumerate(result.exercises, 1)]
+    return render(
+        "feedback.html.j2",
+        result=result,
+        module=module,
+        exercises=exercises,
+        graded=result.status is Status.GRADED,
+        unreadable=result.status is Status.UNREADABLE,
+        tally=_tally(exercises),
+        next_step=_next_step(exercises),
+        date=date(result.started),
+    )
+
+
+def date(moment: datetime) -> str:
+    """`3 November 2025, 09:05 UTC`, the same on every machine."""
+    day = f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M}"
+    return f"{day} {moment.tzname()}" if moment.tzinfo else day
+
+
+def _view(number: int, exercise: ExerciseResult, module: Module) -> ExerciseView:
+    known = {entry.id: entry for entry in module.graded}
+    weights = sum(test.weight for test in exercise.tests)
+    return ExerciseView(
+        number=number,
+        result=exercise,
+        outcome=outcome(exercise),
+        minutes=known[exercise.id].minutes if exercise.id in known else None,
+        properties=[
+            PropertyView(test, _verdict(test, exercise), exercise.max_points * test.weight / weights)
+            for test in exercise.tests
+        ],
+        stand_ins=[known[id].title if id in known else id for id in exercise.followed_through],
+    )
+
+
+def _verdict(test: TestResult, exercise: ExerciseResult) -> str:
+    if test.passed:
+        return "holds" if test.counts else "waits"
+    return "fails" if exercise.state == "answered" else "untested"
+
+
+def _tally(exercises: list[ExerciseView]) -> str:
+    """`4 complete, 2 partly right, 1 not begun`: nothing said about what did not occur."""
+    found = [(kind, sum(view.outcome is kind for view in exercises)) for kind in Outcome]
+    return ", ".join(f"{n} {kind.word}" for kind, n in found if n)
+
+
+def _next_step(exercises: list[ExerciseView]) -> ExerciseView | None:
+    """The first exercise, in the notebook's order, that is not complete: later ones build on it."""
+    return next((view for view in exercises if view.outcome is not Outcome.COMPLETE), None)

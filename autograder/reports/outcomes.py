@@ -1,0 +1,36 @@
+"""What became of an exercise, in the one wording and the one symbol that all reports share."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from autograder.results import ExerciseResult
+
+_ROUNDING = 1e-9
+
+
+class Outcome(Enum):
+    """How an exercise came out: a word for people, a symbol, and the symbol where only ASCII prints."""
+
+    COMPLETE = ("complete", "✓", "+")
+    PARTLY = ("partly right", "½", "/")
+    NOT_YET = ("not right yet", "✗", "x")
+    UNTOUCHED = ("not begun", "·", ".")
+    MISSING = ("missing", "–", "-")
+
+    def __init__(self, word: str, symbol: str, ascii: str) -> None:
+        self.word, self.symbol, self.ascii = word, symbol, ascii
+
+    @property
+    def css(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+
+def outcome(exercise: ExerciseResult) -> Outcome:
+    """The outcome of one exercise, by its points first: half-finished work that earned some is `PARTLY`."""
+    if exercise.points >= exercise.max_points - _ROUNDING:
+        return Outcome.COMPLETE
+    if exercise.points > _ROUNDING:
+        return Outcome.PARTLY
+    states = {"answered": Outcome.NOT_YET, "untouched": Outcome.UNTOUCHED, "missing": Outcome.MISSING}
+    return states[exercise.state]

@@ -1,0 +1,1 @@
+"""A run over many submissions: the parent process, which alone writes results. No torch is imported here."""

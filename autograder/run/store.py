@@ -1,0 +1,117 @@
+"""The results folder: written by rename, resumed by key, and never made worse by accident."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..errors import Fault, UsageError
+from ..results import Result
+
+
+def folder_name(student: str) -> str:
+    """A file name for any student's name: what is legible of it, and a short hash of all of it."""
+    plain = unicodedata.normalize("NFKD", student).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "student"
+    return f"{slug}-{hashlib.sha256(student.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file by rename, so that a reader sees the old one or the new one; raises Fault."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise Fault(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+@dataclass(frozen=True)
+class Store:
+    """The results of one output folder.
+
+    `results/STUDENT/MODULE.json` is the grade that counts. A later, lower one stands beside it as
+    `MODULE.lower.json`, an earlier one that --force replaced as `MODULE.before-N.json`.
+    """
+
+    folder: Path
+
+    def path(self, student: str, module: str, beside: str = "") -> Path:
+        name = f"{module}.{beside}.json" if beside else f"{module}.json"
+        return self.folder / "results" / folder_name(student) / name
+
+    def read(self, student: str, module: str, beside: str = "") -> Result | None:
+        """The stored result; None if there is none or it is broken (a broken one is graded again)."""
+        try:
+            return Result.model_validate_json(self.path(student, module, beside).read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def has(self, student: str, module: str, key: str) -> bool:
+        """Whether this very notebook was graded before under the same conditions."""
+        stored = (self.read(student, module), self.read(student, module, "lower"))
+        return any(result is not None and result.key == key for result in stored)
+
+    def write(self, result: Result, *, force: bool = False) -> bool:
+        """Stores a result; False if an earlier, better one goes on counting (the new one stands beside it)."""
+        counting = self.read(result.student, result.module)
+        content = result.model_dump_json(indent=1) + "\n"
+        if counting is not None and counting.points > result.points and not force:
+            write_atomically(self.path(result.student, result.module, "lower"), content)
+            return False
+        if counting is not None and counting.points > result.points:
+            write_atomically(self._free_place(counting), counting.model_dump_json(indent=1) + "\n")
+        write_atomically(self.path(result.student, result.module), content)
+        return True
+
+    def _free_place(self, result: Result) -> Path:
+        number = 1
+        while (path := self.path(result.student, result.module, f"before-{number}")).exists():
+            number += 1
+        return path
+
+    def results(self) -> Iterator[Result]:
+        """All results that count, by student and module."""
+        found = []
+        for path in sorted(self.folder.glob("results/*/*.json")):
+            if path.name.count(".") == 1:
+                try:
+                    found.append(Result.model_validate_json(path.read_bytes()))
+                except (OSError, ValidationError):
+                    continue
+        yield from sorted(found, key=lambda result: (result.student, result.module))
+
+    # The run's own settings
+
+    def settings(self) -> dict[str, object]:
+        """What `run.json` holds; empty if there is none."""
+        path = self.folder / "run.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError):
+            raise UsageError(f"{path}: not readable as JSON; mend it, or choose another --out folder") from None
+        return found if isinstance(found, dict) else {}
+
+    def write_settings(self, settings: dict[str, object]) -> None:
+        write_atomically(self.folder / "run.json", json.dumps(settings, indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,110 @@
+"""The decorators of hidden suites: which class tests which exercise, which function is which mistake."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, TypeVar
+
+from ..errors import ContentError
+
+C = TypeVar("C", bound=type)
+F = TypeVar("F", bound=Callable[..., Any])
+
+Kind = Literal["value", "rule"]
+
+
+@dataclass(frozen=True)
+class TestMark:
+    """What `value` and `rule` note about a test."""
+
+    __test__ = False
+
+    kind: Kind
+    weight: float
+
+
+def exercise(id: str) -> Callable[[C], C]:
+    """Marks a class as the tests of the exercise `id`."""
+
+    def mark(cls: C) -> C:
+        cls.__exercise__ = id  # type: ignore[attr-defined]
+        cls.__test__ = True  # type: ignore[attr-defined]  # how pytest is told, whatever the name
+        return cls
+
+    return mark
+
+
+def value(weight: float = 1) -> Callable[[F], F]:
+    """Marks a test that compares with the reference, torch or a closed form."""
+    return _test("value", weight)
+
+
+def rule(weight: float = 1) -> Callable[[F], F]:
+    """Marks a test of a property; it counts only once a value test of the exercise passes."""
+    return _test("rule", weight)
+
+
+def _test(kind: Kind, weight: float) -> Callable[[F], F]:
+    def mark(function: F) -> F:
+        if not (function.__doc__ or "").strip():
+            raise ContentError(f"the test {function.__name__!r} has no docstring: students read it")
+        function.__mark__ = TestMark(kind, weight)  # type: ignore[attr-defined]
+        function.__test__ = True  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A known mistake or a correct variant: something that a student might write.
+
+    `defines` is the name that it stands in for; the exercise's other names come from the reference.
+    """
+
+    exercise: str
+    id: str
+    title: str
+    hint: str
+    defines: str
+    object: Any
+    correct: bool
+
+    @property
+    def source(self) -> str:
+        """Its source as a student would have written it: under the expected name, with what it needs."""
+        from .source import as_submitted
+
+        return as_submitted(self.object, self.defines)
+
+
+def mistake(exercise: str, *, title: str, hint: str, defines: str = "") -> Callable[[F], F]:
+    """Marks a function or class as a known mistake. `hint` is what the student reads, below `title`."""
+    return _answer(exercise, title, hint, defines, correct=False)
+
+
+def variant(exercise: str, *, title: str, defines: str = "") -> Callable[[F], F]:
+    """Marks a function or class as a correct answer, written in another way than the reference."""
+    return _answer(exercise, title, "", defines, correct=True)
+
+
+def _answer(exercise: str, title: str, hint: str, defines: str, *, correct: bool) -> Callable[[F], F]:
+    def mark(object: F) -> F:
+        answer = Answer(exercise, object.__name__, title, hint, defines or exercise, object, correct)
+        object.__answer__ = answer  # type: ignore[attr-defined]
+        return object
+
+    return mark
+
+
+def answers_in(module: ModuleType) -> list[Answer]:
+    """All the marked functions and classes of a module, in the order of its source."""
+    found = [
+        member.__answer__
+        for member in vars(module).values()
+        if getattr(member, "__module__", None) == module.__name__ and "__answer__" in vars(member)
+    ]
+    return sorted(found, key=lambda answer: inspect.getsourcelines(answer.object)[1])

@@ -1,0 +1,61 @@
+"""Locks this process for good: every layer, in the only order in which they go on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from . import landlock, limits, namespaces, seccomp
+from .limits import Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a worker is locked.
+
+    `read`, `write`: as for `landlock.restrict`. `scratch`: where a folder of its own is put, of
+    `scratch_bytes`; it can be written then. Only with `namespaces.unshare` called by the parent; None
+    leaves mounts as they are, and the worker with nothing to write that `write` does not name.
+    `keep`: descriptors left open, besides 0, 1 and 2. `environment`: every variable that it will have.
+    """
+
+    read: tuple[str, ...]
+    write: tuple[str, ...] = ("/dev/null",)
+    limits: Limits
+    scratch: str | None = None
+    scratch_bytes: int = 64 << 20
+    keep: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What holds now. `landlock`: its version, 0 for none; `proc`: "own", "hidden" or "shared"."""
+
+    landlock: int
+    proc: str
+
+
+def lock(plan: Plan) -> Locked:
+    """Puts on all layers; nothing can take one off again, and everything forked inherits them.
+
+    Call it in the freshly forked worker, single-threaded, before anything of the student's is read.
+    Without namespaces Landlock is a must; inside bubblewrap and namespaces the mounts alone already
+    hide every file, so that a kernel without Landlock will do. Raises `KernelRefused`.
+    """
+    limits.die_with_parent()
+    limits.close_others({0, 1, 2, *plan.keep})
+    os.umask(0o077)
+    limits.set_environment(plan.environment)
+    limits.apply(plan.limits, own_user_namespace=plan.scratch is not None)
+    proc = "shared" if plan.scratch is None else namespaces.mount(plan.scratch, plan.scratch_bytes)
+    os.chdir(plan.scratch or "/")
+    limits.drop_capabilities()
+    limits.undumpable()
+    version = 0
+    if plan.scratch is None or landlock.abi() > 0:
+        write = plan.write if plan.scratch is None else (*plan.write, plan.scratch)
+        version = landlock.restrict(plan.read, write)
+    seccomp.install()
+    return Locked(version, proc)

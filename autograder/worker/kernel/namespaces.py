@@ -1,0 +1,79 @@
+"""Namespaces: a worker with its own user, processes, mounts, network, IPC and host name.
+
+`unshare` is for the monitor; its next child is the first process of the new namespaces and calls
+`mount`. Being the first, it gets no signal that it did not ask for, except SIGKILL from outside, faults,
+and the kernel's own SIGKILL at a hard limit: tests prove that abort() and the CPU limit still end it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from .libc import KernelRefused, call
+
+NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
+    0x20000,
+    0x4000000,
+    0x8000000,
+    0x10000000,
+    0x20000000,
+    0x40000000,
+)
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_REC, MS_PRIVATE = 1 << 14, 1 << 18
+UNTRUSTED = MS_NOSUID | MS_NODEV | MS_NOEXEC
+
+FEWEST_PROCESSES = 301  # the kernel accepts no lower pid_max
+
+
+def unshare() -> None:
+    """Moves this single-threaded process into new namespaces, keeping its user and group number.
+
+    Processes that it forks from here on live in a new PID namespace; it does not itself.
+    Raises `KernelRefused` where user namespaces are switched off, used up or filtered.
+    """
+    user, group = os.geteuid(), os.getegid()
+    flags = NEWUSER | NEWPID | NEWNS | NEWNET | NEWIPC | NEWUTS
+    call("make new namespaces", "unshare", flags)
+    for file, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
+        try:
+            with open(f"/proc/self/{file}", "w") as handle:
+                handle.write(text)
+        except OSError as error:
+            raise KernelRefused(f"write {file} of the new user namespace", error.errno or 0) from error
+
+
+def mount(scratch: str, scratch_bytes: int, files: int = 1024) -> str:
+    """Gives this process a scratch folder of its own, in memory, capped, and no view of other processes.
+
+    `scratch`: an existing folder to put it on; `files`: how many files and folders fit in.
+    Returns how /proc is: "own" (of this PID namespace alone) or "hidden". Raises `KernelRefused`.
+    """
+    _mount("none", "/", None, MS_REC | MS_PRIVATE)
+    _mount("tmpfs", scratch, "tmpfs", UNTRUSTED, f"size={scratch_bytes},nr_inodes={files},mode=0700")
+    try:
+        _mount("proc", "/proc", "proc", UNTRUSTED)
+    except KernelRefused:  # a container that covers parts of /proc allows no fresh one
+        _mount("tmpfs", "/proc", "tmpfs", UNTRUSTED | MS_RDONLY, "size=4k,nr_inodes=2,mode=0555")
+        return "hidden"
+    # Linux 6.14 counts per PID namespace: the one limit on threads that also binds root.
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/pid_max", "w") as file:
+        file.write(str(FEWEST_PROCESSES))
+    return "own"
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
+    call(
+        f"mount {kind or 'privately'} on {target}",
+        "mount",
+        source.encode(),
+        target.encode(),
+        kind.encode() if kind else None,
+        flags,
+        options.encode() if options else None,
+    )

@@ -1,0 +1,250 @@
+"""What a worker does when asked: run the cells, call a function, build a module, take gradients.
+
+The same code serves the locked worker (`worker.py`) and, in the grader's own process, the reference
+and the known mistakes (`autograder/grading/student.py`): both must behave alike, to the last error.
+In the worker all of it is under the student's control once the student's code has run; so it only
+ever produces values, never a verdict.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import random
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import wire
+
+CELL = "<cell {}>"
+MAX_MESSAGE = 2000
+MAX_TRACE_LINES = 20
+
+Ask = Callable[[str, Any], Any]
+
+
+class Session:
+    """One submission's names and objects. `ask(kind, value)` puts a question to the grader."""
+
+    def __init__(self, namespace: dict[str, Any], ask: Ask) -> None:
+        self.namespace = namespace
+        self.ask = ask
+        self.handles: dict[int, Any] = {}
+        self._ids: dict[int, int] = {}
+        self._replaced: dict[str, Any] = {}
+        self.accelerator: torch.device | None = None
+
+    def answer(self, header: bytes | bytearray, payload: bytearray) -> wire.Encoded:
+        """Does what the message asks, and gives the answer or the student's error as a message."""
+        message = wire.decode(header, payload, self.resolve, self.accelerator)
+        try:
+            value = getattr(self, "do_" + message.kind)(**message.value)
+            return wire.encode("answer", message.id, value, extend=self.extend)
+        except BaseException as error:  # whatever it is, it belongs to the student
+            return wire.encode("error", message.id, error=describe(error))
+
+    # Objects that stay here, and callables that stay with the grader
+
+    def resolve(self, tag: str, id: int, extra: Any) -> Any:
+        if tag == "cb":
+            return GradersCallable(self, id, bool(extra))
+        if id not in self.handles:
+            raise wire.WireError(f"no object {id}")
+        return self.handles[id]
+
+    def extend(self, value: Any) -> dict[str, Any] | None:
+        if isinstance(value, (np.generic,)):
+            plain = value.item()
+            if type(plain) in (bool, int, float, str):
+                return wire._Packer(None).pack(plain)  # type: ignore[no-any-return]
+        if isinstance(value, GradersCallable):
+            return {"cb": [value.id, value.grad]}
+        id = self._ids.get(builtin_id(value))
+        if id is None:
+            id = len(self.handles) + 1
+            self.handles[id] = value
+            self._ids[builtin_id(value)] = id
+        return {"h": [id, type(value).__name__[:80]]}
+
+    # The operations, by the names they have on the wire
+
+    def do_load(self, cell: int, source: str) -> tuple[str, str, str] | None:
+        """Runs one cell; an error that it raises is told, and the cells after it are run all the same."""
+        try:
+            run_cell(cell, source, self.namespace)
+        except BaseException as error:
+            told = describe(error)
+            return told.type, told.message, told.trace
+        return None
+
+    def do_reset(self, seed: int) -> None:
+        """Before each test: nothing is left of the one before."""
+        self.handles.clear()
+        self._ids.clear()
+        for name, value in self._replaced.items():
+            if value is _MISSING:
+                self.namespace.pop(name, None)
+            else:
+                self.namespace[name] = value
+        self._replaced.clear()
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+
+    def do_replace(self, name: str, by: Any) -> None:
+        """Lets a callable of the grader's stand in for a function of the student's until `reset`."""
+        self._replaced.setdefault(name, self.namespace.get(name, _MISSING))
+        self.namespace[name] = by
+
+    def do_value(self, name: str) -> Any:
+        return self._look_up(name)
+
+    def do_call(
+        self, target: Any, method: str, args: list[Any], kwargs: dict[str, Any], times: int, pretend: bool
+    ) -> Any:
+        """Calls it `times` times on the very same arguments; gives the last answer."""
+        if pretend:
+            return self._on_pretended_accelerator(target, method, args, kwargs)
+        function = self._callable(target, method)
+        result = None
+        for _ in range(times):
+            result = function(*args, **kwargs)
+        return result
+
+    def do_gradients(
+        self, target: Any, args: list[Any], kwargs: dict[str, Any], cotangent: Tensor | None
+    ) -> dict[str, Any]:
+        """Runs forward and backward; gradients of the floating-point inputs and of the parameters."""
+        function = self._callable(target, "")
+        leaves = [_leaf(arg) for arg in args]
+        if isinstance(function, nn.Module):
+            function.zero_grad(set_to_none=True)
+        with torch.enable_grad():
+            output = function(*leaves, **kwargs)
+            output.backward(torch.ones_like(output) if cotangent is None else cotangent)
+        parameters = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
+        return {
+            "output": output,
+            "inputs": [leaf.grad if isinstance(leaf, Tensor) else None for leaf in leaves],
+            "parameters": {name: parameter.grad for name, parameter in parameters.items()},
+        }
+
+    def do_parameters(self, target: Any) -> dict[str, Any]:
+        return {
+            name: (tuple(parameter.shape), parameter.dtype, bool(parameter.requires_grad))
+            for name, parameter in target.named_parameters()
+        }
+
+    def do_state_dict(self, target: Any) -> dict[str, Tensor]:
+        return dict(target.state_dict())
+
+    def do_load_state_dict(self, target: Any, state: dict[str, Tensor], strict: bool) -> None:
+        target.load_state_dict(state, strict=strict)
+
+    def _look_up(self, name: str) -> Any:
+        if name not in self.namespace:
+            raise NameError(f"`{name}` is not defined: its cell raised an error, or was deleted or renamed")
+        return self.namespace[name]
+
+    def _callable(self, target: Any, method: str) -> Any:
+        found = self._look_up(target) if isinstance(target, str) else target
+        return getattr(found, method) if method else found
+
+    def _on_pretended_accelerator(
+        self, target: Any, method: str, args: list[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        from course.portability import PretendedAccelerator
+
+        function = self._callable(target, method)
+        with PretendedAccelerator() as accelerator:
+            if isinstance(function, nn.Module):
+                accelerator.put(function)
+            return accelerator.take(function(*accelerator.put(args), **accelerator.put(kwargs)))
+
+
+class GradersCallable:
+    """A callable of the grader's, seen from the student's code."""
+
+    def __init__(self, session: Session, id: int, grad: bool) -> None:
+        self._session, self.id, self.grad = session, id, grad
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.grad and torch.is_grad_enabled():
+            return _ThroughTheGrader.apply(self, kwargs, *args)  # type: ignore[no-untyped-call]
+        return self._session.ask("callback", {"callback": self.id, "args": list(args), "kwargs": kwargs})
+
+
+class _ThroughTheGrader(torch.autograd.Function):
+    """Forward is computed by the grader; so is the vector-Jacobian product."""
+
+    @staticmethod
+    def forward(ctx: Any, callable: GradersCallable, kwargs: dict[str, Any], *args: Any) -> Any:
+        question = {"callback": callable.id, "args": list(args), "kwargs": kwargs}
+        output, ctx.token = callable._session.ask("callback_with_grad", question)
+        ctx.callable = callable
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> Any:
+        question = {"token": ctx.token, "cotangent": cotangents[0]}
+        return (None, None, *ctx.callable._session.ask("vector_jacobian", question))
+
+
+builtin_id = id
+_MISSING = object()
+
+
+def _leaf(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.detach().clone().requires_grad_(True)
+    return value
+
+
+def run_cell(number: int, source: str, namespace: dict[str, Any]) -> None:
+    """Executes one cell; its lines appear in tracebacks as those of `<cell number>`."""
+    name = CELL.format(number)
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    exec(compile(source, name, "exec", dont_inherit=True), namespace)
+
+
+def describe(error: BaseException) -> wire.ErrorHeader:
+    """An exception as its type, its message, and those lines of its trace that are the student's own."""
+    try:
+        message = str(error)
+    except BaseException:
+        message = "(the exception's own text could not be made)"
+    lines = []
+    with contextlib.suppress(BaseException):
+        lines = list(_own_lines(error))
+    return wire.ErrorHeader(
+        type(error).__name__[:100],
+        message[:MAX_MESSAGE].encode("utf-8", "replace").decode("utf-8"),
+        "\n".join(lines[-MAX_TRACE_LINES:]).encode("utf-8", "replace").decode("utf-8"),
+    )
+
+
+def _own_lines(error: BaseException) -> Iterator[str]:
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.startswith("<cell "):
+            yield f"{frame.filename[1:-1]}, line {frame.lineno}, in {frame.name}: {(frame.line or '')[:200]}"
+    if isinstance(error, SyntaxError) and (error.filename or "").startswith("<cell "):
+        yield f"{error.filename[1:-1]}, line {error.lineno}: {(error.text or '').strip()[:200]}"  # type: ignore[index]
+
+
+def notebook_namespace() -> dict[str, Any]:
+    """A fresh `__main__`, as a notebook's code expects it, with silent stand-ins for IPython's names."""
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__builtins__=__builtins__, display=_silent, get_ipython=_silent)
+    sys.modules["__main__"] = module
+    return module.__dict__
+
+
+def _silent(*args: Any, **kwargs: Any) -> None:
+    """Does nothing, whatever it is given."""

@@ -1,0 +1,284 @@
+"""The pictures of the demos. Each function draws one from numbers, and returns a `Picture`.
+
+matplotlib is imported where it is used: `import course` must stay quick, and grading draws nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from course.picture import Picture, needs
+
+__all__ = [
+    "Picture",
+    "gallery",
+    "head_layout",
+    "needs",
+    "pixel_attention",
+    "scale_of_scores",
+    "softmax_under_shift",
+    "word_attention",
+    "word_links",
+    "word_places",
+]
+
+# Okabe and Ito's colours: told apart by nearly everyone.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+WEIGHTS = "magma"  # dark = 0, bright = 1; reads the same in grey
+INK, FAINT = "#222222", "#8a8a8a"
+
+Softmax = Callable[[Tensor, int], Tensor]
+
+
+def softmax_under_shift(softmax: Softmax, reach: int = 120) -> Picture:
+    """The weights of three scores when the same number is added to all: nothing should change."""
+    shift = torch.arange(-reach, reach + 1)
+    scores = torch.tensor([0.0, 1.0, 2.0]) + shift[:, None]
+
+    def naive(x: Tensor, dim: int) -> Tensor:
+        return x.exp() / x.exp().sum(dim, keepdim=True)
+
+    panels = (
+        ("exp(x) / sum, float16", naive(scores.half(), -1)),
+        ("exp(x) / sum, float32", naive(scores, -1)),
+        ("yours, float16", softmax(scores.half(), -1)),
+    )
+    figure, axes = _axes(1, 3, width=10.5, height=3.2, sharey=True)
+    for axis, (title, weights) in zip(axes, panels, strict=True):
+        _expect_shape(weights, scores.shape, "the softmax of the scores")
+        weights = weights.float()
+        lost = ~weights.isfinite().all(-1)
+        for column, name in reversed(list(enumerate(("c + 0", "c + 1", "c + 2")))):
+            values = weights[:, column].masked_fill(lost, math.nan)
+            axis.plot(shift, values, color=PALETTE[column], lw=2.4, label=f"score {name}")
+        axis.fill_between(
+            shift, 0, 1, where=lost, step="mid", facecolor="#eeeeee", edgecolor="#bbbbbb", hatch="//", lw=0
+        )
+        for side in (shift[lost & (shift < 0)], shift[lost & (shift > 0)]):
+            if len(side):
+                axis.text(side.float().mean(), 0.5, "NaN", ha="center", va="center", fontsize=13, color=INK)
+        axis.set_title(title, fontsize=11, color=INK)
+        axis.set(xlabel="c, added to all scores", xlim=(-reach, reach), ylim=(0, 1))
+        _plain(axis)
+    axes[0].set_ylabel("weight")
+    axes[-1].legend(loc="upper right", fontsize=9, frameon=True, framealpha=0.9)
+    return Picture(
+        figure,
+        "Three panels. The plain formula turns to NaN beyond scores of about 11 in float16 and 89 in float32; "
+        "the stable one keeps the same three weights throughout.",
+    )
+
+
+def scale_of_scores(softmax: Softmax, dims: Sequence[int] = (4, 64, 1024), tokens: int = 12) -> Picture:
+    """Attention weights of random queries and keys of growing size, undivided and divided by sqrt(d)."""
+    generator = torch.Generator().manual_seed(0)
+    figure, axes = _axes(2, len(dims), width=9.6, height=5.9)
+    image: Any = None
+    for column, d in enumerate(dims):
+        q, k = (torch.randn(tokens, d, generator=generator) for _ in range(2))
+        for row, (name, scores) in enumerate({"q·k": q @ k.T, "q·k / √d": q @ k.T / math.sqrt(d)}.items()):
+            weights = softmax(scores, -1)
+            _expect_shape(weights, scores.shape, "the softmax of the scores")
+            axis = axes[row * len(dims) + column]
+            image = axis.imshow(weights, cmap=WEIGHTS, vmin=0, vmax=1)
+            axis.set_title(
+                f"d = {d}: scores {name}\nspread {scores.std():.1f}, largest weight {weights.amax(-1).mean():.2f}",
+                fontsize=10,
+                color=INK,
+            )
+            axis.set(xticks=[], yticks=[])
+    for row in (0, len(dims)):
+        axes[row].set_ylabel("queries")
+    for axis in axes[len(dims) :]:
+        axis.set_xlabel("keys")
+    figure.colorbar(image, ax=axes, shrink=0.7, label="weight")
+    return Picture(
+        figure,
+        "Undivided, the weights of long random vectors pick a single key each; divided by the root of d, "
+        "they look alike for every d.",
+    )
+
+
+def word_attention(maps: Mapping[str, Float[Tensor, "L L"]], words: Sequence[str]) -> Picture:
+    """A heat map for each title: the row asks, the column is asked. Weights from 0.1 are written out."""
+    figure, axes = _axes(1, len(maps), width=5.6 * len(maps) + 0.6, height=5.4)
+    image: Any = None
+    for axis, (title, weights) in zip(axes, maps.items(), strict=True):
+        _expect_shape(weights, (len(words), len(words)), f"the attention map {title!r}")
+        image = axis.imshow(weights, cmap=WEIGHTS, vmin=0, vmax=1)
+        for row, column in (weights >= 0.095).nonzero().tolist():
+            weight = float(weights[row, column])
+            shade = "black" if weight > 0.6 else "white"
+            axis.text(column, row, f"{weight:.1f}", ha="center", va="center", fontsize=8.5, color=shade)
+        axis.set_xticks(range(len(words)), words, rotation=45, ha="left", rotation_mode="anchor", fontsize=10)
+        axis.set_yticks(range(len(words)), words, fontsize=10)
+        axis.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+        axis.set_xlabel("… is asked (key)", color=FAINT)
+        axis.set_title(title, fontsize=12, color=INK, pad=12)
+    axes[0].set_ylabel("who asks (query)", color=FAINT)
+    figure.colorbar(image, ax=axes, shrink=0.6, label="weight")
+    strongest = [
+        f"{words[row]} to {words[int(weights.argmax())]}"
+        for row, weights in enumerate(next(iter(maps.values())))
+        if weights.max() > 0.5
+    ]
+    return Picture(figure, f"Attention between words: {', '.join(strongest) or 'no pair stands out'}.")
+
+
+def head_layout(x: Float[Tensor, "L C"], heads: Float[Tensor, "heads L d"]) -> Picture:
+    """Which entry of x went where: a colour for each token, a number for each channel, a box for each head.
+
+    The entries of x are their own addresses: x[token, channel] = token * C + channel.
+    """
+    L, C = x.shape
+    count, _, d = heads.shape
+    naive = x.reshape(count, L, d)
+    figure, axes = _axes(2, count + 1, width=2.9 + 1.9 * count, height=4.4, widths=[C] + [d] * count)
+    for row, (name, parts) in enumerate({"yours": heads, "x.view(h, L, d)": naive}.items()):
+        for axis, part, title in zip(
+            axes[row * (count + 1) :], [x, *parts], ["x", *(f"head {i}" for i in range(count))], strict=False
+        ):
+            axis.set(xlim=(0, part.shape[1]), ylim=(L, 0), aspect="equal", xticks=[], yticks=[])
+            for token in range(L):
+                for channel in range(part.shape[1]):
+                    address = int(part[token, channel])
+                    colour = PALETTE[address // C % len(PALETTE)]
+                    axis.fill_between(
+                        [channel, channel + 1], token, token + 1, color=colour, ec="white", lw=1.5
+                    )
+                    axis.text(
+                        channel + 0.5,
+                        token + 0.5,
+                        address % C,
+                        ha="center",
+                        va="center",
+                        color="white",
+                        fontsize=10,
+                    )
+            axis.set_title(title if title == "x" else f"{name}: {title}", fontsize=9.5, color=INK)
+            for spine in axis.spines.values():
+                spine.set_visible(False)
+        axes[row * (count + 1)].set_ylabel("tokens")
+        axes[row * (count + 1)].set_xlabel("channels")
+    return Picture(
+        figure,
+        "Above, your heads: which token (colour) and which channel (number) each entry came from. Below, "
+        "a plain view: its heads mix the tokens.",
+    )
+
+
+def word_links(weights: Float[Tensor, "heads L L"], words: Sequence[str], titles: Sequence[str]) -> Picture:
+    """For each head, a line from every word that asks to the words it attends to, as thick as the weight."""
+    _expect_shape(weights, (len(titles), len(words), len(words)), "the attention of the heads")
+    figure, axes = _axes(1, len(titles), width=3.7 * len(titles), height=0.36 * len(words) + 1.3)
+    for head, (axis, title) in enumerate(zip(axes, titles, strict=True)):
+        colour = PALETTE[head % len(PALETTE)]
+        for asks, row in enumerate(weights[head].tolist()):
+            for asked, weight in enumerate(row):
+                axis.plot([0, 1], [asks, asked], color=colour, lw=4.5 * weight, alpha=min(1.0, 0.15 + weight))
+        for at, word in enumerate(words):
+            axis.text(-0.04, at, word, ha="right", va="center", fontsize=10.5, color=INK)
+            axis.text(1.04, at, word, ha="left", va="center", fontsize=10.5, color=INK)
+        axis.set(xlim=(-0.62, 1.62), ylim=(len(words) - 0.4, -1.1))
+        axis.text(-0.04, -0.9, "asks", ha="right", fontsize=9, color=FAINT)
+        axis.text(1.04, -0.9, "is asked", ha="left", fontsize=9, color=FAINT)
+        axis.set_title(f"head {head}: {title}", fontsize=11, color=colour)
+        axis.axis("off")
+    return Picture(figure, f"Lines between words, one panel a head: {'; '.join(titles)}.")
+
+
+def gallery(pictures: Mapping[str, Float[Tensor, "3 H W"]]) -> Picture:
+    """Pictures side by side, each under its title."""
+    figure, axes = _axes(1, len(pictures), width=3.5 * len(pictures), height=2.9)
+    for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
+        axis.imshow(_pixels(picture))
+        axis.set_title(title, fontsize=10.5, color=INK)
+        axis.set(xticks=[], yticks=[])
+    return Picture(figure, f"Pictures side by side: {'; '.join(pictures)}.")
+
+
+def pixel_attention(
+    picture: Float[Tensor, "3 H W"],
+    weights: Float[Tensor, "H*W H*W"],
+    pixels: Sequence[tuple[int, int]],
+) -> Picture:
+    """The picture with some (row, column) marked, and for each of them where its attention goes."""
+    _, height, width = picture.shape
+    _expect_shape(weights, (height * width, height * width), "the attention between pixels")
+    figure, axes = _axes(1, len(pixels) + 1, width=3.1 * (len(pixels) + 1), height=2.7)
+    axes[0].imshow(_pixels(picture))
+    axes[0].set_title("the picture", fontsize=11, color=INK)
+    for number, (row, column) in enumerate(pixels, start=1):
+        axes[0].plot(column, row, "o", ms=13, mfc="white", mec="black")
+        axes[0].text(column, row, number, ha="center", va="center_baseline", fontsize=9, color="black")
+        heat = weights[row * width + column].reshape(height, width)
+        axes[number].imshow(heat, cmap=WEIGHTS, vmin=0)
+        axes[number].plot(column, row, "o", ms=13, mfc="none", mec="#56B4E9", mew=2.2)
+        axes[number].set_title(f"where pixel {number} looks", fontsize=11, color=INK)
+    for axis in axes:
+        axis.set(xticks=[], yticks=[])
+    return Picture(figure, f"A picture, and where its pixels {list(pixels)} attend: bright is much.")
+
+
+def word_places(
+    picture: Float[Tensor, "3 H W"], weights: Float[Tensor, "H*W S"], words: Sequence[str]
+) -> Picture:
+    """For each word, how much every place of the picture attends to it."""
+    _, height, width = picture.shape
+    _expect_shape(weights, (height * width, len(words)), "the attention from places to words")
+    columns = math.ceil((len(words) + 1) / 2)
+    figure, axes = _axes(2, columns, width=2.35 * columns + 0.7, height=3.9)
+    for axis in axes:
+        axis.set(xticks=[], yticks=[])
+    axes[0].imshow(_pixels(picture))
+    axes[0].set_title("the picture", fontsize=10.5, color=FAINT)
+    image: Any = None
+    for axis, word, heat in zip(axes[1:], words, weights.T, strict=False):
+        image = axis.imshow(heat.reshape(height, width), cmap=WEIGHTS, vmin=0, vmax=1)
+        axis.set_title(f"“{word}”", fontsize=12, color=INK)
+    for axis in axes[len(words) + 1 :]:
+        axis.axis("off")
+    figure.colorbar(image, ax=axes, shrink=0.7, label="weight")
+    return Picture(figure, f"A heat map over the picture for each of the words {', '.join(words)}.")
+
+
+def _axes(
+    rows: int,
+    columns: int,
+    *,
+    width: float,
+    height: float,
+    sharey: bool = False,
+    widths: Sequence[float] | None = None,
+) -> tuple[Any, list[Any]]:
+    # Its note that it builds a font cache, once on every new machine, would land among the pictures.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    # A figure of its own, not pyplot's: nothing global, and nothing that shows itself a second time.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(
+        rows, columns, squeeze=False, sharey=sharey, gridspec_kw={"width_ratios": widths} if widths else None
+    )
+    return figure, list(grid.flat)
+
+
+def _plain(axis: Any) -> None:
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.25)
+
+
+def _pixels(picture: Float[Tensor, "3 H W"]) -> Any:
+    return picture.detach().clamp(0, 1).permute(1, 2, 0).numpy()
+
+
+def _expect_shape(values: Tensor, shape: Sequence[int], what: str) -> None:
+    if tuple(values.shape) != tuple(shape):
+        raise ValueError(f"{what} should have the shape {list(shape)}; it has {list(values.shape)}")

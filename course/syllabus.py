@@ -1,0 +1,163 @@
+"""Reads `syllabus.yaml`: which modules and exercises there are, and what each is worth.
+
+An error names the file and the line, for the people who write exercises.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class SyllabusError(ValueError):
+    """The syllabus is not as it must be; the message names the file and the line."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Exercise(_Entry):
+    """One exercise, or one quiz: what a student answers in one cell.
+
+    `defines` are the names that the answer must define (by default the exercise's own id),
+    `depends_on` the earlier exercises of the module that it builds on, and `forbidden` the calls
+    that would answer it without work: a dotted name, or `.name` for a tensor's method.
+    """
+
+    id: Identifier
+    title: str
+    points: float = Field(gt=0)
+    minutes: int = Field(gt=0)
+    difficulty: int = Field(ge=1, le=5)
+    defines: tuple[Identifier, ...] = ()
+    depends_on: tuple[Identifier, ...] = ()
+    forbidden: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _define_own_id(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("defines"):
+            return {**data, "defines": (data.get("id"),)}
+        return data
+
+
+class Quiz(Exercise):
+    """A cell with `answers = {...}`; its questions stand in `course/quizzes/<module>.yaml`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _define_answers(cls, data: Any) -> Any:
+        return {**data, "defines": ("answers",)} if isinstance(data, dict) else data
+
+
+class Module(_Entry):
+    """One notebook."""
+
+    id: Identifier
+    title: str
+    summary: str
+    exercises: tuple[Exercise, ...] = Field(min_length=1)
+    quiz: Quiz | None = None
+
+    @property
+    def graded(self) -> tuple[Exercise, ...]:
+        """All that earns points, in the notebook's order, the quiz last."""
+        return (*self.exercises, self.quiz) if self.quiz else self.exercises
+
+    @property
+    def points(self) -> float:
+        return sum(exercise.points for exercise in self.graded)
+
+    @property
+    def minutes(self) -> int:
+        return sum(exercise.minutes for exercise in self.graded)
+
+    def exercise(self, id: str) -> Exercise:
+        """The exercise with this id; raises KeyError."""
+        for exercise in self.graded:
+            if exercise.id == id:
+                return exercise
+        raise KeyError(id)
+
+    @model_validator(mode="after")
+    def _ids_are_unique_and_point_backwards(self) -> Module:
+        seen: set[str] = set()
+        for exercise in self.graded:
+            if exercise.id in seen:
+                raise ValueError(f"exercise id {exercise.id!r} stands twice in module {self.id!r}")
+            if unknown := [name for name in exercise.depends_on if name not in seen]:
+                raise ValueError(f"{exercise.id!r} depends on {unknown[0]!r}, which is no earlier exercise")
+            seen.add(exercise.id)
+        return self
+
+
+class Syllabus(_Entry):
+    title: str
+    modules: tuple[Module, ...] = Field(min_length=1)
+
+    def module(self, id: str) -> Module:
+        """The module with this id; raises KeyError."""
+        for module in self.modules:
+            if module.id == id:
+                return module
+        raise KeyError(id)
+
+    @model_validator(mode="after")
+    def _module_ids_are_unique(self) -> Syllabus:
+        ids = [module.id for module in self.modules]
+        if twice := [id for id in ids if ids.count(id) > 1]:
+            raise ValueError(f"module id {twice[0]!r} stands twice")
+        return self
+
+
+def parse(text: str, source: str = "syllabus.yaml") -> Syllabus:
+    """A validated syllabus; raises SyllabusError with file and line."""
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SyllabusError(f"{source}, line {line}: {error.problem}") from None
+    if not isinstance(data, dict):
+        raise SyllabusError(f"{source}, line 1: expected a mapping with `title` and `modules`")
+    try:
+        return Syllabus.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the syllabus"
+        raise SyllabusError(f"{source}, line {_line(tree, first['loc'])}: {where}: {first['msg']}") from None
+
+
+def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+    """The 1-based line of the deepest node on the way to `location`."""
+    line = 1
+    for part in location:
+        if node is None:
+            break
+        line = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == part]
+            if not found:
+                return line
+            line, node = found[0][0].start_mark.line + 1, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+@cache
+def load(path: Path | None = None) -> Syllabus:
+    """The syllabus at `path`, by default the one shipped with the course."""
+    source = files("course") / "syllabus.yaml" if path is None else path
+    return parse(source.read_text(encoding="utf-8"), source=str(path or "course/syllabus.yaml"))
