@@ -35,7 +35,7 @@ _ARCHIVES_IN_ARCHIVES = 4
 
 @dataclass(frozen=True)
 class Secret:
-    """Something that no student may get. It has leaked where, for all `signs`, one of the spellings occurs."""
+    """Something that no student may get: leaked where, for all `signs`, one of the spellings occurs."""
 
     kind: Kind
     where: str  # file and line, for people
@@ -72,7 +72,7 @@ def secrets(root: CourseRoot) -> list[Secret]:
 
 
 def find_leaks(files: Iterable[tuple[str, bytes]], secrets: Sequence[Secret]) -> list[Leak]:
-    """The secrets found in `files`, pairs of name and content, looking into zip, wheel, tar, gzip and notebook."""
+    """The secrets in `files` (name and content); zip, wheel, tar, gzip and notebook are looked into."""
     leaks: list[Leak] = []
     for outer, content in files:
         for name, text in _texts(outer, content, _ARCHIVES_IN_ARCHIVES):
@@ -207,5 +207,5 @@ def _members(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
                 for info in tar:
                     if file := tar.extractfile(info):
                         yield info.name, file.read()
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error):
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error):
         return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course.clickable import point_at_pixels
 from course.picture import Picture, needs
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "head_layout",
     "needs",
     "pixel_attention",
+    "point_at_pixels",
     "scale_of_scores",
     "softmax_under_shift",
     "word_attention",
@@ -63,7 +66,17 @@ def softmax_under_shift(softmax: Softmax, reach: int = 120) -> Picture:
         )
         for side in (shift[lost & (shift < 0)], shift[lost & (shift > 0)]):
             if len(side):
-                axis.text(side.float().mean(), 0.5, "NaN", ha="center", va="center", fontsize=13, color=INK)
+                turned = 90 if len(side) < reach / 3 else 0
+                axis.text(
+                    side.float().mean(),
+                    0.5,
+                    "NaN",
+                    rotation=turned,
+                    ha="center",
+                    va="center",
+                    fontsize=12,
+                    color=INK,
+                )
         axis.set_title(title, fontsize=11, color=INK)
         axis.set(xlabel="c, added to all scores", xlim=(-reach, reach), ylim=(0, 1))
         _plain(axis)
@@ -71,8 +84,8 @@ def softmax_under_shift(softmax: Softmax, reach: int = 120) -> Picture:
     axes[-1].legend(loc="upper right", fontsize=9, frameon=True, framealpha=0.9)
     return Picture(
         figure,
-        "Three panels. The plain formula turns to NaN beyond scores of about 11 in float16 and 89 in float32; "
-        "the stable one keeps the same three weights throughout.",
+        "Three panels. The plain formula turns to NaN beyond scores of about 11 in float16 and 89 in "
+        "float32; the stable one keeps the same three weights throughout.",
     )
 
 
@@ -88,11 +101,9 @@ def scale_of_scores(softmax: Softmax, dims: Sequence[int] = (4, 64, 1024), token
             _expect_shape(weights, scores.shape, "the softmax of the scores")
             axis = axes[row * len(dims) + column]
             image = axis.imshow(weights, cmap=WEIGHTS, vmin=0, vmax=1)
-            axis.set_title(
-                f"d = {d}: scores {name}\nspread {scores.std():.1f}, largest weight {weights.amax(-1).mean():.2f}",
-                fontsize=10,
-                color=INK,
-            )
+            largest = weights.amax(-1).mean()
+            title = f"d = {d}: scores {name}\nspread {scores.std():.1f}, largest weight {largest:.2f}"
+            axis.set_title(title, fontsize=10, color=INK)
             axis.set(xticks=[], yticks=[])
     for row in (0, len(dims)):
         axes[row].set_ylabel("queries")
@@ -140,38 +151,48 @@ def head_layout(x: Float[Tensor, "L C"], heads: Float[Tensor, "heads L d"]) -> P
     L, C = x.shape
     count, _, d = heads.shape
     naive = x.reshape(count, L, d)
-    figure, axes = _axes(2, count + 1, width=2.9 + 1.9 * count, height=4.4, widths=[C] + [d] * count)
-    for row, (name, parts) in enumerate({"yours": heads, "x.view(h, L, d)": naive}.items()):
-        for axis, part, title in zip(
-            axes[row * (count + 1) :], [x, *parts], ["x", *(f"head {i}" for i in range(count))], strict=False
-        ):
-            axis.set(xlim=(0, part.shape[1]), ylim=(L, 0), aspect="equal", xticks=[], yticks=[])
-            for token in range(L):
-                for channel in range(part.shape[1]):
-                    address = int(part[token, channel])
-                    colour = PALETTE[address // C % len(PALETTE)]
-                    axis.fill_between(
-                        [channel, channel + 1], token, token + 1, color=colour, ec="white", lw=1.5
-                    )
-                    axis.text(
-                        channel + 0.5,
-                        token + 0.5,
-                        address % C,
-                        ha="center",
-                        va="center",
-                        color="white",
-                        fontsize=10,
-                    )
-            axis.set_title(title if title == "x" else f"{name}: {title}", fontsize=9.5, color=INK)
-            for spine in axis.spines.values():
-                spine.set_visible(False)
-        axes[row * (count + 1)].set_ylabel("tokens")
-        axes[row * (count + 1)].set_xlabel("channels")
+    figure, axes = _axes(2, count + 1, width=3.2 + 1.3 * count, height=4.6, widths=[C] + [d] * count)
+    for axis in axes:
+        axis.set(xticks=[], yticks=[], aspect="equal")
+        axis.spines[:].set_visible(False)
+    above, below = axes[: count + 1], axes[count + 1 :]
+    _addresses(above[0], x, C)
+    above[0].set(title="x", ylabel="tokens", xlabel="channels")
+    for index, (good, bad) in enumerate(zip(above[1:], below[1:], strict=True)):
+        _addresses(good, heads[index], C)
+        _addresses(bad, naive[index], C)
+        good.set_title(f"head {index}", fontsize=11, color=INK)
+        bad.set_title(f"head {index}", fontsize=11, color=FAINT)
+    above[1].set_ylabel("split_heads", color=INK)
+    below[1].set_ylabel("a bare view", color=FAINT)
+    below[0].set(xlim=(0, 1), ylim=(0, 1), aspect="auto")
+    below[0].text(
+        0.95,
+        0.5,
+        "a head that\nmixes tokens\ncannot compare\nthem",
+        ha="right",
+        va="center",
+        fontsize=11,
+        color=FAINT,
+    )
     return Picture(
         figure,
         "Above, your heads: which token (colour) and which channel (number) each entry came from. Below, "
         "a plain view: its heads mix the tokens.",
     )
+
+
+def _addresses(axis: Any, part: Float[Tensor, "L d"], C: int) -> None:
+    rows, columns = part.shape
+    axis.set(xlim=(0, columns), ylim=(rows, 0))
+    for row, addresses in enumerate(part.long().tolist()):
+        for column, address in enumerate(addresses):
+            colour = PALETTE[address // C % len(PALETTE)]
+            axis.fill_between([column, column + 1], row, row + 1, color=colour, ec="white", lw=1.5)
+            middle = column + 0.5, row + 0.5
+            axis.text(
+                *middle, address % C, ha="center", va="center", color="white", fontsize=10, weight="bold"
+            )
 
 
 def word_links(weights: Float[Tensor, "heads L L"], words: Sequence[str], titles: Sequence[str]) -> Picture:
@@ -199,7 +220,7 @@ def gallery(pictures: Mapping[str, Float[Tensor, "3 H W"]]) -> Picture:
     figure, axes = _axes(1, len(pictures), width=3.5 * len(pictures), height=2.9)
     for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
         axis.imshow(_pixels(picture))
-        axis.set_title(title, fontsize=10.5, color=INK)
+        axis.set_title(textwrap.fill(title, 32), fontsize=10.5, color=INK)
         axis.set(xticks=[], yticks=[])
     return Picture(figure, f"Pictures side by side: {'; '.join(pictures)}.")
 
@@ -219,7 +240,8 @@ def pixel_attention(
         axes[0].plot(column, row, "o", ms=13, mfc="white", mec="black")
         axes[0].text(column, row, number, ha="center", va="center_baseline", fontsize=9, color="black")
         heat = weights[row * width + column].reshape(height, width)
-        axes[number].imshow(heat, cmap=WEIGHTS, vmin=0)
+        # Up to the brightest but a few: a pixel's weight on itself may be far above the rest.
+        axes[number].imshow(heat, cmap=WEIGHTS, vmin=0, vmax=float(heat.quantile(0.99)))
         axes[number].plot(column, row, "o", ms=13, mfc="none", mec="#56B4E9", mew=2.2)
         axes[number].set_title(f"where pixel {number} looks", fontsize=11, color=INK)
     for axis in axes:

@@ -57,7 +57,7 @@ def painting(sharpness: float = 16.0) -> dict[str, Tensor]:
     }
 
 
-def like_to_like(patches: Float[Tensor, "C H W"], sharpness: float = 1.0) -> dict[str, Tensor]:
+def like_to_like(patches: Float[Tensor, "C H W"], sharpness: float = 0.6) -> dict[str, Tensor]:
     """For SpatialSelfAttention(C, groups=1) on `scene.patches`: a pixel attends to pixels that look like it.
 
     Keys and values are the normalised patches, the queries are so too, measured from a middle grey.

@@ -1,8 +1,9 @@
-"""A picture in a notebook, with words for those who cannot see it, and patience with what is not written yet."""
+"""A picture in a notebook: with words for who cannot see it, and patience with what is not written yet."""
 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,25 +25,33 @@ class Picture:
     def png(self) -> bytes:
         """The picture as a PNG file."""
         file = io.BytesIO()
-        self.figure.savefig(file, format="png", dpi=DOTS_PER_INCH, facecolor="white")
+        self.figure.savefig(
+            file, format="png", dpi=DOTS_PER_INCH, facecolor="white", bbox_inches="tight", pad_inches=0.1
+        )
         return file.getvalue()
 
     def show(self) -> None:
         """Show the picture below the cell; outside a notebook, say what would be seen."""
-        from IPython import get_ipython
-        from IPython.display import display
-
-        if get_ipython() is None:  # type: ignore[no-untyped-call]
-            print(self.description)
-        else:
-            display(self)  # type: ignore[no-untyped-call]
+        show(self, otherwise=self.description)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        width = int(self.figure.get_figwidth() * DOTS_PER_INCH / 2)
+        png = self.png()
+        (pixels,) = struct.unpack(">I", png[16:20])  # the width, from the file's own header
         return (
-            {"image/png": self.png(), "text/plain": self.description},
-            {"image/png": {"width": width, "alt": self.description}},
+            {"image/png": png, "text/plain": self.description},
+            {"image/png": {"width": pixels // 2, "alt": self.description}},
         )
+
+
+def show(item: object, otherwise: str) -> None:
+    """Show `item` below the cell that runs; outside a notebook, print a sentence instead."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        print(otherwise)
+    else:
+        display(item)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -379,7 +379,7 @@ class _FunctionMode(TorchFunctionMode):
             _FunctionMode.called = before
 
 
-def _mend(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _mend_construction(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """`torch.tensor` and its like build a tensor where it shall live, so on "meta" without any values."""
 
     def build_on_cpu_then_move(*args: Any, device: Any = None, **kwargs: Any) -> Tensor:
@@ -393,10 +393,35 @@ def _mend(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return build_on_cpu_then_move
 
 
-_MENDED = {
-    function: _mend(function)
-    for function in (torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor)
-}
+def _mend_indexing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`x[[0, 2]]` makes a tensor of the list where x is: make it on the CPU, where indices may be."""
+
+    def with_tensors(index: Any) -> Any:
+        if isinstance(index, list) and index and all(isinstance(item, bool | int) for item in index):
+            return torch.tensor(index)
+        if isinstance(index, range):
+            return torch.tensor(list(index), dtype=torch.long)
+        return type(index)(map(with_tensors, index)) if type(index) in (list, tuple) else index
+
+    def index_with_tensors(tensor: Tensor, index: Any, *value: Any) -> Any:
+        return function(tensor, with_tensors(index), *value)
+
+    return index_with_tensors
+
+
+def _set_data(tensor: Tensor, value: Tensor) -> None:
+    """`x.data = y` gives the wrapper another wrapper's outside; its values have to follow."""
+    Tensor.data.__set__(tensor, value)  # type: ignore[attr-defined]
+    if isinstance(tensor, _DeviceTensor) and isinstance(value, _DeviceTensor):
+        tensor.on_cpu = value.on_cpu
+
+
+_MENDED: dict[Any, Callable[..., Any]] = {Tensor.data.__set__: _set_data}  # type: ignore[attr-defined]
+_function: Any
+for _function in (torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor, Tensor.new):
+    _MENDED[_function] = _mend_construction(_function)
+for _function in (Tensor.__getitem__, Tensor.__setitem__):
+    _MENDED[_function] = _mend_indexing(_function)
 
 _SYMBOLS = {
     "add": "+", "sub": "-", "rsub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@", "iadd": "+=",

@@ -43,14 +43,14 @@ class Shape:
 
 # Two red circles, so that a pixel of one can find the other across the picture.
 TWO_CIRCLES = (
-    Shape("circle", "red", 0.36, 0.42, 0.24),
-    Shape("square", "blue", 0.98, 0.62, 0.22),
-    Shape("circle", "red", 1.24, 0.20, 0.12),
+    Shape("circle", "red", 0.35, 0.40, 0.26),
+    Shape("square", "blue", 1.00, 0.65, 0.20),
+    Shape("circle", "red", 1.25, 0.20, 0.13),
 )
 ONE_OF_EACH = (
-    Shape("circle", "red", 0.32, 0.38, 0.22),
-    Shape("square", "blue", 1.16, 0.34, 0.20),
-    Shape("triangle", "yellow", 0.76, 0.70, 0.24),
+    Shape("circle", "red", 0.34, 0.36, 0.24),
+    Shape("square", "blue", 1.12, 0.36, 0.20),
+    Shape("triangle", "yellow", 0.74, 0.68, 0.24),
 )
 
 

@@ -10,8 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from course import yaml_lines
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -120,40 +121,7 @@ class Syllabus(_Entry):
 
 def parse(text: str, source: str = "syllabus.yaml") -> Syllabus:
     """A validated syllabus; raises SyllabusError with file and line."""
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SyllabusError(f"{source}, line {line}: {error.problem}") from None
-    if not isinstance(data, dict):
-        raise SyllabusError(f"{source}, line 1: expected a mapping with `title` and `modules`")
-    try:
-        return Syllabus.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the syllabus"
-        raise SyllabusError(f"{source}, line {_line(tree, first['loc'])}: {where}: {first['msg']}") from None
-
-
-def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
-    """The 1-based line of the deepest node on the way to `location`."""
-    line = 1
-    for part in location:
-        if node is None:
-            break
-        line = node.start_mark.line + 1
-        if isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == part]
-            if not found:
-                return line
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
+    return yaml_lines.parse(Syllabus, text, source, SyllabusError)
 
 
 @cache

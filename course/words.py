@@ -60,19 +60,21 @@ def embed(sentence: Sequence[str]) -> Float[Tensor, "words 24"]:
 
 
 def embed_prompt(prompt: Sequence[str]) -> Float[Tensor, "words 7"]:
-    """A prompt such as "a red circle and a blue square on black", as a text encoder might hand it on.
+    """A prompt such as "red circle blue square on black", as a text encoder might hand it on.
 
-    Four columns say which of PLACES a word speaks of, three are the red, green and blue that it asks for.
-    A colour speaks of the shape that follows it, or of the background; other words of nothing.
+    Four columns say which of PLACES a word speaks of, three are the red, green and blue that it should be.
+    A colour and the shape that follows it know of one another, as after a layer of self-attention; a colour
+    without a shape speaks of the background, and other words of nothing.
     """
     rows = []
     for at, word in enumerate(prompt):
-        subject = word if word in KINDS else None
+        before, after = (prompt[i] if 0 <= i < len(prompt) else "" for i in (at - 1, at + 1))
+        place = colour = None
         if word in COLOURS:
-            following = prompt[at + 1] if at + 1 < len(prompt) else ""
-            subject = following if following in KINDS else "background"
-        place = [float(subject == kind) for kind in PLACES]
-        rows.append([*place, *COLOURS.get(word, (0.0, 0.0, 0.0))])
+            place, colour = (after if after in KINDS else "background"), word
+        elif word in KINDS:
+            place, colour = word, (before if before in COLOURS else "grey")
+        rows.append([*(float(place == name) for name in PLACES), *COLOURS.get(colour or "", (0.0, 0.0, 0.0))])
     return torch.tensor(rows)
 
 

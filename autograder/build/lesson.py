@@ -199,7 +199,7 @@ class _Lesson:
         fences = iter(chunk.fences)
         for cell in self._cells(chunk):
             if cell.cell_type == "markdown" and cell.source.strip():
-                yield Prose(chunk.line, cell.source)
+                yield Prose(chunk.line, cell.source.strip("\n"))
             elif cell.cell_type == "code":
                 fence = next(fences, None)
                 if fence is None:

@@ -69,12 +69,12 @@ def compose(root: CourseRoot, module: str, answers: Mapping[str, str] | None = N
             case _:
                 exercise = plan.exercise(piece.id)
                 if isinstance(exercise, Quiz):
-                    text = questions_text(exercise.title, questions(root, plan, exercise))
+                    text = questions_text(questions(root, plan, exercise))
                     cells.markdown("questions", text)
                 cells.exercise(exercise, sources[exercise.id])
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     metadata = {
-        "course": {"module": module, "title": plan.title},
+        "course": {"module": module, "title": root.syllabus.title},
         "kernelspec": kernel,
         "language_info": {"name": "python"},
     }

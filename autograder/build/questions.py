@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,9 +57,9 @@ def _mapping(path: Path, source: str) -> dict[str, Any]:
     return data
 
 
-def questions_text(title: str, questions: Sequence[Question]) -> str:
+def questions_text(questions: Sequence[Question]) -> str:
     """The Markdown of the questions, each with its id and its choices."""
-    parts = [f"### {title}"]
+    parts = []
     for question in questions:
         parts.append(f"**{question.id}.** {question.text.strip()}")
         if question.choices:
@@ -87,4 +88,4 @@ def _form(question: Question) -> str:
 def _literal(answer: Any) -> str:
     if isinstance(answer, list):
         return f"[{', '.join(_literal(each) for each in answer)}]"
-    return f'"{answer}"' if isinstance(answer, str) else repr(answer)
+    return json.dumps(answer, ensure_ascii=False) if isinstance(answer, str) else repr(answer)

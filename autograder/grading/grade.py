@@ -7,48 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
-
-import msgspec
 
 from course.quiz import QuizText
 from course.syllabus import Exercise, Module
 
 from ..errors import BudgetSpent, ProtocolViolation, StudentFailure, Unreadable
 from ..results import CellError, ErrorExcerpt, ExerciseResult, Flag, Result, Status
+from ..run.messages import Job
 from ..sandbox.budget import Budget, Limits
+from ..sandbox.line import WorkerLine
 from ..submission.extract import Extracted, extract
 from ..submission.lint import forbidden_calls, suspicious
 from ..submission.read import Notebook, read
 from ..worker import wire
 from .exercise import Graded, Setting, grade_exercise
 from .quiz import Key, grade_quiz
-from .student import Line, Student
+from .student import Student
 
 
-class Job(msgspec.Struct, frozen=True):
-    """What the parent asks a grader to do."""
-
-    student: str
-    module: str
-    path: str
-    shown: str
-    key: str
-    isolation: str
-
-
-class CellsLine(Protocol):
-    """A line to a worker that runs a notebook's cells."""
-
-    cell_errors: dict[int, wire.ErrorHeader]
-    wall_timeout: bool
-    printed: bytearray
-
-    def load(self) -> None: ...
-    def close(self) -> None: ...
-
-
-Open = Callable[[Budget, list[tuple[int, str]]], "Line"]
+Open = Callable[[Budget, list[tuple[int, str]]], WorkerLine]
 
 
 @dataclass(frozen=True)
@@ -118,8 +95,8 @@ def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) 
     for one in graded:
         flags += one.flags
     errors = {error.cell: error for error in extracted.cell_errors}
-    errors |= {number: _cell_error(number, header) for number, header in line.cell_errors.items()}  # type: ignore[attr-defined]
-    wall = line.wall_timeout or any(one.wall_timeout for one in graded)  # type: ignore[attr-defined]
+    errors |= {number: _cell_error(number, header) for number, header in line.cell_errors.items()}
+    wall = line.wall_timeout or any(one.wall_timeout for one in graded)
     if wall:
         flags.append(Flag(kind="wall-timeout", message="a call waited until its wall time was over"))
     exercises = [one.result for one in graded]
@@ -130,16 +107,16 @@ def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) 
         points=round(sum(exercise.points for exercise in exercises), 2),
         exercises=exercises,
         cell_errors=[errors[number] for number in sorted(errors)],
-        stdout=_text(line.printed),  # type: ignore[attr-defined]
+        stdout=_text(line.printed),
         flags=flags,
     )
     return Outcome(outcome, wall)
 
 
-def _grade_all(course: Course, line: Line, extracted: Extracted) -> tuple[list[Graded], str]:
+def _grade_all(course: Course, line: WorkerLine, extracted: Extracted) -> tuple[list[Graded], str]:
     """Every exercise graded in order; and why nothing could be run, if so."""
     try:
-        line.load()  # type: ignore[attr-defined]
+        line.load()
     except (BudgetSpent, ProtocolViolation) as failure:
         return [Graded(_unanswered(exercise, "answered", course)) for exercise in course.module.graded], str(failure)
     graded: dict[str, Graded] = {}
@@ -159,7 +136,7 @@ def _grade_all(course: Course, line: Line, extracted: Extracted) -> tuple[list[G
     return list(graded.values()), ""
 
 
-def _grade_quiz(course: Course, line: Line, extracted: Extracted) -> Graded:
+def _grade_quiz(course: Course, line: WorkerLine, extracted: Extracted) -> Graded:
     exercise, quiz = course.module.quiz, course.quiz
     assert exercise is not None
     assert quiz is not None

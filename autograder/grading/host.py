@@ -1,10 +1,10 @@
 """The trusted process that has torch, pytest, the references and the suites loaded, and forks graders.
 
-    python -m autograder.grading.host DESCRIPTOR SPECIFICATION
+    python -m autograder.grading.host DESCRIPTOR < specification.json
 
 Over the control line to the parent come a grader's two lines, as descriptors: to the parent (jobs in,
 outcomes out, JSON in length-prefixed messages) and to the zygote. A grader lives until the parent hangs
-up. It never runs a student's code: that happens at the other end of a `LockedLine`.
+up. It never runs a student's code: that happens at the other end of a `WorkerLine`.
 """
 
 from __future__ import annotations
@@ -23,34 +23,16 @@ import msgspec
 from ..course_root import CourseRoot
 from ..errors import AutograderError, Fault
 from ..sandbox.budget import Budget, Limits
-from ..sandbox.locked import LockedLine, WorkerRequest
-from .grade import Course, Job, grade_submission
+from ..sandbox.line import WorkerLine
+from ..sandbox.locked import LockedWorker, WorkerRequest
+from ..run.messages import Finished, Job, Specification
+from .grade import Course, grade_submission
 from .suite import Suite, with_suites
-
-
-class Specification(msgspec.Struct, frozen=True):
-    """What all graders of a run have in common."""
-
-    root: str
-    modules: list[str]
-    run_seed: int
-    device: str
-    level: str
-    read: list[str]
-    limits: dict[str, float] = {}
-
-
-class Finished(msgspec.Struct, frozen=True):
-    """A grader's answer to a job: a result as JSON text, or what was not the student's fault."""
-
-    result: str = ""
-    fault: str = ""
-    wall_timeout: bool = False
 
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    specification = msgspec.json.decode(sys.argv[2], type=Specification)
+    specification = msgspec.json.decode(sys.stdin.buffer.read(), type=Specification)
     try:
         with_suites(
             {module: CourseRoot(Path(specification.root)).suite(module) for module in specification.modules},
@@ -111,14 +93,26 @@ def _serve(control: socket.socket, specification: Specification, suites: dict[st
 def _grade_jobs(
     parent: Connection, zygote: socket.socket, specification: Specification, courses: dict[str, Course]
 ) -> None:
+    import torch
+
     limits = Limits(**specification.limits)  # type: ignore[arg-type]
     request = WorkerRequest(
-        specification.level, specification.device, limits.memory, limits.scratch, tuple(specification.read)
+        specification.level,
+        specification.device,
+        limits.memory,
+        limits.scratch,
+        tuple(specification.read),
+        specification.home,
     )
 
-    def open_line(budget: Budget, cells: list[tuple[int, str]]) -> LockedLine:
-        return LockedLine(zygote, request, budget, cells)
+    def open_line(budget: Budget, cells: list[tuple[int, str]]) -> WorkerLine:
+        def start() -> LockedWorker:
+            # Two seconds beyond what is left: our own clock ends it first, and says why.
+            return LockedWorker(zygote, request, int(budget.cpu_left) + 2)
 
+        return WorkerLine(start, budget, cells, torch.device(specification.device))
+
+    parent.send_bytes(str(os.getpid()).encode())
     while True:
         try:
             job = msgspec.json.decode(parent.recv_bytes(), type=Job)

@@ -10,8 +10,10 @@ from autograder.reports.page import render
 from autograder.results import ExerciseResult, Result, Status, TestResult
 from course.syllabus import Module
 
+# Not `strftime("%B")`, which speaks the language of the machine.
 _MONTHS = (
-    "January February March April May June July August September October November December".split()
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
 
 

@@ -76,7 +76,9 @@ def in_order(results: Sequence[Result], modules: Sequence[Module]) -> list[Resul
     """By student, then module in the syllabus's order: the order of every table and file."""
     place = {module.id: index for index, module in enumerate(modules)}
     last = len(place)
-    return sorted(results, key=lambda r: (r.student.casefold(), r.student, place.get(r.module, last), r.module))
+    return sorted(
+        results, key=lambda r: (r.student.casefold(), r.student, place.get(r.module, last), r.module)
+    )
 
 
 def by_exercise(result: Result) -> dict[str, ExerciseResult]:
@@ -89,7 +91,9 @@ def distribution(results: Sequence[Result]) -> Distribution | None:
     if not graded:
         return None
     highest = max(result.max_points for result in graded)
-    counts = Counter(min(int(BINS * result.points / highest), BINS - 1) if highest else 0 for result in graded)
+    counts = Counter(
+        min(int(BINS * result.points / highest), BINS - 1) if highest else 0 for result in graded
+    )
     return Distribution(
         n=len(graded),
         mean=mean(result.points for result in graded),
@@ -113,7 +117,9 @@ def success(results: Sequence[Result], module: Module) -> list[ExerciseSuccess]:
                 exercise=exercise,
                 counts={kind: counts[kind] for kind in Outcome},
                 mean_share=mean(shares) if shares else 0.0,
-                gpu_warnings=sum(bool(answer.portability and not answer.portability.ok) for answer in answers),
+                gpu_warnings=sum(
+                    bool(answer.portability and not answer.portability.ok) for answer in answers
+                ),
             )
         )
     return rows

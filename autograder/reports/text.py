@@ -17,8 +17,8 @@ MOST_LINES = 200
 
 _REVEALED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, formatting (bidi overrides), surrogates, odd newlines
 _LEFT_ALONE = set("\n\t\u200c\u200d")  # Persian, Hindi and emoji need the two joiners
-_PILE = re.compile("([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})"
-                   "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")  # fmt: skip
+_ACCENTS = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_PILE = re.compile(f"({_ACCENTS}{{4}}){_ACCENTS}+")
 _CODE = re.compile(r"`([^`\n]+)`")
 _WORD_ENDS = re.compile(r"(?<=[_.])(?=\w)|(?<=[a-z])(?=[A-Z])")
 

@@ -19,10 +19,16 @@ from autograder.errors import SandboxUnavailable
 INSIDE = "/opt/autograder"
 WORKER = f"{INSIDE}/worker"
 COURSE = f"{INSIDE}/course"
-SCRATCH = "/tmp"  # noqa: S108 - the sandbox's own; each worker mounts a fresh one over it
+SCRATCH = "/scratch"  # empty and read-only; each worker mounts its own on it
 
-ZYGOTES_SCRATCH_BYTES = 64 << 20
+ZYGOTES_TMP_BYTES = 64 << 20  # some imports want to write; workers do not see it
 MADE_BY_BUBBLEWRAP = ("/dev", "/proc")
+
+REMEDY = (
+    "allow unprivileged user namespaces (on Ubuntu 24.04 `sysctl "
+    "kernel.apparmor_restrict_unprivileged_userns=0`; in a container, a seccomp profile that permits "
+    "them), or use --sandbox landlock"
+)
 
 
 def command(
@@ -45,7 +51,7 @@ def command(
     for name, value in {"PYTHONPATH": INSIDE, **(environment or {})}.items():
         arguments += ["--setenv", name, value]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
-    arguments += ["--size", str(ZYGOTES_SCRATCH_BYTES), "--tmpfs", SCRATCH]
+    arguments += ["--size", str(ZYGOTES_TMP_BYTES), "--tmpfs", "/tmp", "--dir", SCRATCH]
     for path in sorted(set(read)):  # a folder before what lies in it
         # A symbolic link such as /lib is followed, so merged and unmerged systems look the same inside.
         if not path.startswith(tuple(f"{folder}/" for folder in MADE_BY_BUBBLEWRAP)) and os.path.exists(path):
@@ -74,11 +80,11 @@ def available() -> str:
         program = _program()
     except SandboxUnavailable as error:
         return str(error)
+    arguments = ["--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/"]
     nothing = shutil.which("true") or "/bin/true"
     try:
         done = subprocess.run(
-            [program, "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/"]
-            + ["--proc", "/proc", "--dev", "/dev", "--", nothing],
+            [program, *arguments, "--proc", "/proc", "--dev", "/dev", "--", nothing],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -91,12 +97,6 @@ def available() -> str:
         return ""
     said = done.stderr.strip().splitlines()
     return f"bubblewrap is refused here ({said[-1] if said else f'exit code {done.returncode}'}): {REMEDY}"
-
-
-REMEDY = (
-    "allow unprivileged user namespaces (on Ubuntu 24.04 `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; "
-    "in a container, a seccomp profile that permits them), or use `--sandbox landlock`"
-)
 
 
 def nvidia_devices() -> list[str]:

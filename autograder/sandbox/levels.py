@@ -85,13 +85,13 @@ def _full() -> str:
     if reason := _not_linux() or bubblewrap.available():
         return reason
     try:
-        read = read_only_paths([WORKER_FOLDER])
+        read = read_only_paths([])
     except SandboxUnavailable as error:
         return str(error)
     reason = _selftest(
         bubblewrap.command(read, WORKER_FOLDER), bubblewrap.INSIDE, bubblewrap.SCRATCH, [bubblewrap.INSIDE]
     )
-    if reason.startswith("the kernel refused to make new namespaces") or "mount" in reason:
+    if reason.startswith(tuple(f"the kernel refused to {step}" for step in ("make", "write", "mount"))):
         return f"inside bubblewrap {reason}: {bubblewrap.REMEDY}"
     return reason
 

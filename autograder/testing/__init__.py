@@ -23,17 +23,21 @@ of their own, as ordinary functions and classes:
 from .assertions import Mismatch, assert_close, assert_holds, assert_tensor
 from .draw import Draw
 from .marks import Answer, exercise, mistake, rule, value, variant
+from .modules import assert_gradients, assert_parameters, twins
 
 __all__ = [
     "Answer",
     "Draw",
     "Mismatch",
     "assert_close",
+    "assert_gradients",
     "assert_holds",
+    "assert_parameters",
     "assert_tensor",
     "exercise",
     "mistake",
     "rule",
+    "twins",
     "value",
     "variant",
 ]

@@ -71,7 +71,7 @@ def assert_close(
     scale = expected.abs().max().double().item()
     allowed = max(tolerance * scale, atol if atol is not None else tolerance * 1e-3)
     error = (answer.double() - expected.double()).abs().max().item()
-    if error > allowed:
+    if not error <= allowed:  # NaN, too: a rule may compare two answers with one another
         relative = error / scale if scale else float("inf")
         raise Mismatch(
             "the values are wrong"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Shape = tuple[int, ...]
+M = TypeVar("M", bound=nn.Module)
 
 
 def seed_of(run_seed: int, test_id: str) -> int:
@@ -62,3 +64,16 @@ class Draw:
         if shape[-1] > 1:
             drawn.scatter_(-1, (kept + 1) % shape[-1], False)
         return drawn.to(self.device)
+
+    def weights(self, module: M) -> M:
+        """The module itself with fresh numbers in all its parameters, in float64, on the device.
+
+        Scaled so that a layer neither swells nor shrinks what goes through it. Unlike torch's own
+        initialisation, biases and norms differ from 0 and 1, so that leaving one out shows.
+        """
+        module.to(self.device, torch.float64)
+        with torch.no_grad():
+            for parameter in module.parameters():
+                fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
+                parameter.copy_(self.normal(*parameter.shape) / fan_in**0.5)
+        return module

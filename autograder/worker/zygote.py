@@ -19,19 +19,7 @@ import socket
 import sys
 from dataclasses import asdict, dataclass
 
-SCRATCH = "/scratch"
-THREADS = "1"
-ENVIRONMENT = {
-    "PATH": "/usr/bin",
-    "LANG": "C.UTF-8",
-    "MPLBACKEND": "Agg",
-    "OMP_NUM_THREADS": THREADS,
-    "OPENBLAS_NUM_THREADS": THREADS,
-    "MKL_NUM_THREADS": THREADS,
-    "HF_HUB_OFFLINE": "1",
-    "JAXTYPING_DISABLE": "1",
-}
-
+from .environment import ENVIRONMENT
 
 @dataclass(frozen=True)
 class Request:
@@ -43,6 +31,7 @@ class Request:
     scratch: int
     cpu: int
     read: tuple[str, ...]
+    home: str
 
 
 def prepare(preload: list[str]) -> None:
@@ -168,17 +157,19 @@ def _worker(request: Request, line: int, printed: int) -> None:
         os.fdopen(2, "w", buffering=1, closefd=False, errors="backslashreplace"),
     )
     full = request.level == "full"
-    home = SCRATCH if full else "/nonexistent"
     cuda = request.device == "cuda"
     plan = Plan(
         read=tuple(request.read),
         write=("/dev/null", *(_cuda_devices() if cuda else ())),
         # CUDA reserves terabytes of addresses; there, resident memory is what counts.
         limits=Limits(memory=None if cuda else request.memory, cpu_seconds=request.cpu),
-        scratch=SCRATCH if full else None,
+        scratch=request.home if full else None,
         scratch_bytes=request.scratch,
         keep=(line,),
-        environment={**ENVIRONMENT, "HOME": home, "TMPDIR": home, "MPLCONFIGDIR": home},
+        environment={
+            **ENVIRONMENT,
+            **dict.fromkeys(("HOME", "TMPDIR", "MPLCONFIGDIR"), request.home),
+        },
     )
     try:
         locked = lock(plan)

@@ -445,10 +445,27 @@ def tensors_made_from_lists(put: Put) -> Tensor:
 
 
 @correct
+def lists_and_numbers_in_brackets(put: Put) -> Any:
+    x = put(normal(5, 3))
+    taken = [x[[0, 2]], x[[True, False, True, False, False]], x[:, [0, 1]], x[1:3, None, ..., -1], x[2][0]]
+    x[[1, 3]] = 0.0
+    x[range(2)] += 1
+    x[0, [1, 2]] = 7
+    return [*taken, x]
+
+
+@correct
+def weights_given_through_data(put: Put) -> Tensor:
+    layer = put(nn.Linear(3, 3))
+    layer.weight.data = layer.weight.data + 1
+    layer.bias.data.zero_()
+    return layer(put(normal(2, 3)))
+
+
+@correct
 def numbers_in_texts(put: Put) -> Tensor:
     x = put(normal(3))
     assert f"{x.mean():.3f}" == f"{normal(3).mean():.3f}"
-    assert "GPU" in repr(x)
     return x
 
 
@@ -583,7 +600,8 @@ def test_what_runs_on_a_gpu_runs_here(name: str) -> None:
     with PretendedAccelerator() as gpu:
         received = gpu.take(CORRECT[name](gpu.put))
     torch.testing.assert_close(received, expected)
-    for tensor in received.values() if isinstance(received, dict) else [received]:
+    several = received.values() if isinstance(received, dict) else received
+    for tensor in [several] if isinstance(several, Tensor) else several:
         assert type(tensor) is Tensor
         assert tensor.device.type == "cpu"
 
@@ -612,6 +630,7 @@ def test_put_copies_and_keeps_what_a_tensor_is() -> None:
         assert named["x"] is a
         assert (named["n"], named["f"]) == (3, len)
         assert a.device != x.device
+        assert "on the GPU" in repr(a)
         assert (a.shape, a.stride(), a.dtype, a.requires_grad) == (x.shape, x.stride(), x.dtype, True)
         with torch.no_grad():
             a.zero_()
@@ -720,7 +739,10 @@ def test_it_works_after_a_fork_and_needs_neither_threads_nor_late_imports() -> N
 
 
 def test_it_imports_torch_and_the_standard_library_alone() -> None:
-    source = "import sys, torch; before = set(sys.modules); import course.portability; print(*sorted(set(sys.modules) - before))"
+    source = (
+        "import sys, torch; before = set(sys.modules); import course.portability; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
     run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     third_party = [name for name in run.stdout.split() if name.split(".")[0] not in sys.stdlib_module_names]
     assert [name for name in third_party if name.split(".")[0] not in {"torch", "course"}] == []
@@ -732,8 +754,8 @@ def private_parts() -> Iterator[list[str]]:
     missing: list[str] = []
     yield missing
     assert not missing, (
-        f"torch {torch.__version__} no longer has {', '.join(missing)}, which course/portability.py builds on: "
-        "adapt it there, then these names here"
+        f"torch {torch.__version__} no longer has {', '.join(missing)}, which course/portability.py builds "
+        "on: adapt it there, then these names here"
     )
 
 

@@ -89,8 +89,14 @@ SUITE: dict[str, list[tuple[str, Kind, float, str]]] = {
         ("residual", R, 1, "With a zero output projection, returns the image unchanged."),
     ],
     "attention_quiz": [(f"q{n}", Q, 1, f"Question q{n}.") for n in range(1, 9)],
-    "extract": [("agrees", V, 1, "Picks one value for each image."), ("shape", R, 1, "Broadcasts over any rank.")],
-    "q_sample": [("agrees", V, 2, "Agrees with the scheduler of diffusers."), ("unit", R, 1, "Keeps unit variance.")],
+    "extract": [
+        ("agrees", V, 1, "Picks one value for each image."),
+        ("shape", R, 1, "Broadcasts over any rank."),
+    ],
+    "q_sample": [
+        ("agrees", V, 2, "Agrees with the scheduler of diffusers."),
+        ("unit", R, 1, "Keeps unit variance."),
+    ],
 }
 
 MISTAKES = {
@@ -103,14 +109,14 @@ MISTAKES = {
     "scale_one_over_d": NamedMistake(
         id="scale_one_over_d",
         title="Scores are divided by d instead of its square root",
-        hint="Draw q and k from a standard normal with d = 64 and print the standard deviation of `q @ k.mT`. "
+        hint="Draw q and k from a standard normal with d = 64 and print the deviation of `q @ k.mT`. "
         "What must you divide by to make it one?",
     ),
     "scale_by_model_dim": NamedMistake(
         id="scale_by_model_dim",
         title="Scores are scaled by the model's width, not by that of one head",
-        hint="Each head compares vectors of `dim // heads` channels.\n\nPrint the last dimension of `q` at the "
-        "moment of the product, and compare it with the number under your root.",
+        hint="Each head compares vectors of `dim // heads` channels.\n\nPrint the last dimension of `q` at "
+        "the moment of the product, and compare it with the number under your root.",
     ),
     "heads_not_transposed": NamedMistake(
         id="heads_not_transposed",
@@ -125,8 +131,8 @@ MISTAKES = {
     "reshape_without_permute": NamedMistake(
         id="reshape_without_permute",
         title="Channels and places are swapped by a `reshape` that should be a `permute`",
-        hint="[B, C, H, W] and [B, H*W, C] have as many numbers, so `reshape` does not complain. Put one bright "
-        "pixel into an image and see which token has it.",
+        hint="[B, C, H, W] and [B, H*W, C] have as many numbers, so `reshape` does not complain. Put one "
+        "bright pixel into an image and see which token has it.",
     ),
 }
 
@@ -175,7 +181,9 @@ def exercise_result(exercise: str, module: Module, answer: Answer) -> ExerciseRe
         state=answer.state,
         tests=tests,
         mistakes=[MISTAKES[id] for id in answer.mistakes],
-        portability=Portability(ok=not answer.gpu, message=answer.gpu) if answer.state == "answered" else None,
+        portability=Portability(ok=not answer.gpu, message=answer.gpu)
+        if answer.state == "answered"
+        else None,
         followed_through=list(answer.followed_through),
         note=answer.note,
     )
@@ -194,7 +202,9 @@ def graded(
 ) -> Result:
     """A graded submission: full marks, but for what `answers` says."""
     answers = answers or {}
-    exercises = [exercise_result(entry.id, module, answers.get(entry.id, Answer())) for entry in module.graded]
+    exercises = [
+        exercise_result(entry.id, module, answers.get(entry.id, Answer())) for entry in module.graded
+    ]
     return Result(
         student=student,
         module=module.id,
@@ -249,7 +259,9 @@ def mixed(student: str = "lena-fischer") -> Result:
         student,
         {
             "stable_softmax": SOFTMAX_OVERFLOWS,
-            "scaled_dot_product_attention": Answer({"mask": shape_error}, followed_through=["stable_softmax"]),
+            "scaled_dot_product_attention": Answer(
+                {"mask": shape_error}, followed_through=["stable_softmax"]
+            ),
             "MultiHeadSelfAttention": Answer(
                 {"ports": DIFFERS, "names": no_bias, "gradients": "`to_out.0.weight` received no gradient."},
                 mistakes=["scale_by_model_dim", "heads_not_transposed"],
@@ -278,7 +290,8 @@ def mixed(student: str = "lena-fischer") -> Result:
                 message="`torch.softmax` is called in cell 5, line 3.",
             )
         ],
-        stdout="torch.Size([2, 3, 5, 8])\ntorch.Size([2, 3, 7, 8])\nscores: -1.72 … 2.05\n" + "epoch done\n" * 3,
+        stdout="torch.Size([2, 3, 5, 8])\ntorch.Size([2, 3, 7, 8])\nscores: -1.72 … 2.05\n"
+        + "epoch done\n" * 3,
         minute=11,
     )
 
@@ -294,11 +307,13 @@ def unreadable(student: str = "samir-haddad") -> Result:
 def small_class() -> list[Result]:
     """Twenty-two students of one module."""
     everything_untouched = {entry.id: UNTOUCHED for entry in ATTENTION.graded}
-    half_done = {id: UNTOUCHED for id in ("CrossAttention", "SpatialSelfAttention", "attention_quiz")}
+    half_done = dict.fromkeys(("CrossAttention", "SpatialSelfAttention", "attention_quiz"), UNTOUCHED)
     syntax = ErrorExcerpt(
         type="SyntaxError", message="expected ':'", trace="cell 7, line 2\n    def split_heads(x, heads)"
     )
-    died = ErrorExcerpt(type="WorkerDied", message="Your code used more than its 2 GB of memory and was stopped.")
+    died = ErrorExcerpt(
+        type="WorkerDied", message="Your code used more than its 2 GB of memory and was stopped."
+    )
     wrong_scale = {"agrees": DIFFERS, "value_width": DIFFERS, "mask": DIFFERS, "mean": DIFFERS}
     late_tamper = "Replaced `torch.allclose` in its own process (no effect on the grade)."
     return [
@@ -365,12 +380,17 @@ def small_class() -> list[Result]:
                 )
             ],
         ),
-        graded("nadia-benali", flags=[Flag(kind="edited-cell", message="The check cell of `split_heads` was edited.")]),
+        graded(
+            "nadia-benali",
+            flags=[Flag(kind="edited-cell", message="The check cell of `split_heads` was edited.")],
+        ),
         graded("oskar-nowak", {"CrossAttention": Answer(gpu="`.numpy()` needs a tensor on the CPU.")}),
         graded(
             "priya-raman",
             {"stable_softmax": Answer({id: TOO_LONG for id, *_ in SUITE["stable_softmax"]})},
-            flags=[Flag(kind="wall-timeout", exercise="stable_softmax", message="Timed out twice, once alone.")],
+            flags=[
+                Flag(kind="wall-timeout", exercise="stable_softmax", message="Timed out twice, once alone.")
+            ],
         ),
         graded(
             "quentin-moreau",
@@ -379,14 +399,19 @@ def small_class() -> list[Result]:
         ),
         graded(
             "rosa-jimenez",
-            {
-                entry.id: Answer({id: DIFFERS for id, *_ in SUITE[entry.id]})
-                for entry in ATTENTION.exercises
-            },
+            {entry.id: Answer({id: DIFFERS for id, *_ in SUITE[entry.id]}) for entry in ATTENTION.exercises},
             flags=[
                 Flag(kind="tampering", message=late_tamper),
-                Flag(kind="tampering", exercise="CrossAttention", message="Sent a frame that the protocol forbids."),
-                Flag(kind="odd-answer", exercise="CrossAttention", message="The answer was a subclass of Tensor."),
+                Flag(
+                    kind="tampering",
+                    exercise="CrossAttention",
+                    message="Sent a frame that the protocol forbids.",
+                ),
+                Flag(
+                    kind="odd-answer",
+                    exercise="CrossAttention",
+                    message="The answer was a subclass of Tensor.",
+                ),
             ],
         ),
         unreadable(),
@@ -399,10 +424,12 @@ def small_class() -> list[Result]:
         graded(
             "ulrich-baumann",
             {
-                "split_heads": Answer(state="missing", note="Cell 7 has a syntax error, so nothing in it exists."),
+                "split_heads": Answer(
+                    state="missing", note="Cell 7 has a syntax error, so nothing in it exists."
+                ),
                 "attention_quiz": Answer(
                     {f"q{n}": "" for n in range(1, 9)},
-                    note="`answers` must be a dictionary such as `{\"q1\": \"b\"}`; yours is a list.",
+                    note='`answers` must be a dictionary such as `{"q1": "b"}`; yours is a list.',
                 ),
             },
             cell_errors=[CellError(cell=7, error=syntax)],
@@ -411,9 +438,11 @@ def small_class() -> list[Result]:
             "vera-kovac",
             Status.FAILED_TO_RUN,
             "Not one cell of this notebook could be run: the first ends its own process.",
-            errors=[CellError(cell=1, error=ErrorExcerpt(type="WorkerDied", message="`os._exit(0)` was called."))],
+            errors=[
+                CellError(cell=1, error=ErrorExcerpt(type="WorkerDied", message="`os._exit(0)` was called."))
+            ],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def large_class(size: int) -> list[Result]:
@@ -421,11 +450,15 @@ def large_class(size: int) -> list[Result]:
     luck = random.Random(7)
     wrong = {
         "stable_softmax": SOFTMAX_OVERFLOWS,
-        "scaled_dot_product_attention": Answer({"agrees": DIFFERS, "mask": DIFFERS}, mistakes=["scale_one_over_d"]),
+        "scaled_dot_product_attention": Answer(
+            {"agrees": DIFFERS, "mask": DIFFERS}, mistakes=["scale_one_over_d"]
+        ),
         "split_heads": Answer({"layout": DIFFERS}, mistakes=["heads_not_transposed"]),
         "MultiHeadSelfAttention": Answer({"ports": DIFFERS}, mistakes=["scale_by_model_dim"]),
         "CrossAttention": Answer({"ports": DIFFERS, "context": DIFFERS}, mistakes=["keys_from_queries"]),
-        "SpatialSelfAttention": Answer({"ports": DIFFERS, "oblong": DIFFERS}, mistakes=["reshape_without_permute"]),
+        "SpatialSelfAttention": Answer(
+            {"ports": DIFFERS, "oblong": DIFFERS}, mistakes=["reshape_without_permute"]
+        ),
     }
     results = []
     for n in range(size):

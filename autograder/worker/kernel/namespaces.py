@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 
 from .libc import KernelRefused, call
 
@@ -21,7 +22,7 @@ NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
     0x40000000,
 )
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-MS_REC, MS_PRIVATE = 1 << 14, 1 << 18
+MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1 << 5, 1 << 12, 1 << 14, 1 << 18
 UNTRUSTED = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 FEWEST_PROCESSES = 301  # the kernel accepts no lower pid_max
@@ -48,14 +49,18 @@ def unshare() -> None:
             raise KernelRefused(f"write {file} of the new user namespace", error.errno or 0) from error
 
 
-def mount(scratch: str, scratch_bytes: int, files: int = 1024) -> str:
+def mount(scratch: str, scratch_bytes: int, files: int = 1024, seal: Sequence[str] = ("/tmp",)) -> str:
     """Gives this process a scratch folder of its own, in memory, capped, and no view of other processes.
 
-    `scratch`: an existing folder to put it on; `files`: how many files and folders fit in.
-    Returns how /proc is: "own" (of this PID namespace alone) or "hidden". Raises `KernelRefused`.
+    `scratch`: an existing folder to put it on; `files`: how many files and folders fit in; `seal`:
+    mount points that become read-only. Returns how /proc is: "own" (of this PID namespace alone) or
+    "hidden". Raises `KernelRefused`.
     """
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
     _mount("tmpfs", scratch, "tmpfs", UNTRUSTED, f"size={scratch_bytes},nr_inodes={files},mode=0700")
+    for folder in seal:
+        if os.path.ismount(folder):
+            _mount("none", folder, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
     try:
         _mount("proc", "/proc", "proc", UNTRUSTED)
     except KernelRefused:  # a container that covers parts of /proc allows no fresh one

@@ -1,0 +1,165 @@
+"""The students' bundle: the notebooks, the package `course`, how to start. Nothing that helps to cheat."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from autograder.build import render
+from autograder.course_root import CourseRoot
+from autograder.errors import ContentError, UsageError
+from autograder.leaks import find_leaks, secrets
+
+# Extras of the distribution that no student needs.
+_FOR_INSTRUCTORS = frozenset({"cluster", "dev", "docs", "hub"})
+# A fixed time, the earliest that a zip can hold: the same course makes the same bytes.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def release(root: CourseRoot, destination: Path) -> list[str]:
+    """Write the students' bundle, a folder or (named `*.zip`) a zip; return the names of its files.
+
+    Nothing is written unless all can be: raises UsageError for a folder that is not empty or a file that is
+    there, ContentError where the course is wrong or a file of the bundle gives away a secret.
+    """
+    _check_free(destination)
+    files = bundle(root)
+    if leaks := find_leaks(files.items(), secrets(root)):
+        raise ContentError(f"{leaks[0]}: take it out, then release again ({len(leaks)} such in all).")
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if destination.suffix == ".zip":
+            _write_zip(destination, files)
+        else:
+            _write_folder(destination, files)
+    except OSError as error:
+        raise UsageError(f"{destination} cannot be written ({error.strerror}): name another place.") from None
+    return list(files)
+
+
+def bundle(root: CourseRoot) -> dict[str, bytes]:
+    """The bundle's files, name → content, sorted by name; raises ContentError."""
+    modules = [module.id for module in root.syllabus.modules]
+    files = {f"exercises/{module}.ipynb": render(root, module) for module in modules}
+    files |= {path.relative_to(root.path).as_posix(): path.read_bytes() for path in _package(root)}
+    project = tomllib.loads(_read_pyproject(root))
+    license = root.path / "LICENSE"
+    if license.is_file():
+        files["LICENSE"] = license.read_bytes()
+    else:
+        project["project"].pop("license-files", None)
+    files["pyproject.toml"] = _pyproject(project).encode()
+    files["README.md"] = _readme(root).encode()
+    return dict(sorted(files.items()))
+
+
+def _check_free(destination: Path) -> None:
+    if destination.is_dir():
+        if inside := sorted(path.name for path in destination.iterdir()):
+            raise UsageError(
+                f"{destination} is not empty (it has {inside[0]!r}): name an empty folder, or a new one."
+            )
+    elif destination.exists():
+        raise UsageError(f"{destination} is there already: remove it, or name another place.")
+
+
+def _package(root: CourseRoot) -> Iterator[Path]:
+    """The files of `course/`, without what Python and editors leave behind."""
+    for path in sorted((root.path / "course").rglob("*")):
+        names = path.relative_to(root.path).parts
+        leftover = path.suffix == ".pyc" or any(
+            name == "__pycache__" or name.startswith(".") for name in names
+        )
+        if path.is_file() and not leftover:
+            yield path
+
+
+def _read_pyproject(root: CourseRoot) -> str:
+    try:
+        return (root.path / "pyproject.toml").read_text(encoding="utf-8")
+    except OSError as error:
+        raise ContentError(
+            f"pyproject.toml cannot be read ({error.strerror}): the bundle needs it."
+        ) from None
+
+
+def _pyproject(project: Mapping[str, Any]) -> str:
+    """The distribution's own pyproject.toml, without the settings and extras of its developers."""
+    about = dict(project["project"])
+    extras = about.pop("optional-dependencies", {})
+    scripts = about.pop("scripts", {})
+    tables = {
+        "build-system": project["build-system"],
+        "project": about,
+        "project.optional-dependencies": {k: v for k, v in extras.items() if k not in _FOR_INSTRUCTORS},
+        "project.scripts": scripts,
+        "tool.hatch.build.targets.wheel": {"packages": ["course"]},
+    }
+    return "\n".join(_table(header, table) for header, table in tables.items() if table)
+
+
+def _table(header: str, table: Mapping[str, Any]) -> str:
+    # TOML's strings and arrays of strings are written as in JSON.
+    rows = (f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in table.items())
+    return f"[{header}]\n{''.join(rows)}"
+
+
+def _readme(root: CourseRoot) -> str:
+    syllabus = root.syllabus
+    rows = "\n".join(
+        f"| [{module.title}](exercises/{module.id}.ipynb) | {module.summary} "
+        f"| {len(module.graded)} | {module.points:g} | {module.minutes / 60:.1f} |"
+        for module in syllabus.modules
+    )
+    return f"""\
+# {syllabus.title}
+
+Each notebook explains one part of the whole and asks you to write it. Replace each
+`raise NotImplementedError(...)`, run the check below it, and go on when it passes.
+
+You need Python 3.11, 3.12 or 3.13. In this folder:
+
+    python -m pip install ".[lab]"
+    jupyter lab exercises
+
+| notebook | what you build | exercises | points | hours |
+|---|---|---|---|---|
+{rows}
+
+Hand in the notebook under its own name. Leave the check cells as they are: what counts is the cells
+that you write in, and any cell that you add.
+"""
+
+
+def _write_folder(destination: Path, files: Mapping[str, bytes]) -> None:
+    """Written beside the destination, then moved there: half a bundle is never found."""
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as scratch:
+        made = Path(scratch, "bundle")
+        for name, content in files.items():
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        if destination.is_dir():
+            destination.rmdir()
+        shutil.move(made, destination)
+
+
+def _write_zip(destination: Path, files: Mapping[str, bytes]) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(f"{destination.stem}/{name}", date_time=_EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content)
+    scratch = destination.with_name(f".{destination.name}.{os.getpid()}")
+    scratch.write_bytes(buffer.getvalue())
+    os.replace(scratch, destination)

@@ -1,0 +1,71 @@
+"""The results as tables for other programs: CSV for a spreadsheet or gradebook, JSON lines for all else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+
+from autograder.reports import statistics
+from autograder.reports.text import sentence
+from autograder.results import Result
+from course.syllabus import Syllabus
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+
+
+def grades_csv(results: Sequence[Result], syllabus: Syllabus) -> str:
+    """One row a student and module, one column an exercise of the modules that occur, as `module.exercise`.
+
+    Rows are by student, then module; columns by the syllabus. An exercise of another module is left
+    empty, one of the row's own module that was not graded is 0. A cell that a spreadsheet would take
+    for a formula begins with an apostrophe; control characters are spelled out.
+    """
+    present = {result.module for result in results}
+    columns = [(m.id, e.id) for m in syllabus.modules if m.id in present for e in m.graded]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["student", "module", "points", "max_points", "status", "isolation", "device"]
+        + [f"{module}.{exercise}" for module, exercise in columns]
+    )
+    for result in statistics.in_order(results, syllabus.modules):
+        points = {exercise.id: exercise.points for exercise in result.exercises}
+        words = [result.status.value, result.isolation, result.device]
+        writer.writerow(
+            [_word(result.student), _word(result.module), _points(result.points), _points(result.max_points)]
+            + [_word(word) for word in words]
+            + [
+                _points(points.get(exercise, 0.0)) if module == result.module else ""
+                for module, exercise in columns
+            ]
+        )
+    return out.getvalue()
+
+
+def results_jsonl(results: Sequence[Result]) -> str:
+    """Each result as one line of ASCII JSON, by student and module; `json.loads` gives back the record.
+
+    ASCII, because a line must hold no character that some reader takes for the end of a line, nor a lone
+    surrogate, which a student's program can print and UTF-8 cannot hold.
+    """
+    lines = (
+        json.dumps(result.model_dump(mode="json", by_alias=True), ensure_ascii=True, allow_nan=False) + "\n"
+        for result in sorted(
+            results, key=lambda result: (result.student.casefold(), result.student, result.module)
+        )
+    )
+    return "".join(lines)
+
+
+def _word(text: str) -> str:
+    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
+        return "'" + sentence(text)
+    return sentence(text)
+
+
+def _points(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".")

@@ -1,0 +1,91 @@
+"""The table at the end of a run, for a terminal of a hundred columns and for a log file alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from textwrap import shorten
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from autograder.reports import statistics
+from autograder.reports.outcomes import Outcome, outcome
+from autograder.reports.text import count, number, sentence
+from autograder.results import ExerciseResult, Result, Status
+from course.syllabus import Syllabus
+
+_STYLES = {
+    Outcome.COMPLETE: "green",
+    Outcome.PARTLY: "yellow",
+    Outcome.NOT_YET: "red",
+    Outcome.UNTOUCHED: "dim",
+    Outcome.MISSING: "dim",
+}
+_LONGEST_NAME = 40
+
+
+def summary_table(results: Sequence[Result], syllabus: Syllabus, *, ascii_only: bool = False) -> Table:
+    """A row a submission: student, module (if there are several), points, a symbol an exercise, the named
+    mistakes, and flags if there are any.
+
+    Nothing a student wrote is taken for markup or reaches the terminal as an escape code. With
+    `ascii_only` the symbols are `+ / x . -`, for a terminal that has no others.
+    """
+    rows = statistics.in_order(results, syllabus.modules)
+    modules = len({result.module for result in rows}) > 1
+    flags = any(result.flags for result in rows)
+    table = Table(box=box.ASCII2 if ascii_only else box.SIMPLE_HEAD, caption_justify="left", pad_edge=False)
+    table.add_column("Student", overflow="fold", min_width=8)
+    if modules:
+        table.add_column("Module", overflow="fold")
+    table.add_column("Points", justify="right", no_wrap=True)
+    table.add_column("Exercises", no_wrap=True)
+    table.add_column("Looks like", overflow="fold")
+    if flags:
+        table.add_column("Flags", overflow="fold")
+    for result in rows:
+        table.add_row(
+            Text(sentence(result.student, _LONGEST_NAME)),
+            *([Text(sentence(result.module, _LONGEST_NAME))] if modules else []),
+            f"{number(result.points)}/{number(result.max_points)}",
+            _symbols(result, ascii_only),
+            Text(_remark(result)),
+            *(
+                [Text(", ".join(dict.fromkeys(f.kind for f in result.flags)), style="yellow")]
+                if flags
+                else []
+            ),
+        )
+    table.caption = Text(_caption(results, ascii_only), style="dim")
+    return table
+
+
+def _symbols(result: Result, ascii_only: bool) -> Text:
+    if result.status is not Status.GRADED:
+        return Text(result.status.value, style="red")
+    found = [outcome(exercise) for exercise in result.exercises]
+    return Text(" ").join(
+        Text(kind.ascii if ascii_only else kind.symbol, style=_STYLES[kind]) for kind in found
+    )
+
+
+def _remark(result: Result) -> str:
+    """The mistakes' short names, or why there is nothing to name."""
+    if result.status is not Status.GRADED:
+        return shorten(sentence(result.reason), 64, placeholder=" …")
+    return ", ".join(dict.fromkeys(_mistakes(e) for e in result.exercises if e.mistakes))
+
+
+def _mistakes(exercise: ExerciseResult) -> str:
+    return " or ".join(mistake.id.replace("_", " ") for mistake in exercise.mistakes)
+
+
+def _caption(results: Sequence[Result], ascii_only: bool) -> str:
+    legend = "  ".join(f"{kind.ascii if ascii_only else kind.symbol} {kind.word}" for kind in Outcome)
+    graded = [result.points for result in results if result.status is Status.GRADED]
+    said = count(len(results), "submission")
+    if graded:
+        said += f", {len(graded):,} graded, median {number(median(graded))} points"
+    return f"{legend}\n{said}"

@@ -1,0 +1,273 @@
+"""The processes of a run: one zygote, one host, N graders; and who gets which submission when.
+
+    parent (this, no torch) ─┬─ zygote (locked, no secrets) ─ monitor ─ worker    one a submission
+                             └─ host (suites, references) ─── grader              N of them
+
+A grader that dies costs the submission it had, which is a fault of the run and never a result; a lost
+zygote or host is started again. A submission that ran out of wall time is graded once more at the end,
+alone, before it counts: the machine may just have been busy.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..errors import ContentError, Fault
+from ..sandbox import zygote as zygotes
+from ..sandbox.budget import Limits
+from ..sandbox.levels import Level
+from ..worker.environment import ENVIRONMENT
+from .messages import Finished, Job, Specification
+
+if TYPE_CHECKING:
+    from ..sandbox.zygote import Zygote
+
+START_SECONDS = 300.0
+JOBS_A_GRADER = 200  # then it is replaced, so that nothing can pile up in it
+RESTARTS = 3  # without a single outcome in between
+PACKAGES = Path(__file__).resolve().parents[2]
+
+OnFinished = Callable[[Job, Finished], None]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the processes of a run are started."""
+
+    root: Path
+    modules: Sequence[str]
+    run_seed: int
+    device: str
+    level: Level
+    jobs: int
+    preload: Sequence[str] = ()
+    limits: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class _Grader:
+    line: Connection
+    pid: int
+    job: Job | None = None
+    deadline: float = 0.0
+    done: int = 0
+
+
+class Pool:
+    """Use as a context manager: entering starts the processes, leaving ends them all."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._limits = Limits(**setup.limits)  # type: ignore[arg-type]
+        self._zygote: Zygote | None = None
+        self._host: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._graders: list[_Grader] = []
+        self._restarts = 0
+
+    def __enter__(self) -> Pool:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop()
+
+    @property
+    def pids(self) -> dict[str, list[int]]:
+        """The processes by role, for tests that kill them and for reports."""
+        assert self._zygote is not None
+        assert self._host is not None
+        return {
+            "zygote": [self._zygote.process.pid],
+            "host": [self._host.pid],
+            "grader": [grader.pid for grader in self._graders],
+        }
+
+    def run(self, jobs: Sequence[Job], on_finished: OnFinished) -> None:
+        """Has every job graded; `on_finished` gets each with its result or fault, in the order they finish.
+
+        Raises Fault only when nothing can be graded any more; jobs that were not finished then got no call.
+        """
+        waiting, alone = deque(jobs), deque[Job]()
+        while waiting or alone or any(grader.job for grader in self._graders):
+            busy = [grader for grader in self._graders if grader.job]
+            # What ran out of wall time goes last, one at a time.
+            if waiting:
+                for grader in self._graders:
+                    if not grader.job and waiting:
+                        self._give(grader, waiting.popleft())
+            elif alone and not busy:
+                self._give(self._graders[0], alone.popleft(), again=True)
+            for grader, job, finished in self._collect():
+                grader.job = None
+                if finished.wall_timeout and not finished.fault and job.attempt == 1:
+                    alone.append(msgspec.structs.replace(job, attempt=2))
+                else:
+                    on_finished(job, finished)
+            self._mend()
+
+    # One round
+
+    def _give(self, grader: _Grader, job: Job, *, again: bool = False) -> None:
+        grader.job = job
+        # A backstop for a grader that hangs: its own budgets end any submission long before.
+        worst = self._limits.submission_cpu * self._limits.wall_factor + self._limits.startup
+        grader.deadline = time.monotonic() + 2 * worst
+        try:
+            grader.line.send_bytes(msgspec.json.encode(job))
+        except OSError:
+            pass  # it has died: `_collect` will see that
+
+    def _collect(self) -> list[tuple[_Grader, Job, Finished]]:
+        """What graders have finished, died on, or hung at."""
+        found = []
+        ready = wait([grader.line for grader in self._graders], timeout=1.0)
+        for grader in list(self._graders):
+            job = grader.job
+            if grader.line in ready:
+                try:
+                    answer = msgspec.json.decode(grader.line.recv_bytes(), type=Finished)
+                    self._restarts = 0
+                    grader.done += 1
+                except (EOFError, OSError):
+                    answer = Finished(fault="its grader died")
+                    self._drop(grader)
+                if job is not None:
+                    found.append((grader, job, answer))
+            elif job is not None and time.monotonic() > grader.deadline:
+                self._drop(grader)
+                found.append((grader, job, Finished(fault="its grader hung and was ended")))
+        return found
+
+    def _mend(self) -> None:
+        """Replaces what died or has served its time."""
+        assert self._zygote is not None
+        assert self._host is not None
+        for grader in [grader for grader in self._graders if not grader.job and grader.done >= JOBS_A_GRADER]:
+            self._drop(grader)
+        if not self._zygote.alive or self._host.poll() is not None:
+            if any(grader.job for grader in self._graders):
+                return  # let the others come to their end first
+            self._count_restart()
+            self._stop()
+            self._start()
+        while len(self._graders) < self._setup.jobs:
+            if not self._add_grader():
+                self._count_restart()
+                return
+
+    def _count_restart(self) -> None:
+        self._restarts += 1
+        if self._restarts > RESTARTS:
+            raise Fault("the grading processes died again and again; see the messages above")
+
+    def _drop(self, grader: _Grader) -> None:
+        self._graders.remove(grader)
+        grader.line.close()
+        try:
+            os.kill(grader.pid, 9)
+        except OSError:
+            pass
+
+    # Starting and stopping
+
+    def _start(self) -> None:
+        setup = self._setup
+        self._zygote = zygotes.start(setup.level, setup.root, preload=setup.preload, device=setup.device)
+        self._start_host(self._zygote)
+        self._zygote.wait_until_ready()
+        self._wait_for_host()
+        while len(self._graders) < setup.jobs:
+            if not self._add_grader():
+                raise Fault("a grader could not be started")
+
+    def _start_host(self, zygote: Zygote) -> None:
+        setup = self._setup
+        specification = Specification(
+            root=str(setup.root),
+            modules=list(setup.modules),
+            run_seed=setup.run_seed,
+            device=setup.device,
+            level=setup.level.value,
+            read=zygote.read,
+            home=zygote.home,
+            limits=setup.limits,
+        )
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        path = os.pathsep.join(part for part in (str(PACKAGES), os.environ.get("PYTHONPATH", "")) if part)
+        threads = {name: value for name, value in ENVIRONMENT.items() if "THREADS" in name or "OMP" in name}
+        with theirs:
+            self._host = subprocess.Popen(
+                [sys.executable, "-m", "autograder.grading.host", str(theirs.fileno())],
+                env={**os.environ, **threads, "PYTHONPATH": path},
+                stdin=subprocess.PIPE,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # Ctrl-C is for the parent, which ends the others in order
+            )
+        assert self._host.stdin is not None
+        with self._host.stdin as sink:
+            sink.write(msgspec.json.encode(specification))
+
+    def _wait_for_host(self) -> None:
+        assert self._control is not None
+        self._control.settimeout(START_SECONDS)
+        try:
+            said = self._control.recv(1 << 14)
+        except OSError:
+            said = b""
+        self._control.settimeout(None)
+        if said == b"ready":
+            return
+        text = said.decode("utf-8", "replace")
+        if text.startswith("2"):
+            raise ContentError(text[1:])
+        raise Fault(text[1:] or "the host of the graders did not start; see the message above")
+
+    def _add_grader(self) -> bool:
+        assert self._zygote is not None
+        assert self._control is not None
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, self._zygote.connect() as zygote:
+                socket.send_fds(self._control, [b"+"], [theirs.fileno(), zygote.fileno()])
+            line = Connection(ours.detach())
+            if not line.poll(START_SECONDS):
+                return False
+            self._graders.append(_Grader(line, int(line.recv_bytes())))
+        except (OSError, EOFError, Fault):
+            ours.close()
+            return False
+        return True
+
+    def _stop(self) -> None:
+        for grader in list(self._graders):
+            self._drop(grader)
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._host is not None:
+            try:
+                self._host.wait(5)
+            except subprocess.TimeoutExpired:
+                self._host.kill()
+                self._host.wait()
+            self._host = None
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None

@@ -1,0 +1,180 @@
+"""`autograder grade`: from paths to results, tables and pages. The parent is the only writer."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from course.syllabus import Syllabus
+
+from ..course_root import CourseRoot
+from ..errors import Fault, UsageError
+from ..results import Result
+from ..sandbox.levels import Level, strongest
+from ..submission.find import find
+from . import inline
+from .devices import choose_device
+from .messages import Finished, Job
+from .plan import Conditions, plan
+from .pool import Pool, Setup
+from .store import Store, folder_name, write_atomically
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line's choices."""
+
+    out: Path
+    module: str | None = None
+    jobs: int = 1
+    device: str = "auto"
+    sandbox: str = "auto"
+    seed: int | None = None
+    preload: tuple[str, ...] = ()
+    force: bool = False
+    limits: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    """What a run came to. `faults` are submissions that have no result, each with the reason."""
+
+    results: list[Result]
+    faults: list[tuple[str, str, str]]  # student, module, reason
+    graded: int
+    kept: int
+    lower: list[Result]  # graded lower than before: the earlier grade counts
+    pages: dict[tuple[str, str], Path]
+
+
+@dataclass
+class Progress:
+    """Where a run reports to; every field is a function that may do nothing."""
+
+    begin: Callable[[int, int, str], None] = lambda total, kept, how: None
+    done: Callable[[Job, Result | None, str], None] = lambda job, result, fault: None
+
+
+def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: Progress) -> Report:
+    """Grades everything found under `paths`. Raises UsageError, or Fault when nothing can be graded at all."""
+    syllabus = root.syllabus
+    if options.module is not None:
+        root.module(options.module)
+    store = Store(options.out)
+    with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
+        found = find(paths, options.module, [module.id for module in syllabus.modules], Path(scratch))
+        level = strongest(options.sandbox)
+        device = choose_device(options.device)
+        seed = _seed(store, options)
+        conditions = Conditions(seed, device, level.value)
+        store.write_settings(
+            {"seed": seed, "device": device, "isolation": level.value, "modules": sorted({str(f.module) for f in found})}
+        )
+        made = plan(root, found, store, conditions, force=options.force)
+        setup = Setup(
+            root=root.path,
+            modules=sorted({job.module for job in made.jobs}),
+            run_seed=seed,
+            device=device,
+            level=level,
+            jobs=max(1, min(options.jobs if device == "cpu" else 1, len(made.jobs))),
+            preload=options.preload,
+            limits=options.limits,
+        )
+        report = _grade_all(setup, store, made.jobs, made.unreadable, options, progress, kept=len(made.kept))
+    # All of the folder, not only what this command named: a run may add one student to a class.
+    report.results = list(store.results())
+    write_views(store, syllabus, report)
+    return report
+
+
+def _grade_all(
+    setup: Setup,
+    store: Store,
+    jobs: Sequence[Job],
+    unreadable: Sequence[Result],
+    options: Options,
+    progress: Progress,
+    *,
+    kept: int,
+) -> Report:
+    report = Report([], [], 0, kept, [], {})
+    total = len(jobs) + len(unreadable)
+    progress.begin(total, kept, f"{setup.device}, isolation {setup.level.value}")
+    unfinished = {(job.student, job.module): job for job in jobs}
+
+    def keep(job: Job, result: Result) -> None:
+        try:
+            counts = store.write(result, force=options.force)
+        except Fault as fault:
+            report.faults.append((job.student, job.module, str(fault)))
+            progress.done(job, None, str(fault))
+            return
+        report.graded += 1
+        if not counts:
+            report.lower.append(result)
+        progress.done(job, result, "")
+
+    def on_finished(job: Job, finished: Finished) -> None:
+        unfinished.pop((job.student, job.module), None)
+        if finished.fault:
+            report.faults.append((job.student, job.module, finished.fault))
+            progress.done(job, None, finished.fault)
+        else:
+            keep(job, Result.model_validate_json(finished.result))
+
+    for result in unreadable:
+        keep(_job_of(result), result)
+    if jobs:
+        try:
+            if setup.level is Level.NONE:
+                inline.run(setup, jobs, on_finished)
+            else:
+                with Pool(setup) as pool:
+                    pool.run(jobs, on_finished)
+        except Fault as fault:
+            for job in unfinished.values():
+                report.faults.append((job.student, job.module, str(fault)))
+                progress.done(job, None, str(fault))
+    return report
+
+
+def _job_of(result: Result) -> Job:
+    return Job(result.student, result.module, "", result.path, result.key, result.isolation)
+
+
+def _seed(store: Store, options: Options) -> int:
+    """The run's seed: as asked, else that of the run that this one resumes, else a fresh one."""
+    before = store.settings().get("seed")
+    if options.seed is None:
+        return before if isinstance(before, int) else secrets.randbits(32)
+    if isinstance(before, int) and before != options.seed and not options.force:
+        raise UsageError(
+            f"{store.folder}: was graded with --seed {before}, not {options.seed}; "
+            "all of a class gets the same inputs: choose another --out, or grade anew with --force"
+        )
+    return options.seed
+
+
+def write_views(store: Store, syllabus: Syllabus, report: Report) -> None:
+    """The tables and pages: each a view of the results, written anew each time. Raises Fault."""
+    from ..reports.class_report import FaultNote, class_html
+    from ..reports.feedback import feedback_html
+    from ..reports.tables import grades_csv, results_jsonl
+
+    modules = {module.id: module for module in syllabus.modules}
+    links: dict[tuple[str, str], str] = {}
+    for result in report.results:
+        if result.module not in modules:
+            continue
+        page = store.folder / "feedback" / folder_name(result.student) / f"{result.module}.html"
+        write_atomically(page, feedback_html(result, modules[result.module]))
+        links[result.student, result.module] = page.relative_to(store.folder).as_posix()
+        report.pages[result.student, result.module] = page
+    faults = [FaultNote(student, module, reason) for student, module, reason in report.faults]
+    write_atomically(store.folder / "results.jsonl", results_jsonl(report.results))
+    write_atomically(store.folder / "grades.csv", grades_csv(report.results, syllabus))
+    write_atomically(store.folder / "report.html", class_html(report.results, syllabus, links, faults))

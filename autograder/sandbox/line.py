@@ -1,0 +1,265 @@
+"""A submission's line to its worker: starts one when needed, runs the cells, asks under a budget.
+
+What differs between a locked worker and a plain subprocess is behind `Worker`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+import torch
+
+from ..errors import (
+    BudgetSpent,
+    Fault,
+    ProtocolViolation,
+    StudentError,
+    StudentFailure,
+    StudentTimeout,
+    WorkerDied,
+)
+from ..grading.student import Line, legible, outcome
+from ..worker import wire
+from .budget import Budget
+
+SIGKILL, SIGXCPU = 9, 24
+QUESTIONS = ("callback", "callback_with_grad", "vector_jacobian")
+
+Cells = Sequence[tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Until when a worker may take: wall time (monotonic), and CPU time on its own clock (None: not counted)."""
+
+    until: float
+    cpu: float | None
+
+
+class OutOfTime(Exception):
+    """A worker passed its deadline."""
+
+    def __init__(self, *, wall: bool) -> None:
+        super().__init__()
+        self.wall = wall
+
+
+class Gone(Exception):
+    """The worker closed its line."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a worker's process ended: a wait status, CPU seconds, bytes of resident memory."""
+
+    status: int
+    cpu: float
+    maxrss: int
+
+
+class Worker(Protocol):
+    """A running worker."""
+
+    printed: bytearray  # what was printed since this was last emptied; never more than was asked to be kept
+
+    def send(self, encoded: wire.Encoded, deadline: Deadline) -> None:
+        """Raises OutOfTime or Gone."""
+
+    def read(self, count: int, deadline: Deadline) -> bytearray:
+        """Exactly so many bytes; raises OutOfTime or Gone."""
+
+    def cpu(self) -> float:
+        """CPU seconds used so far; 0 where that cannot be known."""
+
+    def drain(self) -> None:
+        """Takes what has been printed."""
+
+    def end(self) -> Ending | None:
+        """Kills it if it still runs; None if nobody can say how it ended."""
+
+
+class WorkerLine(Line):
+    """A submission's line to a worker. `cell_errors` says which cells raised, hung or ended the process."""
+
+    def __init__(
+        self, start: Callable[[], Worker], budget: Budget, cells: Cells, device: torch.device | None = None
+    ) -> None:
+        super().__init__()
+        self._start_worker, self._budget, self._cells = start, budget, list(cells)
+        self._worker: Worker | None = None
+        self._cpu_seen = 0.0  # on the worker's clock, at the last look
+        self._ended_in: set[int] = set()
+        self.cell_errors: dict[int, wire.ErrorHeader] = {}
+        self.wall_timeout = False
+        self.printed = bytearray()
+        self.maxrss = 0
+        self.device = device or torch.device("cpu")
+
+    def load(self) -> None:
+        """Runs the cells in a first worker."""
+        if self._worker is None:
+            self._start()
+
+    def request(self, kind: str, payload: dict[str, Any]) -> Any:
+        self.begin()
+        self.load()
+        return self._exchange(kind, payload, self._budget.limits.call_cpu)
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._end()
+
+    # A worker's life
+
+    def _start(self) -> None:
+        """A new worker in which the cells have been run; a cell that ends it is left out of the next one."""
+        while True:
+            self._budget.spend_worker()
+            self._greet()
+            if all(self._run_cell(number, source) for number, source in self._cells):
+                return
+
+    def _greet(self) -> None:
+        worker = self._worker = self._start_worker()
+        self._cpu_seen = 0.0
+        try:
+            hello = self._receive(worker, Deadline(time.monotonic() + self._budget.limits.startup, None))
+        except OutOfTime:
+            self._end()
+            raise Fault("a worker did not start in time") from None
+        except (Gone, wire.WireError) as error:
+            ending = self._end()
+            how = _how(ending.status) if ending else "its monitor is gone, and the zygote with it"
+            raise Fault(f"a worker ended before it was ready ({error or how}){self._last_words()}") from None
+        if hello.kind != "hello":
+            self._end()
+            raise Fault(f"a worker could not be locked: {hello.error.message if hello.error else hello.kind}")
+        self._cpu_seen = worker.cpu()  # locking is ours; what comes now is the student's
+
+    def _run_cell(self, number: int, source: str) -> bool:
+        """Whether the worker is still there for the next cell."""
+        if number in self._ended_in:
+            return True
+        try:
+            report = self._exchange("load", {"cell": number, "source": source}, self._budget.limits.cell_cpu)
+        except (StudentTimeout, WorkerDied) as failure:
+            self.wall_timeout |= isinstance(failure, StudentTimeout) and failure.wall
+            self._ended_in.add(number)
+            self.cell_errors[number] = wire.ErrorHeader(type(failure).__name__, str(failure), "")
+            return False
+        if report is not None:
+            try:
+                kind, message, trace = (legible(text, 2000) for text in report)
+            except (TypeError, ValueError):
+                raise ProtocolViolation("the worker's answer is not what was asked for") from None
+            self.cell_errors[number] = wire.ErrorHeader(kind, message, trace)
+        return True
+
+    def _end(self) -> Ending | None:
+        worker, self._worker = self._worker, None
+        assert worker is not None
+        self._look_at_cpu(worker)
+        ending = worker.end()
+        self._keep_printed(worker)
+        if ending is not None:
+            self._budget.cpu += max(0.0, ending.cpu - self._cpu_seen)
+            self.maxrss = max(self.maxrss, ending.maxrss)
+        return ending
+
+    # One request
+
+    def _exchange(self, kind: str, payload: dict[str, Any], cpu: float) -> Any:
+        """A request and its answer, callbacks in between. All failures but the student's error end the worker."""
+        worker = self._worker
+        assert worker is not None
+        allowed = min(cpu, self._budget.cpu_left)
+        wall = max(allowed, 0.2) * self._budget.limits.wall_factor
+        deadline = Deadline(time.monotonic() + wall, self._cpu_seen + allowed)
+        try:
+            return outcome(self._converse(worker, kind, payload, deadline))
+        except StudentError:
+            raise
+        except OutOfTime as late:
+            self._too_slow(allowed, wall=late.wall)
+        except Gone:
+            self._died()
+        except wire.WireError as error:
+            self._end()
+            raise ProtocolViolation(f"the worker broke the protocol: {error}") from None
+        except StudentFailure:
+            if self._worker is not None:
+                self._end()
+            raise
+
+    def _converse(
+        self, worker: Worker, kind: str, payload: dict[str, Any], deadline: Deadline
+    ) -> wire.Message:
+        id = secrets.randbits(60)  # not to be guessed: an answer sent before the question is refused
+        worker.send(wire.encode(kind, id, payload, extend=self.extend), deadline)
+        while True:
+            message = self._receive(worker, deadline)
+            if message.kind not in QUESTIONS:
+                break
+            self._budget.spend_callback()
+            worker.send(self.serve(message), deadline)
+        if message.id != id:
+            raise ProtocolViolation("the worker sent an answer to a question that was not asked")
+        self._look_at_cpu(worker)
+        self._keep_printed(worker)
+        return message
+
+    def _receive(self, worker: Worker, deadline: Deadline) -> wire.Message:
+        head = worker.read(wire.FRAME.size, deadline)
+        header, payload = wire.frame_lengths(head)
+        self._budget.spend_bytes(len(head) + header + payload)
+        device = self.device if self.device.type != "cpu" else None
+        return wire.decode(worker.read(header, deadline), worker.read(payload, deadline), self.resolve, device)
+
+    # How it failed
+
+    def _too_slow(self, allowed: float, *, wall: bool) -> NoReturn:
+        self._end()
+        limit = self._budget.limits.submission_cpu
+        if not wall and self._budget.cpu_left <= 0:
+            raise BudgetSpent(f"the notebook used up its {limit:g} s of CPU time")
+        raise StudentTimeout(
+            "your code waited too long without an answer"
+            if wall
+            else f"your code computed for more than {allowed:.3g} s without an answer",
+            wall=wall,
+        )
+
+    def _died(self) -> NoReturn:
+        ending = self._end()
+        if ending is None:
+            raise Fault("a worker's monitor is gone, and the zygote with it")
+        signal, limit = ending.status & 0x7F, self._budget.limits.submission_cpu
+        if signal in (SIGXCPU, SIGKILL) and self._budget.cpu_left <= 1:
+            raise BudgetSpent(f"the notebook used up its {limit:g} s of CPU time")
+        if signal == SIGKILL:
+            # A worker cannot send signals, so someone else did: a person, or the kernel short of memory.
+            raise Fault("a worker was killed from outside (if it was the kernel: is there memory enough?)")
+        raise WorkerDied(f"your code ended its own process ({_how(ending.status)})")
+
+    def _look_at_cpu(self, worker: Worker) -> None:
+        now = max(worker.cpu(), self._cpu_seen)
+        self._budget.cpu += now - self._cpu_seen
+        self._cpu_seen = now
+
+    def _keep_printed(self, worker: Worker) -> None:
+        worker.drain()
+        room = self._budget.limits.stdout - len(self.printed)
+        self.printed += worker.printed[: max(0, room)]
+        worker.printed.clear()
+
+    def _last_words(self) -> str:
+        words = bytes(self.printed[-300:]).decode("utf-8", "replace").strip()
+        return f": {words.splitlines()[-1]}" if words else ""
+
+
+def _how(status: int) -> str:
+    return f"signal {status & 0x7F}" if status & 0x7F else f"exit code {status >> 8}"

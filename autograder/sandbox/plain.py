@@ -1,0 +1,96 @@
+"""A worker that is a plain subprocess: for one's own code, where no lock exists (macOS, Windows).
+
+It speaks the same frames, over pipes. CPU time is not measured, so wall time alone ends a call.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from ..worker import wire
+from ..worker.environment import ENVIRONMENT
+from .line import Deadline, Ending, Gone, OutOfTime
+
+MOST_PRINTED = 1 << 20
+PACKAGES = Path(__file__).resolve().parents[2]
+
+
+class PlainWorker:
+    """A subprocess of this Python. It can do whatever its user can."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.printed = bytearray()
+        self._lock = threading.Lock()
+        self._waiting = bytearray()
+        self._printed_so_far = bytearray()
+        environment = {**os.environ, **ENVIRONMENT, "PATH": os.environ.get("PATH", "")}
+        environment["PYTHONPATH"] = os.pathsep.join(
+            part for part in (str(PACKAGES), os.environ.get("PYTHONPATH", "")) if part
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "autograder.worker.worker", device],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._parts: queue.Queue[bytes] = queue.Queue(maxsize=64)
+        threading.Thread(target=self._pump_answers, daemon=True).start()
+        threading.Thread(target=self._pump_prints, daemon=True).start()
+
+    def send(self, encoded: wire.Encoded, deadline: Deadline) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(bytes(encoded))
+            self._process.stdin.flush()
+        except OSError:
+            raise Gone from None
+
+    def read(self, count: int, deadline: Deadline) -> bytearray:
+        while len(self._waiting) < count:
+            try:
+                part = self._parts.get(timeout=max(0.001, deadline.until - time.monotonic()))
+            except queue.Empty:
+                raise OutOfTime(wall=True) from None
+            if not part:
+                raise Gone
+            self._waiting += part
+        data, self._waiting = self._waiting[:count], self._waiting[count:]
+        return data
+
+    def cpu(self) -> float:
+        return 0.0
+
+    def drain(self) -> None:
+        with self._lock:
+            self.printed += self._printed_so_far
+            self._printed_so_far.clear()
+
+    def end(self) -> Ending | None:
+        if self._process.stdin is not None:
+            try:
+                self._process.stdin.close()
+                self._process.wait(0.2)
+            except (OSError, subprocess.TimeoutExpired):
+                self._process.kill()
+        code = self._process.wait()
+        return Ending(status=-code if code < 0 else code << 8, cpu=0.0, maxrss=0)
+
+    def _pump_answers(self) -> None:
+        assert self._process.stdout is not None
+        while part := os.read(self._process.stdout.fileno(), 1 << 16):
+            self._parts.put(part)
+        self._parts.put(b"")
+
+    def _pump_prints(self) -> None:
+        assert self._process.stderr is not None
+        while part := os.read(self._process.stderr.fileno(), 1 << 16):
+            with self._lock:
+                if len(self._printed_so_far) < MOST_PRINTED:
+                    self._printed_so_far += part

@@ -1,0 +1,128 @@
+"""Starts the zygote behind the lock that was chosen, and hands its lines to graders."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import Fault
+from ..worker.environment import ENVIRONMENT
+from . import bubblewrap
+from .levels import WORKER_FOLDER, Level, read_only_paths
+
+START_SECONDS = 180.0  # to import torch on a slow disk
+PRELOAD = ("torch", "numpy", "jaxtyping")
+
+# Two packages from two folders, without the folders around them: those hold secrets, and names that
+# would shadow the standard library's.
+_BOOT = """
+import importlib.util, sys
+for name, folder in (argument.split("=", 1) for argument in sys.argv[2:]):
+    spec = importlib.util.spec_from_file_location(
+        name, folder + "/__init__.py", submodule_search_locations=[folder])
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+from worker.zygote import main
+main(int(sys.argv[1]))
+"""
+
+
+@dataclass
+class Zygote:
+    """A running zygote. `read` is what its workers may read, `home` their home: a scratch folder each at
+    level `full`, an empty folder that nobody can write to at level `landlock`."""
+
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    read: list[str]
+    home: str
+
+    def wait_until_ready(self) -> None:
+        """Raises Fault with the zygote's own words if it could not start."""
+        self.control.settimeout(START_SECONDS)
+        try:
+            said = self.control.recv(1 << 13)
+        except OSError:
+            said = b""
+        self.control.settimeout(None)
+        if said != b"ready":
+            self.close()
+            raise Fault(f"the zygote did not start: {said.decode(errors='replace') or self._last_words()}")
+
+    def connect(self) -> socket.socket:
+        """A new line for one grader; raises Fault if the zygote is gone."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            socket.send_fds(self.control, [b"+"], [theirs.fileno()])
+        except OSError:
+            ours.close()
+            raise Fault("the zygote is gone") from None
+        finally:
+            theirs.close()
+        return ours
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def close(self) -> None:
+        """Hanging up ends it, and every worker with it."""
+        self.control.close()
+        if self.home != bubblewrap.SCRATCH:
+            shutil.rmtree(self.home, ignore_errors=True)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _last_words(self) -> str:
+        return f"it ended with exit code {self.process.wait()}"
+
+
+def start(level: Level, course_root: Path, *, preload: Sequence[str] = (), device: str = "cpu") -> Zygote:
+    """Starts a zygote at this level of isolation; call `wait_until_ready` once all else has been started.
+
+    Raises SandboxUnavailable if what a worker must be able to read would contain the course's secrets.
+    """
+    course = _course_folder()
+    environment = {**ENVIRONMENT, "PRELOAD": ",".join((*PRELOAD, *preload))}
+    python = [sys.executable, "-I", "-B", "-c", _BOOT]
+    devices = bubblewrap.nvidia_devices() if device == "cuda" else []
+    granted = read_only_paths([course_root / name for name in ("solutions", "autograder/hidden", "tests")])
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if level is Level.FULL:
+        inside = bubblewrap.command(granted, WORKER_FOLDER, course, environment=environment, devices=devices)
+        packages = [f"worker={bubblewrap.WORKER}", f"course={bubblewrap.COURSE}"]
+        read, home = [*granted, bubblewrap.INSIDE], bubblewrap.SCRATCH
+    else:
+        inside = []
+        packages = [f"worker={WORKER_FOLDER}", f"course={course}"]
+        # Matplotlib, for one, wants a home that exists.
+        home = tempfile.mkdtemp(prefix="autograder-")
+        read = [*granted, str(WORKER_FOLDER), str(course), home]
+    with theirs:
+        process = subprocess.Popen(
+            [*inside, *python, str(theirs.fileno()), *packages],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+        )
+    return Zygote(process, ours, [*read, *devices], home)
+
+
+def _course_folder() -> Path:
+    """The students' package, which workers may read: everyone may."""
+    found = importlib.util.find_spec("course")
+    if found is None or found.origin is None:
+        raise Fault("the package `course` is not installed: run `pip install .` in the course's folder")
+    return Path(os.path.dirname(found.origin)).resolve()

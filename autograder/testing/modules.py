@@ -1,0 +1,85 @@
+"""A student's module beside the reference's: the same weights, so the same answers and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from .assertions import Mismatch, assert_close
+from .draw import Draw
+
+if TYPE_CHECKING:
+    from ..grading.student import Function, Handle, Student
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def twins(
+    student: Student,
+    draw: Draw,
+    reference: Callable[..., M],
+    *args: Any,
+    dtype: torch.dtype = torch.float64,
+    **kwargs: Any,
+) -> tuple[Handle, M]:
+    """The student's module of the reference's name, and the reference's, both with the same fresh weights.
+
+    Fails as `assert_parameters` does when the weights have no place in the student's module.
+    """
+    module = draw.weights(reference(*args, **kwargs)).to(dtype)
+    handle = student.new(reference.__name__, *args, **kwargs)
+    assert_parameters(handle, module)
+    handle.to(dtype)
+    # A buffer that a student registered, for a constant, is no parameter: hence not strict.
+    handle.load_state_dict(module.state_dict(), strict=False)
+    return handle, module
+
+
+def assert_parameters(handle: Handle, module: nn.Module) -> None:
+    """The parameters have the names and shapes of the reference's: no more, no fewer."""
+    found = {name: parameter.shape for name, parameter in handle.parameters().items()}
+    expected = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
+    wrong = [f"`{name}` is missing" for name in expected.keys() - found.keys()]
+    wrong += [f"`{name}` should not be there" for name in found.keys() - expected.keys()]
+    wrong += [
+        f"`{name}` has the wrong shape, {found[name]}"
+        for name in found.keys() & expected.keys()
+        if str(found[name]) != str(expected[name])  # as text: whatever it is, it can be compared
+    ]
+    if wrong:
+        more = f"; and {len(wrong) - 4} more" if len(wrong) > 4 else ""
+        listed = "; ".join(sorted(wrong)[:4])
+        raise Mismatch(f"the module's parameters are not those that the exercise names: {listed}{more}")
+
+
+def assert_gradients(
+    answers: Function, function: Callable[..., Tensor], draw: Draw, *args: Any, rtol: float | None = None
+) -> None:
+    """The output, and its gradients to all floating-point arguments and all parameters, are `function`'s."""
+    leaves = [
+        arg.detach().clone().requires_grad_() if isinstance(arg, Tensor) and arg.is_floating_point() else arg
+        for arg in args
+    ]
+    parameters = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
+    output = function(*leaves)
+    cotangent = draw.normal(*output.shape, dtype=output.dtype)
+    inputs = {
+        index: leaf for index, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad
+    }
+    expected = torch.autograd.grad(output, [*inputs.values(), *parameters.values()], cotangent)
+
+    found = answers.gradients(*args, cotangent=cotangent)
+    assert_close(found.output, output.detach(), rtol=rtol)
+    received = [found.inputs[index] if index < len(found.inputs) else None for index in inputs]
+    received += [found.parameters.get(name) for name in parameters]
+    places = [f"argument {index + 1}" for index in inputs] + [f"`{name}`" for name in parameters]
+    for place, gradient, wanted in zip(places, received, expected, strict=True):
+        if gradient is None:
+            raise Mismatch(f"no gradient reaches {place}")
+        try:
+            assert_close(gradient, wanted, rtol=rtol)
+        except Mismatch as mismatch:
+            raise Mismatch(f"the gradient of {place}: {mismatch}") from None

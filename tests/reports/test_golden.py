@@ -1,0 +1,48 @@
+"""The reports of a known class, byte by byte. After a wanted change: UPDATE_GOLDEN=1 pytest tests/reports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.reports.class_report import FaultNote, class_html
+from autograder.reports.feedback import feedback_html
+from autograder.reports.tables import grades_csv, results_jsonl
+
+from . import examples
+from .markup import without_style
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def class_report() -> str:
+    results = examples.small_class()
+    links = {
+        (result.student, result.module): f"feedback/{result.student}/attention.html" for result in results
+    }
+    fault = FaultNote(
+        "walter-petit", "attention", "The worker would not start: no space left on the scratch disk."
+    )
+    return without_style(class_html(results, examples.SYLLABUS, links, [fault]))
+
+
+REPORTS: dict[str, Callable[[], str]] = {
+    "feedback-mixed.html": lambda: without_style(feedback_html(examples.mixed(), examples.ATTENTION)),
+    "feedback-unreadable.html": lambda: without_style(
+        feedback_html(examples.unreadable(), examples.ATTENTION)
+    ),
+    "class.html": class_report,
+    "grades.csv": lambda: grades_csv(examples.small_class(), examples.SYLLABUS),
+    "results.jsonl": lambda: results_jsonl([examples.mixed(), examples.unreadable()]),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_is_as_it_was(name: str) -> None:
+    made, path = REPORTS[name](), GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(made, encoding="utf-8", newline="\n")
+    assert made == path.read_text(encoding="utf-8")
