@@ -81,6 +81,14 @@ class CourseRoot:
     def keys(self, module: str) -> Path:
         return self.hidden / "keys" / f"{module}.yaml"
 
+    def read(self, file: Path) -> str:
+        """The text of a file that the course must have; raises ContentError."""
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else f"byte {error.start} is not UTF-8"
+            raise ContentError(f"{self.relative(file)} cannot be read ({reason}): write or mend it.") from None
+
     def relative(self, file: Path) -> str:
         """How messages name a file of the course: from the root, with forward slashes."""
         return file.relative_to(self.path).as_posix() if file.is_relative_to(self.path) else str(file)

@@ -24,6 +24,7 @@ import yaml
 
 from autograder.build.stub import Solution, read_solution
 from autograder.course_root import CourseRoot
+from autograder.errors import ContentError
 
 Kind = Literal["solution", "hidden suite", "known mistake", "variant", "quiz key"]
 
@@ -54,19 +55,19 @@ class Leak:
 
 
 def secrets(root: CourseRoot) -> list[Secret]:
-    """All secrets of a course, in the order of its files; raises ContentError for a broken solution."""
+    """All secrets of a course, in the order of its files; raises ContentError for one that is broken."""
     found: list[Secret] = []
     public = ""  # what students are given of the solutions: the stubs
     for path in sorted((root.path / "solutions").rglob("*.py")):
-        solution = read_solution(path.read_text(encoding="utf-8"), root.relative(path))
+        solution = read_solution(root.read(path), root.relative(path))
         public += _given(solution)
         for region in solution.regions:
             lines = solution.lines[region.begin : region.end - 1]
             found += _of_lines("solution", solution.source, lines, region.begin + 1)
     for path in sorted(root.hidden.rglob("*.py")):
-        found += _of_module(_kind(path), root.relative(path), path.read_text(encoding="utf-8"))
+        found += _of_module(_kind(path), root.relative(path), root.read(path))
     for path in sorted(root.hidden.rglob("*.yaml")):
-        found += _of_keys(root.relative(path), path.read_text(encoding="utf-8"))
+        found += _of_keys(root.relative(path), root.read(path))
     unique = {secret.signs: secret for secret in reversed(found) if not _is_in(secret, public)}
     return list(reversed(unique.values()))
 
@@ -140,20 +141,29 @@ def _window(normal: Sequence[str], start: int) -> str:
 def _of_module(kind: Kind, source: str, text: str) -> Iterator[Secret]:
     """Bodies and docstrings of all functions and classes, and in a suite their names."""
     lines = text.splitlines()
-    for node in ast.walk(ast.parse(text, filename=source)):
+    try:
+        tree = ast.parse(text, filename=source)
+    except SyntaxError as error:
+        raise ContentError(f"{source}, line {error.lineno}: {error.msg}") from None
+    for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef | ast.ClassDef):
             continue
         start, end = node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno
         if isinstance(node, ast.FunctionDef) or ast.get_docstring(node):
             last = end if isinstance(node, ast.FunctionDef) else node.body[0].end_lineno or start
             yield from _of_lines(kind, source, lines[start - 1 : last], start)
-        if kind == "hidden suite" and node.name.count("_") >= 2 and len(node.name) >= DISTINCTIVE // 2:
+        if kind == "hidden suite" and node.name.count("_") >= 3 and len(node.name) >= DISTINCTIVE // 2:
             yield Secret(kind, f"{source}, line {node.lineno}", ((node.name,),))
 
 
 def _of_keys(source: str, text: str) -> Iterator[Secret]:
     """The explanations, sentence by sentence, and the answers, all of them in one place."""
-    keys = yaml.safe_load(text)
+    try:
+        keys = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ContentError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(keys, dict) or not all(isinstance(key, dict) for key in keys.values()):
+        raise ContentError(f"{source}, line 1: expected `QUESTION: {{answer: ...}}` for each question.")
     signs: list[tuple[str, ...]] = []
     for question, key in keys.items():
         for sentence in re.split(r"(?<=[.!?:])\s+", str(key.get("explanation", ""))):
@@ -169,9 +179,11 @@ def _of_keys(source: str, text: str) -> Iterator[Secret]:
 
 
 def _texts(name: str, content: bytes, depth: int) -> Iterator[tuple[str, str]]:
-    """The texts of a file: of each member of an archive, of each string of a notebook, and its own."""
-    for member, inner in _members(name, content) if depth else ():
-        yield from _texts(f"{name}!{member}", inner, depth - 1)
+    """The texts of a file: of an archive those of its members, of a notebook its strings as well."""
+    if members := _members(name, content) if depth else []:
+        for member, inner in members:
+            yield from _texts(f"{name}!{member}", inner, depth - 1)
+        return
     text = content.decode("utf-8", errors="replace")
     yield name, text
     if name.endswith((".ipynb", ".json", ".jsonl")):
@@ -194,18 +206,18 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(each)
 
 
-def _members(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+def _members(name: str, content: bytes) -> list[tuple[str, bytes]]:
+    """Name and content of what an archive holds; nothing for any other file, and for a broken one."""
     try:
         if content.startswith(b"PK\x03\x04"):
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                for member in archive.namelist():
-                    yield member, archive.read(member)
-        elif content.startswith(b"\x1f\x8b"):
-            yield name.removesuffix(".gz").rpartition("/")[2], gzip.decompress(content)
-        elif content[257:262] == b"ustar":
+                return [(member, archive.read(member)) for member in archive.namelist()]
+        if content.startswith(b"\x1f\x8b"):
+            return [(name.removesuffix(".gz").rpartition("/")[2], gzip.decompress(content))]
+        if content[257:262] == b"ustar":
             with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-                for info in tar:
-                    if file := tar.extractfile(info):
-                        yield info.name, file.read()
+                files = ((info.name, tar.extractfile(info)) for info in tar)
+                return [(member, file.read()) for member, file in files if file]
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error):
-        return
+        pass  # searched as it stands
+    return []

@@ -50,7 +50,7 @@ def bundle(root: CourseRoot) -> dict[str, bytes]:
     modules = [module.id for module in root.syllabus.modules]
     files = {f"exercises/{module}.ipynb": render(root, module) for module in modules}
     files |= {path.relative_to(root.path).as_posix(): path.read_bytes() for path in _package(root)}
-    project = tomllib.loads(_read_pyproject(root))
+    project = tomllib.loads(root.read(root.path / "pyproject.toml"))
     license = root.path / "LICENSE"
     if license.is_file():
         files["LICENSE"] = license.read_bytes()
@@ -80,15 +80,6 @@ def _package(root: CourseRoot) -> Iterator[Path]:
         )
         if path.is_file() and not leftover:
             yield path
-
-
-def _read_pyproject(root: CourseRoot) -> str:
-    try:
-        return (root.path / "pyproject.toml").read_text(encoding="utf-8")
-    except OSError as error:
-        raise ContentError(
-            f"pyproject.toml cannot be read ({error.strerror}): the bundle needs it."
-        ) from None
 
 
 def _pyproject(project: Mapping[str, Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 
 Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -115,3 +116,12 @@ class Result(_Record):
     flags: list[Flag] = []
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """JSON in ASCII, so that even half a surrogate pair in a file's name can be written and read back."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), ensure_ascii=True, indent=indent)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Result:
+        """The inverse of `to_json`; raises ValueError (pydantic's ValidationError is one)."""
+        return cls.model_validate(json.loads(text))

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course.picture import show
+from course.picture import show_below_cell
 
 _PAGE = """
 <figure id="ID" style="margin:0.5em 0; max-width:720px; font-family:sans-serif">
@@ -86,7 +86,7 @@ class Clickable:
 
     def show(self) -> None:
         """Show it below the cell; outside a notebook, say what would be seen."""
-        show(self, otherwise=self.description)
+        show_below_cell(self, otherwise=self.description)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/html": self.html, "text/plain": self.description}

@@ -32,7 +32,7 @@ class Picture:
 
     def show(self) -> None:
         """Show the picture below the cell; outside a notebook, say what would be seen."""
-        show(self, otherwise=self.description)
+        show_below_cell(self, otherwise=self.description)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         png = self.png()
@@ -43,7 +43,7 @@ class Picture:
         )
 
 
-def show(item: object, otherwise: str) -> None:
+def show_below_cell(item: object, otherwise: str) -> None:
     """Show `item` below the cell that runs; outside a notebook, print a sentence instead."""
     from IPython import get_ipython
     from IPython.display import display
@@ -63,13 +63,16 @@ def needs(*names: str) -> Iterator[None]:
     what = " and ".join(f"`{name}`" for name in names)
     try:
         yield
-    except NotImplementedError:
-        print(f"Write {what} first: this picture is drawn with it.")
     except NameError as error:
         if error.name not in names:
             raise
         print(f"Run the cell that defines `{error.name}` first: this picture is drawn with it.")
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        print(f"No picture yet. With your {what} came {type(error).__name__}: {reason}")
-        print("The check above says more.")
+        task, _, name = str(error).partition(" ")
+        # An untouched stub says what to write; torch, too, raises this error, for other reasons.
+        if isinstance(error, NotImplementedError) and task == "write":
+            print(f"Write `{name}` first: this picture is drawn with it.")
+        else:
+            reason = " ".join(str(error).split())[:300]
+            print(f"No picture yet. With your {what} came {type(error).__name__}: {reason}")
+            print("The check above says more.")

@@ -74,7 +74,11 @@ class Question(_Entry):
     def _problem_of_number(self, answer: Any) -> str:
         if type(answer) not in (int, float):
             return f"a plain number is expected, without quotes; this is {_a(answer)}"
-        return "" if math.isfinite(answer) else f"a finite number is expected, this is {answer}"
+        try:
+            finite = math.isfinite(answer)
+        except OverflowError:  # an int that no float can hold
+            return "the number is too large"
+        return "" if finite else f"a finite number is expected, this is {answer}"
 
 
 class QuizText(_Entry):
@@ -143,7 +147,7 @@ def _a(value: Any) -> str:
 
 
 def _quoted(value: Any) -> str:
-    if type(value) in (str, int, float, bool, type(None)):
+    if type(value) in (str, float, bool, type(None)) or (type(value) is int and value.bit_length() < 128):
         text = repr(value)
         return text if len(text) <= 40 else f"{text[:37]}..."
     return _a(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -52,6 +52,11 @@ ONE_OF_EACH = (
     Shape("square", "blue", 1.12, 0.36, 0.20),
     Shape("triangle", "yellow", 0.74, 0.68, 0.24),
 )
+
+
+def in_one_colour(shapes: tuple[Shape, ...], colour: str) -> tuple[Shape, ...]:
+    """The same shapes, all of one colour."""
+    return tuple(replace(shape, colour=colour) for shape in shapes)
 
 
 def coverage(shape: Shape, height: int, width: int) -> Float[Tensor, "height width"]:

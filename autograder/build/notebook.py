@@ -15,7 +15,6 @@ from nbformat import NotebookNode
 
 from autograder.build.lesson import Code, Piece, Prose, parse
 from autograder.build.questions import (
-    Question,
     answers_source,
     questions_text,
     read_answers,
@@ -24,6 +23,7 @@ from autograder.build.questions import (
 from autograder.build.stub import Solution, read_solution
 from autograder.course_root import CourseRoot
 from autograder.errors import ContentError, UsageError
+from course.quiz import Question
 from course.syllabus import Exercise, Module, Quiz
 
 NBGRADER_SCHEMA = 3
@@ -99,38 +99,26 @@ def check_source(exercise: Exercise) -> str:
 
 def lesson_pieces(root: CourseRoot, plan: Module) -> tuple[Piece, ...]:
     path = root.lesson(plan.id)
-    return parse(_read(root, plan.id, "lesson"), plan, root.relative(path))
+    return parse(root.read(path), plan, root.relative(path))
 
 
 def read_module_solution(root: CourseRoot, plan: Module) -> Solution:
     """The module's solution; raises ContentError, also for a region that belongs to no exercise."""
-    path = root.relative(root.solution(plan.id))
-    solution = read_solution(_read(root, plan.id, "solution"), path)
+    path = root.solution(plan.id)
+    solution = read_solution(root.read(path), root.relative(path))
     defined = {name for exercise in plan.exercises for name in exercise.defines}
     for region in solution.regions:
         if region.name not in defined:
             raise ContentError(
-                f"{path}, line {region.begin}: {region.name!r} has a solution region, but no exercise of "
-                f"module {plan.id!r} defines it: add it to the syllabus, or remove the markers."
+                f"{solution.source}, line {region.begin}: {region.name!r} has a solution region, but no "
+                f"exercise of module {plan.id!r} defines it: add it to the syllabus, or remove the markers."
             )
     return solution
 
 
 def questions(root: CourseRoot, plan: Module, quiz: Quiz) -> tuple[Question, ...]:
     path = root.quiz(plan.id)
-    return read_questions(path, quiz.id, root.relative(path))
-
-
-def _read(root: CourseRoot, module: str, kind: Literal["lesson", "solution"]) -> str:
-    path = root.lesson(module) if kind == "lesson" else root.solution(module)
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ContentError(
-            f"{root.relative(path)}, the {kind} of module {module!r}, cannot be read ({reason}): "
-            "write it, or take the module out of the syllabus."
-        ) from None
+    return read_questions(root.read(path), quiz.id, root.relative(path))
 
 
 def _sources(root: CourseRoot, module: str, style: Style) -> dict[str, str]:
@@ -141,7 +129,7 @@ def _sources(root: CourseRoot, module: str, style: Style) -> dict[str, str]:
     if plan.quiz:
         asked = questions(root, plan, plan.quiz)
         keys = root.keys(module)
-        answers = None if style == "stub" else read_answers(keys, asked, root.relative(keys))
+        answers = None if style == "stub" else read_answers(root.read(keys), asked, root.relative(keys))
         source = answers_source(asked, answers)
         if style == "marked":
             source = f"### BEGIN SOLUTION\n{source}\n### END SOLUTION"

@@ -4,57 +4,43 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from autograder.errors import ContentError
+from course.quiz import Question, QuizError
+from course.quiz import parse as parse_quiz
 
 
-@dataclass(frozen=True)
-class Question:
-    """One question as the student sees it; `form` says how a number is to be written."""
-
-    id: str
-    kind: str
-    text: str
-    choices: Mapping[str, str] = field(default_factory=dict)
-    form: str = ""
-
-
-def read_questions(path: Path, quiz_id: str, source: str) -> tuple[Question, ...]:
-    """The questions of `course/quizzes/MODULE.yaml`; raises ContentError."""
-    data = _mapping(path, source)
-    if data.get("id") != quiz_id:
-        raise ContentError(
-            f"{source}, line 1: the quiz is {data.get('id')!r}, but the syllabus has {quiz_id!r}."
-        )
-    return tuple(Question(**each) for each in data["questions"])
-
-
-def read_answers(path: Path, questions: Sequence[Question], source: str) -> dict[str, Any]:
-    """The right answer to each question, from `autograder/hidden/keys/MODULE.yaml`; raises ContentError."""
-    data = _mapping(path, source)
-    if missing := [each.id for each in questions if not isinstance(data.get(each.id), dict)]:
-        raise ContentError(
-            f"{source}, line 1: there is no key for {missing[0]!r}: add `{missing[0]}: {{answer: ...}}`."
-        )
-    return {each.id: data[each.id].get("answer") for each in questions}
-
-
-def _mapping(path: Path, source: str) -> dict[str, Any]:
+def read_questions(text: str, quiz_id: str, source: str) -> tuple[Question, ...]:
+    """The questions of a `course/quizzes/MODULE.yaml`; raises ContentError with file and line."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ContentError(f"{source} cannot be read ({error.strerror}): write it.") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ContentError(f"{source}, line {line}: {error.problem}") from None
-    if not isinstance(data, dict):
-        raise ContentError(f"{source}, line 1: expected a mapping.")
-    return data
+        quiz = parse_quiz(text, source)
+    except QuizError as error:
+        raise ContentError(str(error)) from None
+    if quiz.id != quiz_id:
+        raise ContentError(f"{source}, line 1: the quiz is {quiz.id!r}, but the syllabus has {quiz_id!r}.")
+    return quiz.questions
+
+
+def read_answers(text: str, questions: Sequence[Question], source: str) -> dict[str, Any]:
+    """The right answer to each question, from an `autograder/hidden/keys/MODULE.yaml`; raises ContentError.
+
+    As it is written there: whether it fits its question is for the grading to say.
+    """
+    try:
+        keys = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ContentError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
+    answers = {}
+    for question in questions:
+        key = keys.get(question.id) if isinstance(keys, dict) else None
+        if not isinstance(key, dict) or "answer" not in key:
+            example = f"`{question.id}: {{answer: ...}}`"
+            raise ContentError(f"{source}, line 1: there is no key for {question.id!r}: add {example}.")
+        answers[question.id] = key["answer"]
+    return answers
 
 
 def questions_text(questions: Sequence[Question]) -> str:
@@ -63,9 +49,7 @@ def questions_text(questions: Sequence[Question]) -> str:
     for question in questions:
         parts.append(f"**{question.id}.** {question.text.strip()}")
         if question.choices:
-            parts.append(
-                "\n".join(f"- **{letter}.** {text.strip()}" for letter, text in question.choices.items())
-            )
+            parts.append("\n".join(f"- **{letter}.** {text}" for letter, text in question.choices.items()))
     return "\n\n".join(parts)
 
 
@@ -88,4 +72,5 @@ def _form(question: Question) -> str:
 def _literal(answer: Any) -> str:
     if isinstance(answer, list):
         return f"[{', '.join(_literal(each) for each in answer)}]"
+    # JSON's strings are Python's.
     return json.dumps(answer, ensure_ascii=False) if isinstance(answer, str) else repr(answer)

@@ -131,7 +131,7 @@ def _finish(job: Job, course: Course, open_line: Any, limits: Limits) -> Finishe
     except Exception as error:  # a bug of ours: say where, and let the other submissions go on
         where = _innermost(error)
         return Finished(fault=f"the grader failed at {where}: {type(error).__name__}: {error}")
-    return Finished(result=outcome.result.model_dump_json(), wall_timeout=outcome.wall_timeout)
+    return Finished(result=outcome.result.to_json(), wall_timeout=outcome.wall_timeout)
 
 
 def _innermost(error: Exception) -> str:

@@ -46,7 +46,7 @@ def _checked(answer: Any, like: Tensor) -> Tensor:
 
 @exercise("stable_softmax")
 class StableSoftmax:
-    @value(weight=3)
+    @value(weight=2)
     def agrees_with_pytorch(self, student: Student, draw: Draw) -> None:
         """Agrees with PyTorch's softmax along the last dimension, for one row and for many."""
         for shape in [(7,), (3, 5), (3, 2, 4)]:
@@ -61,7 +61,7 @@ class StableSoftmax:
             for dim in (0, 1, -2):
                 assert_close(student.stable_softmax(x, dim=dim), torch.softmax(x, dim))
 
-    @value(weight=2)
+    @value(weight=4)
     def survives_huge_scores(self, student: Student, draw: Draw) -> None:
         """Gives the right weights for huge scores, positive or negative: no overflow, no 0/0."""
         spread = draw.uniform(3, 6, low=-1e4, high=1e4)
@@ -76,7 +76,7 @@ class StableSoftmax:
         half = (2000 * order - 7000).to(torch.float16)
         assert_close(student.stable_softmax(half, dim=0), (order == 7).to(torch.float16))
 
-    @value()
+    @value(weight=2)
     def slices_far_apart(self, student: Student, draw: Draw) -> None:
         """Gets every slice right, even if all of its scores lie far below those of another slice."""
         x = draw.normal(5, 3) + 5000 * (draw.permutation(5)[:, None] - 2)
@@ -163,9 +163,9 @@ class ScaledDotProductAttention:
     def huge_scores(self, student: Student, draw: Draw) -> None:
         """With huge scores the best key takes all the weight, in half precision too: no NaN, no infinity."""
         best = draw.integers(6, high=4)
-        one_hot = F.one_hot(best, 4).double()
-        q, k = (200 * one_hot - 100)[None, None], 200 * torch.eye(4).to(q_like := one_hot)[None, None]
-        v = draw.normal(1, 1, 4, 3).to(q_like)
+        v = draw.normal(1, 1, 4, 3)
+        q = (200 * F.one_hot(best, 4) - 100)[None, None]
+        k = 200 * torch.eye(4).to(v)[None, None]  # scores of -1e4 and 1e4, exact in float16
         for dtype in (torch.float64, torch.float32, torch.float16):
             found = student.scaled_dot_product_attention(q.to(dtype), k.to(dtype), v.to(dtype))
             assert_close(found, v[:, :, best].to(dtype))
@@ -213,7 +213,9 @@ class ScaledDotProductAttention:
         q, k, v = draw.normal(2, 1, 3, 4), draw.normal(2, 1, 6, 4), draw.normal(2, 1, 6, 4)
         answer = _checked(student.scaled_dot_product_attention(q, k, v), like=q)
         order = draw.permutation(6)
-        assert_close(student.scaled_dot_product_attention(q, k[:, :, order], v[:, :, order]), answer, rtol=RTOL)
+        assert_close(
+            student.scaled_dot_product_attention(q, k[:, :, order], v[:, :, order]), answer, rtol=RTOL
+        )
 
     @rule()
     def queries_are_separate(self, student: Student, draw: Draw) -> None:
@@ -323,9 +325,7 @@ class MultiHeadSelfAttention:
     @value()
     def single_precision(self, student: Student, draw: Draw) -> None:
         """Works in float32, and returns float32."""
-        handle, module = twins(
-            student, draw, reference.MultiHeadSelfAttention, 12, 4, dtype=torch.float32
-        )
+        handle, module = twins(student, draw, reference.MultiHeadSelfAttention, 12, 4, dtype=torch.float32)
         x = draw.normal(3, 5, 12, dtype=torch.float32)
         assert_close(handle(x), module(x), rtol=RTOL_SINGLE)
 
@@ -492,7 +492,7 @@ class SpatialSelfAttention:
         """Is right for weights so large that the exponentials of the scores would overflow."""
         handle, module = twins(student, draw, reference.SpatialSelfAttention, 4, groups=2)
         state = {**module.state_dict(), "to_q.weight": 1e4 * module.to_q.weight.detach()}
-        handle.load_state_dict(state)
+        handle.load_state_dict(state, strict=False)
         module.load_state_dict(state)
         x = draw.normal(3, 4, 2, 3)
         assert_close(handle(x), module(x), rtol=RTOL)
@@ -531,7 +531,7 @@ class SpatialSelfAttention:
         """If to_out is all zeros, the image comes back as it went in."""
         handle, module = twins(student, draw, reference.SpatialSelfAttention, 6, groups=2)
         off = {name: torch.zeros_like(p) for name, p in module.state_dict().items() if "to_out" in name}
-        handle.load_state_dict({**module.state_dict(), **off})
+        handle.load_state_dict({**module.state_dict(), **off}, strict=False)
         x = draw.normal(3, 6, 3, 2)
         assert_close(handle(x), x)
 

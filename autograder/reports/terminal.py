@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 from textwrap import shorten
+from typing import Protocol
 
 from rich import box
 from rich.table import Table
@@ -24,6 +25,19 @@ _STYLES = {
     Outcome.MISSING: "dim",
 }
 _LONGEST_NAME = 40
+
+
+class Finding(Protocol):
+    """What `autograder.verify.Finding` has, without importing it: that needs torch."""
+
+    @property
+    def module(self) -> str: ...
+    @property
+    def exercise(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def ok(self) -> bool: ...
 
 
 def summary_table(results: Sequence[Result], syllabus: Syllabus, *, ascii_only: bool = False) -> Table:
@@ -89,3 +103,27 @@ def _caption(results: Sequence[Result], ascii_only: bool) -> str:
     if graded:
         said += f", {len(graded):,} graded, median {number(median(graded))} points"
     return f"{legend}\n{said}"
+
+
+def verify_table(findings: Sequence[Finding]) -> Table:
+    """A row an exercise: how many of each kind were tried, and how many came out right."""
+    kinds = ("reference", "stub", "trivial", "mistake", "variant")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Exercise", overflow="fold")
+    for kind in kinds:
+        table.add_column(kind, justify="right", no_wrap=True)
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.module, finding.exercise), []).append(finding)
+    for (module, exercise), group in groups.items():
+        cells = []
+        for kind in kinds:
+            tried = [finding.ok for finding in group if finding.kind == kind]
+            right = sum(tried)
+            style = "green" if right == len(tried) else "red"
+            cells.append(Text(f"{right}/{len(tried)}" if tried else "", style=style))
+        table.add_row(Text(f"{module}.{exercise}"), *cells)
+    right = sum(finding.ok for finding in findings)
+    share = f"{100 * right / len(findings):.4g}%" if findings else "nothing"
+    table.caption = Text(f"{right:,} of {len(findings):,} findings as they must be ({share})", style="dim")
+    return table

@@ -46,6 +46,6 @@ def run(setup: Setup, jobs: Sequence[Job], on_finished: OnFinished) -> None:
             except Fault as fault:
                 on_finished(job, Finished(fault=str(fault)))
             else:
-                on_finished(job, Finished(result=outcome.result.model_dump_json()))
+                on_finished(job, Finished(result=outcome.result.to_json()))
 
     with_suites({module: root.suite(module) for module in setup.modules}, body)

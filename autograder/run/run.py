@@ -124,7 +124,7 @@ def _grade_all(
             report.faults.append((job.student, job.module, finished.fault))
             progress.done(job, None, finished.fault)
         else:
-            keep(job, Result.model_validate_json(finished.result))
+            keep(job, Result.from_json(finished.result))
 
     for result in unreadable:
         keep(_job_of(result), result)

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from ..errors import Fault, UsageError
 from ..results import Result
 
@@ -62,8 +60,8 @@ class Store:
     def read(self, student: str, module: str, beside: str = "") -> Result | None:
         """The stored result; None if there is none or it is broken (a broken one is graded again)."""
         try:
-            return Result.model_validate_json(self.path(student, module, beside).read_bytes())
-        except (OSError, ValidationError):
+            return Result.from_json(self.path(student, module, beside).read_bytes())
+        except (OSError, ValueError):
             return None
 
     def has(self, student: str, module: str, key: str) -> bool:
@@ -74,12 +72,12 @@ class Store:
     def write(self, result: Result, *, force: bool = False) -> bool:
         """Stores a result; False if an earlier, better one goes on counting (the new one stands beside it)."""
         counting = self.read(result.student, result.module)
-        content = result.model_dump_json(indent=1) + "\n"
+        content = result.to_json(indent=1) + "\n"
         if counting is not None and counting.points > result.points and not force:
             write_atomically(self.path(result.student, result.module, "lower"), content)
             return False
         if counting is not None and counting.points > result.points:
-            write_atomically(self._free_place(counting), counting.model_dump_json(indent=1) + "\n")
+            write_atomically(self._free_place(counting), counting.to_json(indent=1) + "\n")
         write_atomically(self.path(result.student, result.module), content)
         return True
 
@@ -95,8 +93,8 @@ class Store:
         for path in sorted(self.folder.glob("results/*/*.json")):
             if path.name.count(".") == 1:
                 try:
-                    found.append(Result.model_validate_json(path.read_bytes()))
-                except (OSError, ValidationError):
+                    found.append(Result.from_json(path.read_bytes()))
+                except (OSError, ValueError):
                     continue
         yield from sorted(found, key=lambda result: (result.student, result.module))
 

@@ -27,6 +27,10 @@ def sources(notebook: Any) -> dict[str, str]:
     return {cell.id: cell.source for cell in notebook.cells}
 
 
+def read(content: bytes) -> Any:
+    return nbformat.reads(content.decode(), as_version=4)  # type: ignore[no-untyped-call]
+
+
 def test_the_students_notebook_has_stubs_solution_cells_first_and_their_checks_next(tiny: CourseRoot) -> None:
     cells = list(sources(compose(tiny, "tiny")).items())
     stubs = stub_sources(tiny, "tiny")
@@ -75,7 +79,7 @@ def test_marked_sources_turn_into_solved_ones_by_taking_the_markers_out(tiny: Co
 
 
 def test_it_validates_has_no_outputs_and_says_what_it_is(tiny: CourseRoot) -> None:
-    notebook = nbformat.reads(render(tiny, "tiny").decode(), as_version=4)
+    notebook = read(render(tiny, "tiny"))
 
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
@@ -101,7 +105,8 @@ def test_the_file_is_sorted_indented_by_one_plain_unicode_and_ends_in_a_newline(
 def test_the_same_course_gives_the_same_bytes_in_any_process(tiny: CourseRoot) -> None:
     here = render(tiny, "tiny")
     code = (
-        "import sys, pathlib; from autograder.build import render; from autograder.course_root import CourseRoot;"
+        "import sys, pathlib; from autograder.build import render;"
+        "from autograder.course_root import CourseRoot;"
         "sys.stdout.buffer.write(render(CourseRoot(pathlib.Path(sys.argv[1])), 'tiny'))"
     )
 
@@ -130,7 +135,7 @@ def test_a_long_exercise_id_still_makes_valid_and_distinct_cell_ids(tmp_path: Pa
         lesson=LESSON.replace(": double -->", f": {long} -->"),
     )
 
-    ids = [cell.id for cell in nbformat.reads(render(root, "tiny").decode(), as_version=4).cells]
+    ids = [cell.id for cell in read(render(root, "tiny")).cells]
 
     assert all(len(id) <= 64 for id in ids)
     assert len(set(ids)) == len(ids)

@@ -12,7 +12,7 @@ from .tiny_course import KEYS, QUIZ, write_tiny_course
 
 
 def test_each_question_is_shown_with_its_id_and_choices(tiny: CourseRoot) -> None:
-    text = questions_text(read_questions(tiny.quiz("tiny"), "tiny_quiz", "tiny.yaml"))
+    text = questions_text(read_questions(QUIZ, "tiny_quiz", "tiny.yaml"))
 
     assert "**q1.** Which is even?\n\n- **a.** one\n- **b.** two\n- **c.** three\n\n**q2.**" in text
 
@@ -38,7 +38,7 @@ def test_the_solved_answers_are_a_literal_of_the_keys(tiny: CourseRoot) -> None:
 
 
 def test_any_answer_can_be_written_in(tiny: CourseRoot) -> None:
-    asked = read_questions(tiny.quiz("tiny"), "tiny_quiz", "tiny.yaml")
+    asked = read_questions(QUIZ, "tiny_quiz", "tiny.yaml")
 
     source = answers_source(asked, {"q1": 'it\'s "b"', "q2": -1e-300})
 

@@ -1,4 +1,4 @@
-"""A whole course in forty lines, with one of everything that a build reads. Written into a folder by tests."""
+"""A whole course, small, with one of everything that a build reads; tests write it into a folder."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import pytest
 from autograder.build import compose, dump, marked_sources, solved_sources
 from autograder.build.stub import read_solution
 from autograder.course_root import CourseRoot
+from autograder.errors import ContentError
 from autograder.leaks import Leak, Secret, files_below, find_leaks, secrets
 from tests.build.tiny_course import KEYS, MISTAKES, QUIZ, SOLUTION, SUITE, write_tiny_course
 
@@ -154,3 +155,21 @@ def test_files_below_a_folder_are_named_from_it(tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "c.txt").write_bytes(b"c")
 
     assert list(files_below(tmp_path)) == [("a/b/c.txt", b"c")]
+
+
+@pytest.mark.parametrize(
+    ("part", "broken", "message"),
+    [
+        ("suite", "def f(:", "line 1: invalid syntax"),
+        ("keys", "q1: [", "is not YAML"),
+        ("keys", "- q1", "expected"),
+    ],
+)
+def test_a_hidden_file_that_cannot_be_read_is_an_error_and_not_an_empty_list(
+    tiny: CourseRoot, part: str, broken: str, message: str
+) -> None:
+    path = getattr(tiny, part)("tiny")
+    path.write_text(broken)
+
+    with pytest.raises(ContentError, match=rf"{tiny.relative(path)}.* {message}"):
+        secrets(tiny)

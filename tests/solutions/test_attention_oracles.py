@@ -94,8 +94,8 @@ class TestScaledDotProductAttention:
         )
 
     def test_a_mask_works_in_float16_with_large_scores(self) -> None:
-        q = torch.full((1, 1, 3, 4), 70.0, dtype=torch.float16)  # scores of 9800
-        k, v = q.clone(), torch.randn(1, 1, 3, 4).half()
+        q = torch.full((1, 1, 3, 1), -100.0, dtype=torch.float16)
+        k, v = -q, torch.randn(1, 1, 3, 4).half()  # all scores are -1e4, what some put in for "forbidden"
         mask = torch.ones(3, 3).tril().bool()
         ours = attention.scaled_dot_product_attention(q, k, v, mask)
         means = torch.stack([v[0, 0, : n + 1].float().mean(0) for n in range(3)]).half()

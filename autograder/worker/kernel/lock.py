@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -51,6 +52,8 @@ def lock(plan: Plan) -> Locked:
     limits.apply(plan.limits, own_user_namespace=plan.scratch is not None)
     proc = "shared" if plan.scratch is None else namespaces.mount(plan.scratch, plan.scratch_bytes)
     os.chdir(plan.scratch or "/")
+    # Some libraries ask for it as they are imported; looking for one that can be written would raise.
+    tempfile.tempdir = plan.scratch or "/"
     limits.drop_capabilities()
     limits.undumpable()
     version = 0

@@ -82,15 +82,21 @@ class Host:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         request = {
-            **{"code": code, "memory": memory, "cpu": cpu, "scratch_bytes": scratch_bytes},
-            **{"abi": abi, "kill_monitor": kill_monitor},
+            "code": code,
+            "memory": memory,
+            "cpu": cpu,
+            "scratch_bytes": scratch_bytes,
+            "abi": abi,
+            "kill_monitor": kill_monitor,
         }
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        return Outcome(**json.loads(self.process.stdout.readline()))
+        answer = self.process.stdout.readline()
+        assert answer, f"the host of the workers ended: {self.process.stderr and self.process.stderr.read()}"
+        return Outcome(**json.loads(answer))
 
 
-def start(level: str, *, nobody: bool, preload: bool) -> Iterator[Host]:
+def start(level: str, *, nobody: bool, preload: str) -> Iterator[Host]:
     who = pwd.getpwnam("nobody") if nobody else None
     python = SYSTEM_PYTHON if nobody else sys.executable
     place = Path(tempfile.mkdtemp(prefix="locked-"))
@@ -104,8 +110,7 @@ def start(level: str, *, nobody: bool, preload: bool) -> Iterator[Host]:
             for path in (folder, folder / "file"):
                 os.chown(path, who.pw_uid, who.pw_gid)
     process = subprocess.Popen(
-        [python, "-B", "-c", LAUNCH, str(REPOSITORY), level, str(granted)]
-        + ["torch" if preload else "", HOST.read_text()],
+        [*(python, "-B", "-c", LAUNCH, REPOSITORY, level, granted), preload, HOST.read_text()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -150,10 +155,10 @@ def locked(request: pytest.FixtureRequest) -> Iterator[Host]:
         )
         if seen.returncode:
             pytest.skip(f"the user nobody cannot read {REPOSITORY}, or {SYSTEM_PYTHON} is older than 3.11")
-    yield from start(level, nobody=bool(nobody), preload=False)
+    yield from start(level, nobody=nobody == "nobody", preload="")
 
 
 @pytest.fixture(scope="session", params=["full", "landlock"])
 def locked_torch(request: pytest.FixtureRequest) -> Iterator[Host]:
     """The same, forked from a process that has torch loaded."""
-    yield from start(request.param, nobody=False, preload=True)
+    yield from start(request.param, nobody=False, preload="torch")

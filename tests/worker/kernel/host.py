@@ -3,13 +3,23 @@
 Not imported: `conftest.py` runs its text, as the zygote is run, inside bubblewrap or out of it.
 """
 
+import ast
 import contextlib
+import ctypes
+import errno
 import io
 import json
+import mmap
 import os
+import resource
 import signal
 import socket
+import subprocess
 import sys
+import threading
+import time
+
+from worker.kernel import landlock, libc, limits, lock, namespaces, seccomp, syscalls
 
 SCRATCH = "/scratch"
 
@@ -43,15 +53,11 @@ def one_worker(
     abi: int | None,
     kill_monitor: bool,
 ) -> dict[str, object]:
-    from worker.kernel import namespaces
-
     hears, says = os.pipe()
     reports_here, reports = os.pipe()
     sys.stdout.flush()
     monitor = os.fork()
     if monitor == 0:
-        from worker.kernel import limits
-
         limits.die_with_parent()
         os.close(hears)
         if level == "full":
@@ -89,26 +95,15 @@ def run_locked(
     abi: int | None,
     says: int,
 ) -> None:
-    import ast
-    import ctypes
-    import errno
-    import mmap
-    import resource
-    import subprocess
-    import threading
-    import time
-
-    from worker.kernel import landlock, libc, limits, lock, seccomp, syscalls
-
     if abi is not None:
         landlock.abi = lambda: abi  # as on an older kernel
     line, peer = socket.socketpair()
-    known = {
-        **{"ast": ast, "ctypes": ctypes, "errno": errno, "mmap": mmap, "os": os, "resource": resource},
-        **{"signal": signal, "socket": socket, "subprocess": subprocess, "sys": sys, "time": time},
-        **{"threading": threading, "libc": libc, "line": line, "peer": peer, "says": says},
-        **{"seccomp": seccomp, "syscalls": syscalls, "SCRATCH": SCRATCH},
+    known: dict[str, object] = {
+        module.__name__.rpartition(".")[2]: module
+        for module in (ast, ctypes, errno, mmap, os, resource, signal, socket, subprocess, sys, time)
     }
+    known |= {"threading": threading, "libc": libc, "seccomp": seccomp, "syscalls": syscalls}
+    known |= {"line": line, "peer": peer, "says": says}
     for name in ("torch", "numpy"):
         if name in sys.modules:
             known[name] = sys.modules[name]
@@ -123,7 +118,8 @@ def run_locked(
                 scratch=SCRATCH if level == "full" else None,
                 scratch_bytes=scratch_bytes,
                 keep=(says, line.fileno(), peer.fileno()),
-                environment={"HOME": SCRATCH, "TMPDIR": SCRATCH},
+                # torch makes this folder as torch._dynamo is imported, as Adam does: any that exists will do
+                environment={"HOME": SCRATCH, "TORCHINDUCTOR_CACHE_DIR": SCRATCH if level == "full" else "/"},
             )
         )
         exec(compile(tree, "<worker>", "exec"), known)

@@ -28,22 +28,16 @@ def test_memory_within_the_limit_is_there(locked: Host) -> None:
     assert locked("len(bytearray(400 << 20))", memory=512 * MEBIBYTE).value == 400 * MEBIBYTE
 
 
-@pytest.mark.parametrize(
-    "stubborn",
-    [
-        "while True: pass",
-        "signal.signal(signal.SIGXCPU, lambda *_: None)\nwhile True: pass",
-        "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: pass",
-        """
+def test_cpu_time_ends_it_whatever_it_swallows(locked: Host) -> None:
+    code = """
+signal.signal(signal.SIGXCPU, lambda *_: None)
+signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
 while True:
     try:
         while True: pass
     except BaseException: pass
-""",
-    ],
-)
-def test_cpu_time_ends_it_whatever_it_swallows(locked: Host, stubborn: str) -> None:
-    outcome = locked(stubborn, cpu=1)
+"""
+    outcome = locked(code, cpu=1)
     assert outcome.signal == signal.SIGKILL
     assert outcome.cpu == pytest.approx(1, abs=0.5)
 
@@ -99,8 +93,7 @@ try:
         started += 1
 except RuntimeError:
     pass
-os.write(says, str(started).encode())
-os._exit(0)
+started
 """
     if os.geteuid() == 0 and locked("os.getuid()").value == 0 and locked("locked.proc").value != "own":
         pytest.skip("the kernel exempts root from RLIMIT_NPROC, and no PID namespace of its own caps it here")
@@ -120,19 +113,17 @@ def is_open(number):
 
 
 def test_only_the_variables_that_it_was_given_are_set(locked: Host) -> None:
-    assert locked("dict(os.environ)").value == {"HOME": "/scratch", "TMPDIR": "/scratch"}
+    assert locked("dict(os.environ)").value.keys() == {"HOME", "TORCHINDUCTOR_CACHE_DIR"}
 
 
 def test_it_has_no_capability_and_gains_none(locked: Host) -> None:
     code = """
+header = (0x20080522).to_bytes(4, "little") + bytes(4)
 data = (ctypes.c_uint32 * 6)()
-libc.call("read capabilities", "capget", (0x20080522).to_bytes(4, "little") + bytes(4), ctypes.cast(data, ctypes.c_char_p))
-bounded = [libc.call("ask", "prctl", 23, number, 0, 0, 0) for number in range(40)]
-list(data), any(bounded), libc.call("ask", "prctl", 39, 0, 0, 0, 0)
+libc.call("read capabilities", "capget", header, ctypes.cast(data, ctypes.c_char_p))
+list(data), libc.call("ask", "prctl", 39, 0, 0, 0, 0)
 """
-    capabilities, _, no_new_privileges = locked(code).value
-    assert capabilities == [0] * 6
-    assert no_new_privileges == 1
+    assert locked(code).value == [[0] * 6, 1]
 
 
 def test_as_root_even_the_bounding_set_is_empty(locked: Host) -> None:

@@ -13,7 +13,8 @@ def test_torch_trains_a_small_network(locked_torch: Host) -> None:
     code = """
 from torch import nn
 torch.manual_seed(0)
-net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.SiLU(), nn.Flatten(), nn.Linear(256, 1))
+net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.SiLU(), nn.Flatten(),
+    nn.Linear(256, 1))
 optimiser = torch.optim.Adam(net.parameters(), 1e-2)
 x = torch.randn(8, 1, 8, 8)
 losses = []

@@ -1,0 +1,64 @@
+# Two commands: `make demo` and `make test`. Both start from nothing but Python 3.11+ and a network.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+# What pip is asked for to get PyTorch. On Linux that is a CUDA build of several GB; a CPU build is enough:
+# make demo TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
+TORCH ?= torch
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+READY = $(VENV)/.ready
+TESTS = $(BIN)/python -m pytest
+
+.PHONY: help install demo test test-all test-gpu verify lint build benchmarks clean
+
+help:
+	@echo "make demo       grade the sample class and say where the reports are"
+	@echo "make test       the tests, in under ten minutes"
+	@echo "make test-all   all of them: ten seeds, notebooks executed, browser, benchmarks"
+	@echo "make test-gpu   the whole path on a CUDA device, where there is one"
+	@echo "make lint       ruff and mypy"
+	@echo "make build      exercises/ from lessons and solutions"
+
+install: $(READY)
+
+$(READY): pyproject.toml autograder/pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed: make demo PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv is missing: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	@echo "Installing into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -c "import torch" 2>/dev/null || $(PIP) $(TORCH)
+	$(PIP) --editable ".[dev,interop]" --editable ./autograder
+	touch $@
+
+demo: $(READY)
+	rm -rf demo
+	$(BIN)/python -m tests.sample_class demo/submissions
+	$(BIN)/autograder grade demo/submissions --out demo/graded --seed 1
+
+test: $(READY) lint
+	$(BIN)/autograder build --check
+	$(BIN)/autograder verify
+	$(TESTS) -m "not slow and not browser and not gpu and not benchmark"
+
+test-all: test
+	$(BIN)/autograder verify --seeds 10
+	$(TESTS) -m "(slow or browser) and not gpu"
+	$(MAKE) benchmarks
+
+benchmarks: $(READY)
+	$(TESTS) -m benchmark --capture=no
+
+test-gpu: $(READY)
+	$(TESTS) -m gpu -rs
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+build: $(READY)
+	$(BIN)/autograder build
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,218 @@
+"""The command line. Each command is a thin layer: arguments in, one call, words out, exit code.
+
+Exit codes: 0 all went well; 1 a check failed; 2 the command or the course's content is wrong;
+3 something could not be graded for a fault that is not the student's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from .course_root import CourseRoot
+from .errors import AutograderError, UsageError
+
+app = typer.Typer(
+    name="autograder",
+    help="Builds the course's notebooks, proves its hidden suites, and grades what students hand in.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Root = Annotated[
+    Path | None,
+    typer.Option("--course-root", help="The course's folder; by default the one this command runs in."),
+]
+Sandbox = Annotated[
+    str,
+    typer.Option(help="full, landlock, none, or auto: the strongest that works. none is for your own code only."),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turns our own errors into one sentence and an exit code."""
+    try:
+        yield
+    except AutograderError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; what was graded is kept, and the same command goes on from there", 130)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    err.print(f"autograder: {message}", markup=False)
+    raise typer.Exit(code)
+
+
+def _modules(root: CourseRoot, named: list[str] | None) -> list[str]:
+    return [root.module(id).id for id in named] if named else [module.id for module in root.syllabus.modules]
+
+
+@app.command()
+def build(
+    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a notebook is stale.")] = False,
+    course_root: Root = None,
+) -> None:
+    """Lessons and solutions to exercises/*.ipynb."""
+    from .build import build as build_notebooks
+
+    with _reported():
+        root = CourseRoot.find(course_root)
+        stale = build_notebooks(root, _modules(root, modules), check=check)
+        for one in stale:
+            out.print(str(one), markup=False)
+        if check and stale:
+            _fail(f"{len(stale)} notebook(s) are stale: run `autograder build`", 1)
+        if not stale:
+            out.print("Every notebook is up to date.")
+
+
+@app.command()
+def verify(
+    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many run seeds to try.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for every finding.")] = False,
+    sandbox: Sandbox = "auto",
+    device: Device = "auto",
+    course_root: Root = None,
+) -> None:
+    """Proves the hidden suites: reference, stubs, trivial answers, known mistakes, correct variants."""
+    from .run.devices import choose_device
+    from .sandbox.levels import strongest
+    from .verify import Finding
+    from .verify import verify as verify_modules
+
+    with _reported():
+        root = CourseRoot.find(course_root)
+        level, chosen = strongest(sandbox), choose_device(device)
+        findings: list[Finding] = []
+
+        def on_finding(finding: Finding) -> None:
+            findings.append(finding)
+            if as_json:
+                print(json.dumps(finding.as_json()), flush=True)
+            elif not finding.ok:
+                out.print(
+                    f"WRONG  {finding.module}.{finding.exercise}  {finding.kind} {finding.id!r} "
+                    f"(seed {finding.seed}, {finding.through}): {finding.said}",
+                    markup=False,
+                )
+
+        verify_modules(root, _modules(root, modules), range(seeds), level, chosen, on_finding)
+        if not as_json:
+            from .reports.terminal import verify_table
+
+            out.print(verify_table(findings))
+        wrong = sum(not finding.ok for finding in findings)
+        if wrong:
+            _fail(f"{wrong} of {len(findings)} findings are wrong", 1)
+
+
+@app.command()
+def grade(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="A notebook, a folder, or a zip.")],
+    module: Annotated[str | None, typer.Option(help="The module, where the files' names do not say it.")] = None,
+    out_folder: Annotated[Path, typer.Option("--out", help="Where results, tables and pages go.")] = Path("graded"),
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = max(1, os.cpu_count() or 1),
+    device: Device = "auto",
+    sandbox: Sandbox = "auto",
+    seed: Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")] = None,
+    preload: Annotated[str, typer.Option(help="More packages for the workers to have loaded, with commas.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Grade again what was graded; keeps the old beside.")] = False,
+    course_root: Root = None,
+) -> None:
+    """Grades notebooks; run it again to go on where it stopped."""
+    from .run.progress import showing_progress
+    from .run.run import Options
+    from .run.run import grade as grade_all
+
+    with _reported():
+        root = CourseRoot.find(course_root)
+        options = Options(
+            out=out_folder,
+            module=module,
+            jobs=jobs,
+            device=device,
+            sandbox=sandbox,
+            seed=seed,
+            preload=tuple(name.strip() for name in preload.split(",") if name.strip()),
+            force=force,
+        )
+        with showing_progress(out) as progress:
+            report = grade_all(root, paths, options, progress)
+
+        from .reports.terminal import summary_table
+
+        out.print(summary_table(report.results, root.syllabus))
+        for result in report.lower:
+            out.print(
+                f"{result.student}, {result.module}: now {result.points:g} points, fewer than before; "
+                "the earlier grade counts (--force takes the new one)",
+                markup=False,
+            )
+        _tell_where(out_folder, report.pages)
+        for student, graded_module, reason in report.faults:
+            err.print(f"not graded: {student}, {graded_module}: {reason}", markup=False)
+        if report.faults:
+            _fail(
+                f"{len(report.faults)} submission(s) could not be graded, for no fault of the students; "
+                "run the same command again",
+                3,
+            )
+
+
+def _tell_where(folder: Path, pages: dict[tuple[str, str], Path]) -> None:
+    out.print(f"Class report:    {folder / 'report.html'}", markup=False)
+    where = next(iter(pages.values())) if len(pages) == 1 else folder / "feedback"
+    out.print(f"Feedback pages:  {where}", markup=False)
+    out.print(f"Grades:          {folder / 'grades.csv'}", markup=False)
+
+
+@app.command()
+def release(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    course_root: Root = None,
+) -> None:
+    """Writes the students' bundle: notebooks and the `course` package, and nothing secret."""
+    from .release import release as release_to
+
+    with _reported():
+        written = release_to(CourseRoot.find(course_root), folder)
+        out.print(f"{len(written)} files in {folder}", markup=False)
+
+
+@app.command()
+def doctor(course_root: Root = None) -> None:
+    """What this machine has, and what to do about what is missing."""
+    from .doctor import examine
+
+    with _reported():
+        try:
+            root: CourseRoot | None = CourseRoot.find(course_root)
+        except UsageError:
+            root = None
+        healthy = True
+        for finding in examine(root):
+            mark = {"ok": "ok      ", "note": "note    ", "bad": "MISSING "}[finding.state]
+            out.print(f"{mark} {finding.what}: {finding.said}", markup=False)
+            healthy &= finding.state != "bad"
+        if not healthy:
+            raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,117 @@
+"""What the statements of a cell bind at the notebook's top level, and whether two statements are the same.
+
+Nothing here recurses: a hostile cell can nest deeper than Python's stack.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+def statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Each statement that runs at the top level, those inside of `if`, `for`, `with` and `try` too, in order."""
+    waiting: list[ast.AST] = list(reversed(tree.body))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = [child for block in _BLOCKS for child in getattr(node, block, ())]
+            waiting.extend(reversed(inner))
+
+
+def changed(statement: ast.stmt) -> set[str]:
+    """The top-level names that this one statement binds, or whose object it may change in place.
+
+    `f = g`, `def f`, `class f`, `import f`, `for f in`, `with ... as f`, `(f := g)`; and in place `f.x = y`,
+    `f[x] = y`, `del f`, `f.update(...)`, `setattr(f, ...)`, and `global f` within a function.
+    """
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name} | _declared_global(statement)
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            return {alias.asname or alias.name.partition(".")[0] for alias in aliases}
+        case ast.Expr(value=ast.Call(func=ast.Attribute() as method)):
+            return {root(method)} - {""} | _walrus(statement)
+        case ast.Expr(value=ast.Call(func=ast.Name(id="setattr"), args=[first, *_])):
+            return {root(first)} - {""}
+    found = _walrus(statement)
+    for target in targets(statement):
+        found |= {root(part) for part in parts(target)}
+    if isinstance(statement, ast.Try):
+        found |= {handler.name for handler in statement.handlers if handler.name}
+    return found - {""}
+
+
+def targets(statement: ast.stmt) -> list[ast.expr]:
+    """What the statement assigns to."""
+    match statement:
+        case ast.Assign(targets=found) | ast.Delete(targets=found):
+            return found
+        case ast.AnnAssign() | ast.AugAssign() | ast.For() | ast.AsyncFor():
+            return [statement.target]
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            return [item.optional_vars for item in items if item.optional_vars]
+    return []
+
+
+def parts(target: ast.expr) -> Iterator[ast.expr]:
+    """`a`, `b.x` and `c[0]` of `a, (b.x, *c[0])`."""
+    waiting = [target]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Tuple | ast.List):
+            waiting.extend(node.elts)
+        elif isinstance(node, ast.Starred):
+            waiting.append(node.value)
+        else:
+            yield node
+
+
+def root(node: ast.AST) -> str:
+    """`a` of `a.b[0].c`; empty where that is no name."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _walrus(statement: ast.stmt) -> set[str]:
+    waiting: list[ast.AST] = [child for child in ast.iter_child_nodes(statement) if _is_expression(child)]
+    found = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.NamedExpr):
+            found.add(node.target.id)
+        waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def _is_expression(node: ast.AST) -> bool:
+    return isinstance(node, ast.expr | ast.withitem)
+
+
+def _declared_global(definition: ast.stmt) -> set[str]:
+    return {name for node in ast.walk(definition) if isinstance(node, ast.Global) for name in node.names}
+
+
+def same(one: ast.AST, other: ast.AST) -> bool:
+    """Whether both are the same code, whatever their comments and layout."""
+    waiting: list[tuple[object, object]] = [(one, other)]
+    while waiting:
+        a, b = waiting.pop()
+        if type(a) is not type(b):
+            return False
+        if isinstance(a, ast.AST):
+            assert isinstance(b, ast.AST)
+            waiting.extend((getattr(a, field, None), getattr(b, field, None)) for field in a._fields)
+        elif isinstance(a, list):
+            assert isinstance(b, list)
+            if len(a) != len(b):
+                return False
+            waiting.extend(zip(a, b, strict=True))
+        elif a != b:
+            return False
+    return True
