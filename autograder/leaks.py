@@ -29,7 +29,8 @@ from autograder.errors import ContentError
 Kind = Literal["solution", "hidden suite", "known mistake", "variant", "quiz key"]
 
 # A run of lines counts as a secret once it has this many characters that are not white space. Shorter ones,
-# such as `B, C, H, W = x.shape`, are in every program about images.
+# such as `B, C, H, W = x.shape`, are in every program about images. Code that a student could write must be
+# two lines as well: a hint may quote one.
 DISTINCTIVE = 40
 _ARCHIVES_IN_ARCHIVES = 4
 
@@ -79,7 +80,7 @@ def find_leaks(files: Iterable[tuple[str, bytes]], secrets: Sequence[Secret]) ->
         for name, text in _texts(outer, content, _ARCHIVES_IN_ARCHIVES):
             haystack = f"{_normal(text)}\n{_normal(_without_comments(text))}"
             leaks += [Leak(name, secret) for secret in secrets if _is_in(secret, haystack)]
-    return leaks
+    return list(dict.fromkeys(leaks))
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -121,21 +122,22 @@ def _kind(path: Path) -> Kind:
 
 def _of_lines(kind: Kind, source: str, lines: Sequence[str], first: int) -> Iterator[Secret]:
     """From each line, as many lines as make it distinctive; all of them where that is too much to ask."""
+    at_least = 1 if kind == "hidden suite" else 2
     for text in (lines, [_without_comments(line) for line in lines]):
-        normal = [_normal(line) for line in text]
-        windows = [(start, window) for start in range(len(normal)) if (window := _window(normal, start))]
-        for start, window in windows or [(0, "".join(normal))]:
-            if window:
-                yield Secret(kind, f"{source}, line {first + start}", ((window,),))
+        normal = [(number, line) for number, each in enumerate(text, start=first) if (line := _normal(each))]
+        windows = [window for start in range(len(normal)) if (window := _window(normal[start:], at_least))]
+        for number, found in windows or [(first, "".join(line for _, line in normal))]:
+            if found:
+                yield Secret(kind, f"{source}, line {number}", ((found,),))
 
 
-def _window(normal: Sequence[str], start: int) -> str:
+def _window(lines: Sequence[tuple[int, str]], at_least: int) -> tuple[int, str] | None:
     window = ""
-    for line in normal[start:] if normal[start] else []:
+    for count, (_, line) in enumerate(lines, start=1):
         window += line
-        if len(window) >= DISTINCTIVE:
-            return window
-    return ""
+        if count >= at_least and len(window) >= DISTINCTIVE:
+            return lines[0][0], window
+    return None
 
 
 def _of_module(kind: Kind, source: str, text: str) -> Iterator[Secret]:

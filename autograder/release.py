@@ -107,7 +107,7 @@ def _readme(root: CourseRoot) -> str:
     syllabus = root.syllabus
     rows = "\n".join(
         f"| [{module.title}](exercises/{module.id}.ipynb) | {module.summary} "
-        f"| {len(module.graded)} | {module.points:g} | {module.minutes / 60:.1f} |"
+        f"| {len(module.exercises)} | {module.points:g} |"
         for module in syllabus.modules
     )
     return f"""\
@@ -121,12 +121,12 @@ You need Python 3.11, 3.12 or 3.13. In this folder:
     python -m pip install ".[lab]"
     jupyter lab exercises
 
-| notebook | what you build | exercises | points | hours |
-|---|---|---|---|---|
+| notebook | what you build | exercises | points |
+|---|---|---|---|
 {rows}
 
-Hand in the notebook under its own name. Leave the check cells as they are: what counts is the cells
-that you write in, and any cell that you add.
+`course check exercises/MODULE.ipynb` runs all checks of a notebook; `course progress` shows how far you are.
+Hand in the notebook itself, under the name it has.
 """
 
 

@@ -6,11 +6,7 @@ Light to import: torch, the syllabus and the checks are loaded when something is
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from course.report import Report
+from typing import Any
 
 
 class CheckFailed(Exception):
@@ -31,13 +27,13 @@ def check(*functions: Any, quiz: str | None = None) -> None:
     Prints what holds and what does not. Raises CheckFailed if something does not.
     """
     from course import progress
-    from course.report import reports_on
+    from course.examine import reports_on
 
     reports = reports_on(functions, quiz)
     for report in reports:
-        say(report.text())
-        if report.exercise:
-            progress.record_check(report.exercise, report.state)
+        if report.key:
+            say(report.text())
+            progress.record_check(report.key, report.state)
     failed = [report for report in reports if not report.passed]
     if failed:
         raise CheckFailed(failed[0].summary()) from None

@@ -49,10 +49,10 @@ _PAGE = """
     context.putImageData(image, 0, 0);
   };
   const draw = () => {
-    const start = (r * width + c) * count;
-    paint(left, i => i === r * width + c ? [255, 255, 255] : pixels.subarray(3 * i, 3 * i + 3));
-    const marked = [86, 180, 233];
-    paint(right, i => i === r * width + c ? marked : ramp.subarray(3 * heat[start + i], 3 * heat[start + i] + 3));
+    const asking = r * width + c, start = asking * count;
+    const bright = i => 3 * heat[start + i];
+    paint(left, i => i === asking ? [255, 255, 255] : pixels.subarray(3 * i, 3 * i + 3));
+    paint(right, i => i === asking ? [86, 180, 233] : ramp.subarray(bright(i), bright(i) + 3));
     caption.textContent = `Where the pixel in row ${r}, column ${c} looks. ` +
       "Point at the left picture, or click it and use the arrow keys.";
   };

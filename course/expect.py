@@ -133,10 +133,12 @@ class Student:
         except (Exception, SystemExit) as error:
             raise Raised(error, call) from error
         if result is None:
-            raise Broken(f"{call.name} returned None: does it end with `return ...`?")
+            raise Broken("it returned None: does it end with `return ...`?")
         for name, value, copy in before:
             if not _same(value, copy):
-                raise Broken(f"{call.name} changed its argument {name}: make a new tensor instead")
+                with torch.no_grad():  # so that the report shows what it was called with
+                    value.resize_(copy.shape).copy_(copy)
+                raise Broken(f"it changed its argument {name}: make a new tensor instead")
         return result
 
 
@@ -217,8 +219,8 @@ def close(
     own = ordinary(answer)
     if own.shape != expected.shape:
         raise Broken(
-            f"the shape is {tuple(own.shape)}, it should be {tuple(expected.shape)}",
             *_named(own, expected, symptoms),
+            f"the shape is {tuple(own.shape)}, it should be {tuple(expected.shape)}",
             f"you returned  {show.value(own)}",
             f"expected      {show.value(expected)}",
         )
@@ -229,8 +231,8 @@ def close(
     if _agree(own, expected):
         return
     raise Broken(
-        show.difference(own, expected),
         *_named(own, expected, symptoms),
+        show.difference(own, expected),
         f"you returned  {show.value(own)}  {show.kind(own)}",
         f"expected      {show.value(expected)}",
     )
@@ -274,6 +276,7 @@ def _agree(own: Tensor, expected: Tensor) -> bool:
 def _named(
     own: Tensor, expected: Tensor, symptoms: Mapping[str, Tensor | Sequence[Any]] | None
 ) -> Iterator[str]:
+    """The sentence of the mistake that gives this, if one does."""
     for sentence, values in (symptoms or {}).items():
         if _agree(own, torch.as_tensor(values, dtype=expected.dtype)):
             yield sentence

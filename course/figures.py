@@ -60,15 +60,23 @@ def softmax_under_shift(softmax: Softmax, reach: int = 120) -> Picture:
         lost = ~weights.isfinite().all(-1)
         for column, name in reversed(list(enumerate(("c + 0", "c + 1", "c + 2")))):
             values = weights[:, column].masked_fill(lost, math.nan)
-            axis.plot(shift, values, color=PALETTE[column], lw=2.4, label=f"score {name}")
+            axis.plot(_array(shift), _array(values), color=PALETTE[column], lw=2.4, label=f"score {name}")
         axis.fill_between(
-            shift, 0, 1, where=lost, step="mid", facecolor="#eeeeee", edgecolor="#bbbbbb", hatch="//", lw=0
+            _array(shift),
+            0,
+            1,
+            where=_array(lost),
+            step="mid",
+            facecolor="#eeeeee",
+            edgecolor="#bbbbbb",
+            hatch="//",
+            lw=0,
         )
         for side in (shift[lost & (shift < 0)], shift[lost & (shift > 0)]):
             if len(side):
                 turned = 90 if len(side) < reach / 3 else 0
                 axis.text(
-                    side.float().mean(),
+                    float(side.float().mean()),
                     0.5,
                     "NaN",
                     rotation=turned,
@@ -100,7 +108,7 @@ def scale_of_scores(softmax: Softmax, dims: Sequence[int] = (4, 64, 1024), token
             weights = softmax(scores, -1)
             _expect_shape(weights, scores.shape, "the softmax of the scores")
             axis = axes[row * len(dims) + column]
-            image = axis.imshow(weights, cmap=WEIGHTS, vmin=0, vmax=1)
+            image = axis.imshow(_array(weights), cmap=WEIGHTS, vmin=0, vmax=1)
             largest = weights.amax(-1).mean()
             title = f"d = {d}: scores {name}\nspread {scores.std():.1f}, largest weight {largest:.2f}"
             axis.set_title(title, fontsize=10, color=INK)
@@ -123,7 +131,7 @@ def word_attention(maps: Mapping[str, Float[Tensor, "L L"]], words: Sequence[str
     image: Any = None
     for axis, (title, weights) in zip(axes, maps.items(), strict=True):
         _expect_shape(weights, (len(words), len(words)), f"the attention map {title!r}")
-        image = axis.imshow(weights, cmap=WEIGHTS, vmin=0, vmax=1)
+        image = axis.imshow(_array(weights), cmap=WEIGHTS, vmin=0, vmax=1)
         for row, column in (weights >= 0.095).nonzero().tolist():
             weight = float(weights[row, column])
             shade = "black" if weight > 0.6 else "white"
@@ -150,6 +158,7 @@ def head_layout(x: Float[Tensor, "L C"], heads: Float[Tensor, "heads L d"]) -> P
     """
     L, C = x.shape
     count, _, d = heads.shape
+    _expect_shape(heads, (count, L, C // count), "the heads")
     naive = x.reshape(count, L, d)
     figure, axes = _axes(2, count + 1, width=3.2 + 1.3 * count, height=4.6, widths=[C] + [d] * count)
     for axis in axes:
@@ -241,7 +250,7 @@ def pixel_attention(
         axes[0].text(column, row, number, ha="center", va="center_baseline", fontsize=9, color="black")
         heat = weights[row * width + column].reshape(height, width)
         # Up to the brightest but a few: a pixel's weight on itself may be far above the rest.
-        axes[number].imshow(heat, cmap=WEIGHTS, vmin=0, vmax=float(heat.quantile(0.99)))
+        axes[number].imshow(_array(heat), cmap=WEIGHTS, vmin=0, vmax=float(heat.quantile(0.99)))
         axes[number].plot(column, row, "o", ms=13, mfc="none", mec="#56B4E9", mew=2.2)
         axes[number].set_title(f"where pixel {number} looks", fontsize=11, color=INK)
     for axis in axes:
@@ -263,7 +272,7 @@ def word_places(
     axes[0].set_title("the picture", fontsize=10.5, color=FAINT)
     image: Any = None
     for axis, word, heat in zip(axes[1:], words, weights.T, strict=False):
-        image = axis.imshow(heat.reshape(height, width), cmap=WEIGHTS, vmin=0, vmax=1)
+        image = axis.imshow(_array(heat.reshape(height, width)), cmap=WEIGHTS, vmin=0, vmax=1)
         axis.set_title(f"“{word}”", fontsize=12, color=INK)
     for axis in axes[len(words) + 1 :]:
         axis.axis("off")
@@ -298,7 +307,11 @@ def _plain(axis: Any) -> None:
 
 
 def _pixels(picture: Float[Tensor, "3 H W"]) -> Any:
-    return picture.detach().clamp(0, 1).permute(1, 2, 0).numpy()
+    return _array(picture.clamp(0, 1).permute(1, 2, 0))
+
+
+def _array(values: Tensor) -> Any:
+    return values.detach().cpu().numpy()
 
 
 def _expect_shape(values: Tensor, shape: Sequence[int], what: str) -> None:

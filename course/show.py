@@ -64,8 +64,10 @@ def difference(own: Tensor, expected: Tensor) -> str:
 
 
 def number(x: float) -> str:
-    """Up to four digits that matter: 0.25, 1.099, 1e+04, -inf."""
-    return f"{x:.4g}" if isinstance(x, float) else str(x)
+    """Up to four digits that matter: 0.25, 1.099, 10000, -inf."""
+    if not isinstance(x, float) or (x.is_integer() and abs(x) < 1e9):
+        return str(int(x) if isinstance(x, float) else x)
+    return f"{x:.4g}"
 
 
 def _nested(numbers: Any) -> str:

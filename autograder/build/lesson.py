@@ -22,7 +22,6 @@ from course.syllabus import Exercise, Module, Quiz
 
 @dataclass(frozen=True)
 class Prose:
-    line: int
     source: str
 
 
@@ -104,7 +103,8 @@ class _Lesson:
 
     def chunks(self, text: str) -> Iterator[_Chunk]:
         start, lines, fences = 1, list[str](), list[_Fence]()
-        region = details = 0  # the line where the open one begins
+        region = 0  # the line where the open one begins
+        details: list[int] = []  # likewise, and those around it
         ticks = ""  # the backticks that close the open fence
         number = 0
         for number, line in enumerate(text.splitlines(), start=1):
@@ -112,14 +112,15 @@ class _Lesson:
                 ticks = "" if line.rstrip() == ticks else ticks
             elif fence := _FENCE.fullmatch(line.rstrip()):
                 ticks = fence["ticks"]
-                if not region and (found := self._fence(number, fence, details)):
+                if not region and (found := self._fence(number, fence, bool(details))):
                     fences.append(found)
             elif marker := _REGION.fullmatch(line.strip()):
                 region = 0 if marker["end"] else number
             else:
-                details = self._details(number, line, details)
+                for tag in re.findall(r"<(/?)details\b", line):
+                    details = details[:-1] if tag else [*details, number]
                 if placeholder := self._placeholder(number, line):
-                    if opened := region or details:
+                    if opened := region or (details and details[0]):
                         self.fail(
                             number, f"a place for {placeholder.id!r} inside what begins in line {opened}."
                         )
@@ -128,19 +129,13 @@ class _Lesson:
                     continue
                 line = self._with_ratings(number, line)
             lines.append(line)
-        if opened := region or details:
+        if opened := region or (details and details[0]):
             self.fail(opened, "this region or <details> is never closed.")
         if ticks:
             self.fail(number, f"a code block is never closed: end it with {ticks}.")
         yield _Chunk(start, "\n".join(lines), fences, None)
 
-    def _details(self, number: int, line: str, opened: int) -> int:
-        """The line of the <details> that is open after this line, 0 for none."""
-        for tag in re.findall(r"<(/?)details\b", line):
-            opened = 0 if tag else number
-        return opened
-
-    def _fence(self, number: int, fence: re.Match[str], details: int) -> _Fence | None:
+    def _fence(self, number: int, fence: re.Match[str], details: bool) -> _Fence | None:
         """The code cell that jupytext makes of a fence, if it makes one."""
         language, options = fence["language"], fence["options"].strip()
         if language in _SHOWN:
@@ -196,21 +191,18 @@ class _Lesson:
         return _DIRECTIVE.sub(replace, line)
 
     def pieces(self, chunk: _Chunk) -> Iterator[Piece]:
+        cells = [cell for cell in self._cells(chunk) if cell.source.strip()]
+        code = sum(cell.cell_type == "code" for cell in cells)
+        if code != len(chunk.fences):
+            blocks = f"{len(chunk.fences)} ```python blocks that are not empty"
+            self.fail(chunk.line, f"jupytext finds {code} code cells from here on, but there are {blocks}.")
         fences = iter(chunk.fences)
-        for cell in self._cells(chunk):
-            if cell.cell_type == "markdown" and cell.source.strip():
-                yield Prose(chunk.line, cell.source.strip("\n"))
-            elif cell.cell_type == "code":
-                fence = next(fences, None)
-                if fence is None:
-                    self.fail(
-                        chunk.line, "jupytext finds a code cell after this line that is no ```python block."
-                    )
+        for cell in cells:
+            if cell.cell_type == "code":
+                fence = next(fences)
                 yield Code(fence.line, cell.source, fence.demo)
-        if left := next(fences, None):
-            self.fail(
-                left.line, "jupytext does not make a code cell of this block: put blank lines around it."
-            )
+            else:
+                yield Prose(cell.source.strip("\n"))
         if chunk.placeholder:
             yield chunk.placeholder
 

@@ -54,20 +54,19 @@ def _cells(root: CourseRoot, module: str) -> Iterator[_Cell]:
     solution = read_module_solution(root, plan)
     sources = solved_sources(root, module)
     for piece in lesson_pieces(root, plan):
+        if isinstance(piece, Prose):
+            continue
         where = f"{lesson}, line {piece.line}"
-        match piece:
-            case Prose():
-                continue
-            case Code():
-                yield _Cell(where, piece.source, piece.demo)
-            case _:
-                exercise = plan.exercise(piece.id)
-                if piece.kind == "exercise":
-                    line = solution.line(exercise.defines[0])
-                    yield _Cell(f"{solution.source}, line {line}", sources[exercise.id], demo=False)
-                else:
-                    yield _Cell(where, sources[exercise.id], demo=False)
-                yield _Cell(where, check_source(exercise), demo=False)
+        if isinstance(piece, Code):
+            yield _Cell(where, piece.source, piece.demo)
+            continue
+        exercise = plan.exercise(piece.id)
+        yield _Cell(where, check_source(exercise), demo=False)
+        if piece.kind == "exercise":
+            line = solution.line(exercise.defines[0])
+            yield _Cell(f"{solution.source}, line {line}", sources[exercise.id], demo=False)
+        else:
+            yield _Cell(where, sources[exercise.id], demo=False)
 
 
 def _table(cell: _Cell) -> symtable.SymbolTable:

@@ -50,7 +50,7 @@ class Solution:
 
     source: str  # the file, as error messages name it
     lines: tuple[str, ...]
-    spans: dict[str, tuple[int, int]]  # top-level name -> first and last line, decorators included
+    spans: dict[str, tuple[int, int]]  # top-level name -> first line, decorators included, and last of code
     regions: tuple[Region, ...]
 
     def line(self, name: str) -> int:
@@ -119,9 +119,7 @@ def read_solution(text: str, source: str) -> Solution:
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         if node.name in spans:
             raise ContentError(f"{source}, line {first}: {node.name!r} is defined twice: remove one.")
-        # The last END marker is a comment, which is no part of the syntax tree.
-        ends = [region.end for region in regions if region.name == node.name]
-        spans[node.name] = (first, max([node.end_lineno or first, *ends]))
+        spans[node.name] = (first, node.end_lineno or first)
     solution = Solution(source, lines, spans, regions)
     for region in regions:
         _check_stub(solution, region.name)

@@ -20,8 +20,7 @@ INSIDE = "/opt/autograder"
 WORKER = f"{INSIDE}/worker"
 COURSE = f"{INSIDE}/course"
 SCRATCH = "/scratch"  # empty and read-only; each worker mounts its own on it
-
-ZYGOTES_TMP_BYTES = 64 << 20  # some imports want to write; workers do not see it
+ISOLATE = ("--unshare-all", "--die-with-parent", "--new-session", "--clearenv")
 MADE_BY_BUBBLEWRAP = ("/dev", "/proc")
 
 REMEDY = (
@@ -47,11 +46,12 @@ def command(
     folders that their drivers need, for CUDA (`nvidia_devices`). Descriptors that the caller passes on
     stay open. Raises `SandboxUnavailable` where bubblewrap is not installed.
     """
-    arguments = [_program(), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    arguments = [_program(), *ISOLATE]
     for name, value in {"PYTHONPATH": INSIDE, **(environment or {})}.items():
         arguments += ["--setenv", name, value]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
-    arguments += ["--size", str(ZYGOTES_TMP_BYTES), "--tmpfs", "/tmp", "--dir", SCRATCH]
+    # The zygote's own, since some imports want to write; for a worker `namespaces.mount` seals it.
+    arguments += ["--tmpfs", "/tmp", "--dir", SCRATCH]
     for path in sorted(set(read)):  # a folder before what lies in it
         # A symbolic link such as /lib is followed, so merged and unmerged systems look the same inside.
         if not path.startswith(tuple(f"{folder}/" for folder in MADE_BY_BUBBLEWRAP)) and os.path.exists(path):
@@ -80,11 +80,11 @@ def available() -> str:
         program = _program()
     except SandboxUnavailable as error:
         return str(error)
-    arguments = ["--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/"]
     nothing = shutil.which("true") or "/bin/true"
+    everything = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
     try:
         done = subprocess.run(
-            [program, *arguments, "--proc", "/proc", "--dev", "/dev", "--", nothing],
+            [program, *ISOLATE, *everything, "--", nothing],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -19,8 +19,9 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-import warnings
 from typing import Literal
+
+from autograder.submission import names
 
 # Their bodies are another language, or Python that leaves no names behind.
 _DROPPED = re.compile(
@@ -78,13 +79,11 @@ def to_python(source: str) -> str:
 
 
 def _parses(source: str, mode: Literal["exec", "eval"] = "exec") -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ast.parse(source, mode=mode)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
-    return True
+    try:
+        tree = names.parsed(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        return False
+    return mode == "exec" or (len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr))
 
 
 def _without_prompts(body: str) -> str:

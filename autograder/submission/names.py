@@ -6,21 +6,48 @@ Nothing here recurses: a hostile cell can nest deeper than Python's stack.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 
-_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+def parsed(source: str) -> ast.Module:
+    """`ast.parse` without its warnings (`"\\d"`, `x is 1`): they would go to the grader's own output."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
 
 
 def statements(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Each statement that runs at the top level, those inside of `if`, `for`, `with` and `try` too, in order."""
+    """Each statement that runs at the top level, in order: also those within `if`, `for`, `with`, `try`."""
     waiting: list[ast.AST] = list(reversed(tree.body))
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.stmt):
             yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            inner = [child for block in _BLOCKS for child in getattr(node, block, ())]
+            inner = [child for block in BLOCKS for child in getattr(node, block, ())]
             waiting.extend(reversed(inner))
+
+
+def outside_functions(tree: ast.AST, classes: bool = True) -> Iterator[ast.AST]:
+    """Each node that is in no function, statements and expressions; nor in a class, unless `classes`.
+
+    The function or class itself is one of them, as it binds its name.
+    """
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        closed = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if not closed and (classes or not isinstance(node, ast.ClassDef)):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def changes(tree: ast.Module) -> list[tuple[str, ast.stmt]]:
+    """Each top-level name that the cell binds or changes in place, with the statement that does."""
+    return [(name, statement) for statement in statements(tree) for name in sorted(changed(statement))]
 
 
 def changed(statement: ast.stmt) -> set[str]:

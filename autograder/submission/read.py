@@ -31,7 +31,7 @@ from autograder import errors
 MAX_BYTES = 20_000_000  # the exercise notebooks with all their pictures are a tenth of it
 MAX_CELLS = 2_000  # twenty times the longest exercise notebook
 MAX_DEPTH = 100  # JSON levels; interactive plots in outputs reach about 30
-MAX_CODE = 1_000_000  # characters over all code cells; a thorough solution has 50,000
+MAX_CODE = 500_000  # characters over all code cells; a thorough solution has 50,000
 MAX_METADATA = 100_000  # bytes of one metadata object; a larger one is taken for an empty one
 MAX_ID = 64  # nbformat's own limit for a cell id; nbgrader's grade ids are held to it too
 
@@ -100,8 +100,8 @@ def parse(data: bytes, sha256: str = "") -> Notebook:
     file = _decode(_as_utf8(data))
     metadata = _metadata(file.metadata)
     course = metadata.get("course")
-    module = course.get("module") if isinstance(course, dict) else None
-    return Notebook(_cells(file), sha256, module if isinstance(module, str) else None)
+    module = _text(course.get("module")) if isinstance(course, dict) else ""
+    return Notebook(_cells(file), sha256, module or None)
 
 
 _WEB_PAGE = "The file is a web page, not a notebook: download the .ipynb itself, not its preview."

@@ -46,16 +46,19 @@ def assert_tensor(
 
 
 def assert_close(
-    answer: Any, expected: Tensor, *, rtol: float | None = None, atol: float | None = None, check_dtype: bool = True
+    answer: Any,
+    expected: Tensor,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    check_dtype: bool = True,
 ) -> None:
     """The answer is a tensor with the shape, dtype, device and values of `expected`.
 
     Tolerances are relative to the largest expected magnitude (at least `atol`, by default 1e-3 of `rtol`),
     from one table by dtype and device, so that one small element is not held to an impossible precision.
     """
-    answer = assert_tensor(
-        answer, shape=tuple(expected.shape), dtype=expected.dtype if check_dtype else None
-    )
+    answer = assert_tensor(answer, shape=tuple(expected.shape), dtype=expected.dtype if check_dtype else None)
     if answer.device.type != expected.device.type:
         raise Mismatch(f"the result is on the wrong device: yours is on {answer.device.type}")
     if expected.numel() == 0:
@@ -76,7 +79,8 @@ def assert_close(
         raise Mismatch(
             "the values are wrong"
             if relative > 0.01
-            else f"the values are close, but not close enough: the largest error is {relative:.1e} of the largest value"
+            else "the values are close, but not close enough: "
+            f"the largest error is {relative:.1e} of the largest value"
         )
 
 

@@ -94,7 +94,10 @@ class Session:
             else:
                 self.namespace[name] = value
         self._replaced.clear()
-        torch.manual_seed(seed)
+        # Not torch.manual_seed: it notes a stack trace for each accelerator that is not there, every time.
+        torch.default_generator.manual_seed(seed)
+        if self.accelerator is not None and self.accelerator.type == "cuda":
+            torch.cuda.manual_seed_all(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)
 

@@ -93,7 +93,7 @@ class ScaledDotProductAttention:
         )
 
     def mean_of_values(self, student: Student) -> None:
-        """A query that fits all keys equally well gets the mean of the values; L, S, d and e may all differ."""
+        """A query that fits all keys equally gets the mean of the values; L, S, d and e may all differ."""
         q, k = torch.zeros(2, 3, 4, 6), torch.ones(2, 3, 5, 6)
         v = torch.arange(2 * 3 * 5 * 2.0).reshape(2, 3, 5, 2)
         close(student.scaled_dot_product_attention(q, k, v), v.mean(-2, keepdim=True).expand(2, 3, 4, 2))
@@ -149,8 +149,8 @@ class SplitHeads:
             student.split_heads(TOKENS, 2),
             HEADS,
             symptoms={
-                "The shape is right, but a head has numbers of different tokens mixed: `view` or `reshape` to the "
-                "final shape does not swap dimensions.": TOKENS.reshape(1, 2, 3, 2),
+                "The shape is right, but a head mixes the numbers of several tokens: `view` or `reshape` to "
+                "the final shape does not swap dimensions.": TOKENS.reshape(1, 2, 3, 2),
                 "Here the heads take turns, channel by channel: head 0 should have channels 0 and 1.": (
                     [[[[0, 2], [10, 12], [20, 22]], [[1, 3], [11, 13], [21, 23]]]]
                 ),

@@ -75,6 +75,10 @@ def test_two_blank_lines_and_regions_end_a_cell_as_jupytext_has_it() -> None:
         <!-- #region -->
         three
 
+        ```python
+        shown = 3
+        ```
+
 
         still three
         <!-- #endregion -->
@@ -84,7 +88,7 @@ def test_two_blank_lines_and_regions_end_a_cell_as_jupytext_has_it() -> None:
     assert [piece.source for piece in pieces(text)[:3] if isinstance(piece, Prose)] == [
         "one",
         "two",
-        "three\n\n\nstill three",
+        "three\n\n```python\nshown = 3\n```\n\n\nstill three",
     ]
 
 
@@ -140,6 +144,10 @@ BAD = {
         lesson(start="<details>", after_double="</details>"),
         "line 5: a place for 'double' inside what begins in line 1",
     ),
+    "a place inside the outer of two <details>": (
+        lesson(start="<details>\n<details>\n</details>", after_double="</details>"),
+        "line 7: a place for 'double' inside what begins in line 1",
+    ),
     "a region that is never closed": (lesson() + "\n<!-- #region -->", "line 12: .* never closed"),
     "a code block that is never closed": (lesson() + "\n```python\nx = 1", "line 13: .* never closed"),
     "a python block that would cut <details> in two": (
@@ -153,6 +161,16 @@ BAD = {
     "a misspelt demo, which would be run in grading": (
         lesson(start='```python tags=["dmeo"]\nx = 1\n```'),
         r"line 1: unknown options 'tags=\[\"dmeo\"\]'",
+    ),
+    "a region that jupytext does not see, so that its code would be run": (
+        lesson(
+            after_double="    <!-- #region -->\n\n```python\nx = 1\n```\n\n    <!-- #endregion -->"
+        ).replace("<!-- #", "  <!-- #"),
+        "line 6: jupytext finds 1 code cells from here on, but there are 0",
+    ),
+    "an empty code block": (
+        lesson(after_double="```python\n```"),
+        "line 6: jupytext finds 0 code cells from here on, but there are 1",
     ),
     "front matter that jupytext refuses": (
         "---\njupyter:\n  kernelspec:\n    name: python3\n---\n\n" + lesson(),

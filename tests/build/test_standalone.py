@@ -29,6 +29,13 @@ def test_names_in_signatures_count_for_a_cell_is_run_without_the_solutions_impor
         check_standalone(root, "tiny")
 
 
+def test_names_inside_methods_count(tmp_path: Path) -> None:
+    root = write_tiny_course(tmp_path, solution=SOLUTION.replace("return left +", "return prefix + left +"))
+
+    with pytest.raises(ContentError, match="the name 'prefix'"):
+        check_standalone(root, "tiny")
+
+
 def test_a_check_cell_needs_check(tmp_path: Path) -> None:
     root = write_tiny_course(tmp_path, lesson=LESSON.replace("from course import check", ""))
 

@@ -101,6 +101,15 @@ def test_where_one_module_is_broken_none_is_written(tmp_path: Path) -> None:
     assert build(root, ["tiny"]) != []
 
 
+def test_a_notebook_that_does_not_stand_alone_is_not_written(tmp_path: Path) -> None:
+    root = write_tiny_course(tmp_path, lesson=LESSON.replace("import math\n", ""))
+
+    with pytest.raises(ContentError, match="'math'"):
+        build(root)
+
+    assert not root.exercises.exists()
+
+
 def test_no_part_of_a_file_is_left_behind_when_writing_fails(tiny: CourseRoot) -> None:
     tiny.exercise_notebook("tiny").mkdir(parents=True)
 

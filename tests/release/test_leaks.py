@@ -35,6 +35,10 @@ PLANTED = {
         "    return left+self.secret_glue_between_halves  +  right",
         "solution",
     ),
+    "a solution with comments of another": (
+        "secret_factor_of_two = math.sqrt(4.0)  # mine\nreturn secret_factor_of_two * x",
+        "solution",
+    ),
     "a region of one short line": ("self.secret_glue_between_halves = glue  # kept", "solution"),
     "a hidden test": (SUITE, "hidden suite"),
     "what a hidden test says": (
@@ -62,6 +66,7 @@ INNOCENT = {
     "the questions": QUIZ,
     "other answers": 'answers = {"q1": "a", "q2": 0.5, "q3": ["a", "c"]}',
     "answers that begin like the right ones": 'answers = {"q1": "both", "q2": 0.55, "q3": ["a", "c"]}',
+    "a hint that quotes one line": "`return word[:secret_middle_of_word], word[secret_middle_of_word:]`",
     "the imports of a solution": "import math\n\n\ndef other(x: float) -> float:\n    return x",
 }
 

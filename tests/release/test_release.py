@@ -44,7 +44,7 @@ def test_the_readme_has_the_two_commands_and_links_the_notebooks(bundle: Path) -
 
     assert text.startswith("# A tiny course\n")
     assert '    python -m pip install ".[lab]"\n    jupyter lab exercises\n' in text
-    assert "| [Tiny](exercises/tiny.ipynb) | Two exercises and a quiz. | 3 | 17.5 | 0.5 |" in text
+    assert "| [Tiny](exercises/tiny.ipynb) | Two exercises and a quiz. | 2 | 17.5 |" in text
 
 
 def test_the_project_file_is_the_courses_own_without_what_its_developers_need(bundle: Path) -> None:

@@ -27,8 +27,8 @@ def no_maximum(x: Tensor, dim: int) -> Tensor:
 @mistake(
     "stable_softmax",
     title="one maximum for the whole tensor",
-    hint="Put one row of scores near 0 under a row of scores near 10,000. What is left of the first row once "
-    "your maximum is subtracted from it? Each slice needs a maximum of its own.",
+    hint="Put one row of scores near 0 under a row of scores near 10,000. What is left of the first row "
+    "once your maximum is subtracted from it? Each slice needs a maximum of its own.",
 )
 def one_maximum_for_all(x: Tensor, dim: int) -> Tensor:
     exponentials = torch.exp(x - x.max())
@@ -38,7 +38,8 @@ def one_maximum_for_all(x: Tensor, dim: int) -> Tensor:
 @mistake(
     "stable_softmax",
     title="always along the last dimension",
-    hint="Call it on a square matrix with dim=0 and add up the columns. Does every step of yours look at dim?",
+    hint="Call it on a square matrix with dim=0 and add up the columns. Does every step of yours look at "
+    "dim?",
 )
 def always_the_last_dimension(x: Tensor, dim: int) -> Tensor:
     exponentials = torch.exp(x - x.amax(-1, keepdim=True))
@@ -59,8 +60,9 @@ def dimension_dropped(x: Tensor, dim: int) -> Tensor:
 @mistake(
     "stable_softmax",
     title="a tensor is changed in place",
-    hint="`x -= ...`, and methods whose name ends in `_`, write into a tensor that somebody still needs: the "
-    "caller, or autograd for the gradients. Print x before and after the call, and make new tensors instead.",
+    hint="`x -= ...`, and methods whose name ends in `_`, write into a tensor that somebody still needs: "
+    "the caller, or autograd for the gradients. Print x before and after the call, and make new tensors "
+    "instead.",
 )
 def changed_in_place(x: Tensor, dim: int) -> Tensor:
     x -= x.amax(dim, keepdim=True)
@@ -93,8 +95,8 @@ def one_sum_for_all(x: Tensor, dim: int) -> Tensor:
 @mistake(
     "stable_softmax",
     title="large scores are cut off instead of shifted",
-    hint="Two scores above your limit become equal, though one should win by far. Is there a way to make all "
-    "scores small that keeps their differences?",
+    hint="Two scores above your limit become equal, though one should win by far. Is there a way to make "
+    "all scores small that keeps their differences?",
 )
 def clamped(x: Tensor, dim: int) -> Tensor:
     exponentials = torch.exp(x.clamp(-80, 80))
@@ -104,8 +106,8 @@ def clamped(x: Tensor, dim: int) -> Tensor:
 @mistake(
     "stable_softmax",
     title="NaN is replaced instead of avoided",
-    hint="The NaN is gone, but what became of the weight that belonged there? Repairing inf / inf afterwards "
-    "comes too late: keep the exponentials from overflowing.",
+    hint="The NaN is gone, but what became of the weight that belonged there? Repairing inf / inf "
+    "afterwards comes too late: keep the exponentials from overflowing.",
 )
 def nan_replaced(x: Tensor, dim: int) -> Tensor:
     exponentials = torch.exp(x)
@@ -194,8 +196,8 @@ def masked_after_the_softmax(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | Non
 @mistake(
     "scaled_dot_product_attention",
     title="masked after the softmax, then divided by the sum",
-    hint="Correct on paper. But if a forbidden key has by far the largest score, what is left for the allowed "
-    "ones before you divide? Take the forbidden keys out before anything is rounded away.",
+    hint="Correct on paper. But if a forbidden key has by far the largest score, what is left for the "
+    "allowed ones before you divide? Take the forbidden keys out before anything is rounded away.",
 )
 def renormalised(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     weights = torch.softmax(q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]), dim=-1)
@@ -207,7 +209,7 @@ def renormalised(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) ->
 
 @mistake(
     "scaled_dot_product_attention",
-    title="-1e9 does not fit into float16",
+    title="the number for forbidden keys does not fit into float16",
     hint="The largest float16 is 65504. Which number lies below every other one, and exists in every "
     "floating-point dtype?",
 )
@@ -221,8 +223,8 @@ def minus_a_billion(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None)
 @mistake(
     "scaled_dot_product_attention",
     title="the number for forbidden keys is not low enough",
-    hint="What if the allowed scores are just as low as the number that you fill in? Only one number is below "
-    "every score there can be.",
+    hint="What if the allowed scores are just as low as the number that you fill in? Only one number is "
+    "below every score there can be.",
 )
 def minus_ten_thousand(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
@@ -246,8 +248,8 @@ def score_of_zero(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -
 @mistake(
     "scaled_dot_product_attention",
     title="the boolean mask is added to the scores",
-    hint="Added to a number, True counts as 1 and False as 0. How large is the difference that this makes, and "
-    "how large would it have to be?",
+    hint="Added to a number, True counts as 1 and False as 0. How large is the difference that this makes, "
+    "and how large would it have to be?",
 )
 def mask_added(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
@@ -259,8 +261,8 @@ def mask_added(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> T
 @mistake(
     "scaled_dot_product_attention",
     title="a mask of two dimensions is taken for one of [B, S]",
-    hint="Broadcasting lines up the last dimensions: against scores of [B, h, L, S], what do the two dimensions "
-    "of a flat mask stand for?",
+    hint="Broadcasting lines up the last dimensions: against scores of [B, h, L, S], what do the two "
+    "dimensions of a flat mask stand for?",
 )
 def padding_mask(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
@@ -288,7 +290,8 @@ def inputs_changed_in_place(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None
 @mistake(
     "scaled_dot_product_attention",
     title="a softmax that overflows",
-    hint="Small scores work, huge ones give NaN: exp overflows. You have written a softmax that survives this.",
+    hint="Small scores work, huge ones give NaN: exp overflows. You have written a softmax that survives "
+    "this.",
 )
 def overflowing_softmax(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
@@ -304,8 +307,8 @@ def overflowing_softmax(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = N
 @mistake(
     "split_heads",
     title="split_heads cuts the tokens instead of the channels",
-    hint="Number the entries of a small tensor with torch.arange and look at head 0: it has all the channels of "
-    "the first tokens. Cut the last dimension in two first; only then bring the heads forward.",
+    hint="Number the entries of a small tensor with torch.arange and look at head 0: it has all the "
+    "channels of the first tokens. Cut the last dimension in two first; only then bring the heads forward.",
 )
 def split_without_transpose(x: Tensor, heads: int) -> Tensor:
     B, L, C = x.shape
@@ -315,8 +318,8 @@ def split_without_transpose(x: Tensor, heads: int) -> Tensor:
 @mistake(
     "split_heads",
     title="split_heads deals the channels out in turn",
-    hint="The round trip works, but pretrained weights will not. Head 0 should have channels 0, 1, 2, ...; which "
-    "ones does yours have?",
+    hint="The round trip works, but pretrained weights will not. Head 0 should have channels 0, 1, 2, ...; "
+    "which ones does yours have?",
 )
 def split_interleaved(x: Tensor, heads: int) -> Tensor:
     B, L, C = x.shape
@@ -348,8 +351,8 @@ def split_by_width(x: Tensor, heads: int) -> Tensor:
     "split_heads",
     defines="merge_heads",
     title="merge_heads does not bring the tokens forward",
-    hint="reshape keeps the numbers in the order in which it finds them: first all tokens of head 0. What has to "
-    "stand next to each other before the last two dimensions can become one?",
+    hint="reshape keeps the numbers in the order in which it finds them: first all tokens of head 0. What "
+    "has to stand next to each other before the last two dimensions can become one?",
 )
 def merge_without_transpose(x: Tensor) -> Tensor:
     B, heads, L, d = x.shape
@@ -360,8 +363,8 @@ def merge_without_transpose(x: Tensor) -> Tensor:
     "split_heads",
     defines="merge_heads",
     title="merge_heads uses view where the numbers must move",
-    hint="It works on what split_heads returned, and on nothing else. view never moves a number in memory; once "
-    "dimensions are swapped, what can you use instead?",
+    hint="It works on what split_heads returned, and on nothing else. view never moves a number in memory; "
+    "once dimensions are swapped, what can you use instead?",
 )
 def merge_by_view(x: Tensor) -> Tensor:
     B, heads, L, d = x.shape
@@ -372,8 +375,8 @@ def merge_by_view(x: Tensor) -> Tensor:
     "split_heads",
     defines="merge_heads",
     title="merge_heads deals the heads' channels out in turn",
-    hint="The first channels of the result should be those of head 0, all of them. Which heads do your first two "
-    "channels come from?",
+    hint="The first channels of the result should be those of head 0, all of them. Which heads do your "
+    "first two channels come from?",
 )
 def merge_interleaved(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).flatten(2)
@@ -433,8 +436,8 @@ class ScaledTwice(_SelfAttention):
 @mistake(
     "MultiHeadSelfAttention",
     title="no output projection",
-    hint="Which of your layers gets no gradient? The heads have been put side by side, but nothing has mixed "
-    "them yet.",
+    hint="Which of your layers gets no gradient? The heads have been put side by side, but nothing has "
+    "mixed them yet.",
 )
 class NoOutputProjection(_SelfAttention):
     def forward(self, x: Tensor) -> Tensor:
@@ -445,8 +448,8 @@ class NoOutputProjection(_SelfAttention):
 @mistake(
     "MultiHeadSelfAttention",
     title="the heads are cut out of the tokens",
-    hint="A view straight to [B, heads, L, d] gives head 0 the first tokens instead of the first channels of "
-    "every token. split_heads has the two steps that it takes.",
+    hint="A view straight to [B, heads, L, d] gives head 0 the first tokens instead of the first channels "
+    "of every token. split_heads has the two steps that it takes.",
 )
 class HeadsOfTokens(_SelfAttention):
     def split(self, x: Tensor) -> Tensor:
@@ -457,8 +460,8 @@ class HeadsOfTokens(_SelfAttention):
 @mistake(
     "MultiHeadSelfAttention",
     title="the heads attend to one another",
-    hint="Attention works on the last two dimensions. Print the shape of q just before: are these tokens and "
-    "channels, or heads and channels?",
+    hint="Attention works on the last two dimensions. Print the shape of q just before: are these tokens "
+    "and channels, or heads and channels?",
 )
 class AttendsAcrossHeads(_SelfAttention):
     def split(self, x: Tensor) -> Tensor:
@@ -472,8 +475,8 @@ class AttendsAcrossHeads(_SelfAttention):
 @mistake(
     "MultiHeadSelfAttention",
     title="the heads are merged without bringing the tokens forward",
-    hint="What comes out of attention is [B, heads, L, d]. Which swap has to come before heads and d can become "
-    "one dimension? merge_heads is the pattern.",
+    hint="What comes out of attention is [B, heads, L, d]. Which swap has to come before heads and d can "
+    "become one dimension? merge_heads is the pattern.",
 )
 class MergedWithoutTranspose(_SelfAttention):
     def merge(self, x: Tensor) -> Tensor:
@@ -484,8 +487,8 @@ class MergedWithoutTranspose(_SelfAttention):
 @mistake(
     "MultiHeadSelfAttention",
     title="all heads work as one",
-    hint="heads changes nothing in your result. Each head is to have weights of its own, from its own share of "
-    "the channels.",
+    hint="heads changes nothing in your result. Each head is to have weights of its own, from its own share "
+    "of the channels.",
 )
 class OneBigHead(_SelfAttention):
     def forward(self, x: Tensor) -> Tensor:
@@ -497,8 +500,8 @@ class OneBigHead(_SelfAttention):
 @mistake(
     "MultiHeadSelfAttention",
     title="the channels are dealt out to the heads in turn",
-    hint="It trains as well as the right one, but pretrained weights do not fit. Head 0 should have the first d "
-    "channels; which ones does yours have?",
+    hint="It trains as well as the right one, but pretrained weights do not fit. Head 0 should have the "
+    "first d channels; which ones does yours have?",
 )
 class InterleavedHeads(_SelfAttention):
     def split(self, x: Tensor) -> Tensor:
@@ -512,8 +515,8 @@ class InterleavedHeads(_SelfAttention):
 @mistake(
     "MultiHeadSelfAttention",
     title="to_q, to_k and to_v have a bias",
-    hint="Print the names of your parameters. Which of them are not in the list? nn.Linear adds one unless it is "
-    "told not to.",
+    hint="Print the names of your parameters. Which of them are not in the list? nn.Linear adds one unless "
+    "it is told not to.",
 )
 class BiasedProjections(_SelfAttention):
     def __init__(self, dim: int, heads: int) -> None:
@@ -524,8 +527,8 @@ class BiasedProjections(_SelfAttention):
 @mistake(
     "MultiHeadSelfAttention",
     title="to_out is a bare layer",
-    hint="Print the names of your parameters: diffusers has `to_out.0.weight`. What kind of module numbers what "
-    "it holds?",
+    hint="Print the names of your parameters: diffusers has `to_out.0.weight`. What kind of module numbers "
+    "what it holds?",
 )
 class BareOutput(_SelfAttention):
     def __init__(self, dim: int, heads: int) -> None:
@@ -578,7 +581,8 @@ class KeysFromX(_CrossAttention):
 @mistake(
     "CrossAttention",
     title="the context asks, and x answers",
-    hint="The result should have one row for each token of x. How many rows has yours? Each query gets one answer.",
+    hint="The result should have one row for each token of x. How many rows has yours? Each query gets one "
+    "answer.",
 )
 class RolesSwapped(_CrossAttention):
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
@@ -590,8 +594,8 @@ class RolesSwapped(_CrossAttention):
 @mistake(
     "CrossAttention",
     title="to_q, to_k and to_v have a bias",
-    hint="Print the names of your parameters. Which of them are not in the list? nn.Linear adds one unless it is "
-    "told not to.",
+    hint="Print the names of your parameters. Which of them are not in the list? nn.Linear adds one unless "
+    "it is told not to.",
 )
 class BiasedCrossProjections(_CrossAttention):
     def __init__(self, query_dim: int, context_dim: int, heads: int, head_dim: int) -> None:
@@ -615,8 +619,8 @@ class UnbiasedOutput(_CrossAttention):
 @mistake(
     "CrossAttention",
     title="head_dim is not used",
-    hint="The heads share out heads * head_dim channels, which need not be as many as x has. Print the shape of "
-    "to_q.weight for a layer where the two differ.",
+    hint="The heads share out heads * head_dim channels, which need not be as many as x has. Print the "
+    "shape of to_q.weight for a layer where the two differ.",
 )
 class HeadsShareTheQueryChannels(_CrossAttention):
     def __init__(self, query_dim: int, context_dim: int, heads: int, head_dim: int) -> None:
@@ -640,8 +644,8 @@ class ScaledByAllHeads(_CrossAttention):
 @mistake(
     "CrossAttention",
     title="softmax over the queries",
-    hint="Every query shares out a weight of 1 among the tokens of the context. Along which dimension of the "
-    "scores [B, heads, L, S] do yours add up to 1?",
+    hint="Every query shares out a weight of 1 among the tokens of the context. Along which dimension of "
+    "the scores [B, heads, L, S] do yours add up to 1?",
 )
 class SoftmaxOverQueries(_CrossAttention):
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
@@ -654,8 +658,8 @@ class SoftmaxOverQueries(_CrossAttention):
 @mistake(
     "CrossAttention",
     title="the heads are cut out of the tokens",
-    hint="A view straight to [B, heads, L, head_dim] gives head 0 the first tokens instead of the first channels "
-    "of every token. split_heads has the two steps that it takes.",
+    hint="A view straight to [B, heads, L, head_dim] gives head 0 the first tokens instead of the first "
+    "channels of every token. split_heads has the two steps that it takes.",
 )
 class CrossHeadsOfTokens(_CrossAttention):
     def split(self, x: Tensor) -> Tensor:
@@ -706,8 +710,8 @@ class _SpatialAttention(nn.Module):
 @mistake(
     "SpatialSelfAttention",
     title="the image is reshaped into tokens without moving the channels",
-    hint="A token is all the channels of one pixel. In memory an image has all pixels of channel 0 first: what "
-    "has to be swapped, and when, so that row i of your tokens is pixel i?",
+    hint="A token is all the channels of one pixel. In memory an image has all pixels of channel 0 first: "
+    "what has to be swapped, and when, so that row i of your tokens is pixel i?",
 )
 class ReshapedIntoTokens(_SpatialAttention):
     def to_tokens(self, x: Tensor) -> Tensor:
@@ -718,8 +722,8 @@ class ReshapedIntoTokens(_SpatialAttention):
 @mistake(
     "SpatialSelfAttention",
     title="the tokens are reshaped into an image without moving the channels",
-    hint="The way back is the way there in reverse. You have [B, H*W, C]; which dimension has to come second "
-    "before H*W is cut into H and W?",
+    hint="The way back is the way there in reverse. You have [B, H*W, C]; which dimension has to come "
+    "second before H*W is cut into H and W?",
 )
 class ReshapedIntoImage(_SpatialAttention):
     def to_image(self, tokens: Tensor, shape: torch.Size) -> Tensor:
@@ -729,7 +733,8 @@ class ReshapedIntoImage(_SpatialAttention):
 @mistake(
     "SpatialSelfAttention",
     title="height and width are swapped on the way back",
-    hint="On a square image the shape looks right. Feed a tall one: the tokens come row by row, each row W long.",
+    hint="On a square image the shape looks right. Feed a tall one: the tokens come row by row, each row W "
+    "long.",
 )
 class SidesSwapped(_SpatialAttention):
     def to_image(self, tokens: Tensor, shape: torch.Size) -> Tensor:
@@ -740,8 +745,8 @@ class SidesSwapped(_SpatialAttention):
 @mistake(
     "SpatialSelfAttention",
     title="the image is not added",
-    hint="With to_out all zeros, what does your layer return, and what should it? The block adds to the image; "
-    "it does not replace it.",
+    hint="With to_out all zeros, what does your layer return, and what should it? The block adds to the "
+    "image; it does not replace it.",
 )
 class NoResidual(_SpatialAttention):
     def forward(self, x: Tensor) -> Tensor:
@@ -785,8 +790,8 @@ class DefaultEps(_SpatialAttention):
 @mistake(
     "SpatialSelfAttention",
     title="to_q, to_k and to_v have no bias",
-    hint="Compare the names of your parameters with the list: in this layer, unlike the two before, all four "
-    "projections have one.",
+    hint="Compare the names of your parameters with the list: in this layer, unlike the two before, all "
+    "four projections have one.",
 )
 class UnbiasedProjections(_SpatialAttention):
     def __init__(self, channels: int, groups: int = 32) -> None:
@@ -799,7 +804,8 @@ class UnbiasedProjections(_SpatialAttention):
 @mistake(
     "SpatialSelfAttention",
     title="the scores are not scaled",
-    hint="There is one head, of all C channels. What does a dot product of C random terms have to be divided by?",
+    hint="There is one head, of all C channels. What does a dot product of C random terms have to be "
+    "divided by?",
 )
 class UnscaledScores(_SpatialAttention):
     def attend(self, normed: Tensor) -> Tensor:

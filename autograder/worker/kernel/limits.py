@@ -25,7 +25,7 @@ class Limits:
 
     `memory`: bytes of address space on top of what the process has at its birth; None: no limit, for
     CUDA, which reserves terabytes. `cpu_seconds`: for its whole life; the kernel kills it then.
-    `threads`: enforced by the kernel for every user but root.
+    `threads`: the kernel enforces it for every user but root, for whom `threads_of` is there.
     """
 
     memory: int | None
@@ -82,6 +82,17 @@ def threads_on_this_machine() -> int:
         return int(file.read().split()[3].partition("/")[2])
 
 
+def threads_of(process: int) -> int:
+    """How many threads a process has; 0 when it is gone.
+
+    The kernel exempts root from the limit on threads, so a monitor has to look and to kill.
+    """
+    try:
+        return os.stat(f"/proc/{process}/task").st_nlink - 2
+    except OSError:
+        return 0
+
+
 def drop_capabilities() -> None:
     """Gives up every capability, in every set."""
     for capability in range(64):
@@ -95,7 +106,7 @@ def drop_capabilities() -> None:
 def die_with_parent() -> None:
     """Has the kernel kill this process when the thread that made it ends.
 
-    Call it after `namespaces.unshare`, and have the parent fork from its main thread.
+    It is the thread that counts, so a parent should fork from its main one.
     """
     call("die with the parent", "prctl", PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 

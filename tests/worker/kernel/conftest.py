@@ -135,7 +135,10 @@ def start(level: str, *, nobody: bool, preload: str) -> Iterator[Host]:
         shutil.rmtree(place)
 
 
-@pytest.fixture(scope="session", params=["full", "landlock", "full-nobody", "landlock-nobody"])
+FULL = ["full", "full-nobody"]
+
+
+@pytest.fixture(scope="session", params=[*FULL, "landlock", "landlock-nobody"])
 def locked(request: pytest.FixtureRequest) -> Iterator[Host]:
     """Runs code in a fresh locked worker: at both levels, as this user and as an ordinary one."""
     level, _, nobody = request.param.partition("-")

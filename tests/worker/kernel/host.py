@@ -12,6 +12,7 @@ import json
 import mmap
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ import time
 from worker.kernel import landlock, libc, limits, lock, namespaces, seccomp, syscalls
 
 SCRATCH = "/scratch"
+MOST_THREADS = 300
 
 
 def main() -> None:
@@ -67,6 +69,11 @@ def one_worker(
             os.close(reports)
             run_locked(level, may_read, code, memory, cpu, scratch_bytes, abi, says)
         os.close(says)
+        ended = select.poll()
+        ended.register(os.pidfd_open(worker), select.POLLIN)
+        while not ended.poll(20):
+            if limits.threads_of(worker) > MOST_THREADS:
+                os.kill(worker, signal.SIGKILL)
         _, status, usage = os.wait4(worker, 0)
         os.write(reports, json.dumps({"status": status, "cpu": usage.ru_utime + usage.ru_stime}).encode())
         os._exit(0)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Host
+from .conftest import FULL, Host
 
-
-@pytest.fixture(autouse=True)
-def _only_full(locked: Host) -> None:
-    if locked.level != "full":
-        pytest.skip("the level `landlock` has no namespaces: it is for where they are refused")
+# The level `landlock` is for where namespaces are refused.
+pytestmark = pytest.mark.parametrize("locked", FULL, indirect=True)
 
 
 def test_it_is_the_first_process_and_sees_no_other(locked: Host) -> None:

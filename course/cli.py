@@ -1,0 +1,165 @@
+"""`course`: the students' command line."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from course import progress as kept
+from course.notebook import NotebookError, check_notebook
+from course.progress import Progress
+from course.report import Report
+from course.syllabus import Exercise, Module, Quiz, load
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Write the parts of a diffusion model yourself, and have each one checked.",
+)
+
+STATES = {"passed": "✓ passes", "failed": "✗ not yet", "untouched": "· to do"}
+
+
+@app.callback()
+def prepare() -> None:
+    """Write the parts of a diffusion model yourself, and have each one checked."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that has no ticks gets question marks, not an error
+        with suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+@app.command()
+def check(
+    notebook: Annotated[Path, typer.Argument(help="The notebook to check.", show_default=False)],
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that it may take in all.")] = 300,
+) -> None:
+    """Run a notebook and check every exercise in it.
+
+    Exit codes: 0 all checks hold; 1 some do not; 2 the file cannot be checked.
+    """
+    try:
+        module, outcome = check_notebook(notebook, timeout)
+    except NotebookError as error:
+        _complain(str(error))
+        raise typer.Exit(2) from None
+    console = _console()
+    reports = {report.key: report for report in outcome.reports}
+    for key, report in reports.items():
+        kept.record_check(key, report.state, notebook.absolute().parent)
+    console.print(_table_of_checks(module, reports))
+    for line in outcome.cell_errors:
+        console.print(f"! {line}", markup=False, highlight=False)
+    if outcome.ended:
+        console.print(f"! {outcome.ended}.", markup=False, highlight=False)
+    passed = sum(report.passed for report in reports.values())
+    console.print(f"{passed} of {len(module.graded)} pass. Grading tests more.", highlight=False)
+    raise typer.Exit(0 if passed == len(module.graded) else 1)
+
+
+@app.command()
+def progress(
+    folder: Annotated[
+        Path | None, typer.Option(help="Your folder with notebooks; by default where you are.")
+    ] = None,
+) -> None:
+    """Show what is done, what it is worth, and what comes next."""
+    if folder is not None and not folder.is_dir():
+        _complain(f"{folder} is no folder")
+        raise typer.Exit(2)
+    recorded = kept.load(folder)
+    console = _console()
+    console.print(_table_of_progress(recorded))
+    coming = _next(recorded)
+    if coming is None:
+        console.print("All exercises pass their checks.")
+        return
+    module, exercise = coming
+    console.print(
+        f"Next: {exercise.title}, {exercise.id} in the module {module.id} "
+        f"({_points(exercise.points)} points, about {exercise.minutes} minutes).",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _table_of_checks(module: Module, reports: dict[str, Report]) -> Table:
+    table = _table(f"{module.title}", "Exercise", "Points", "State", "First problem")
+    for exercise in module.graded:
+        report = reports.get(f"{module.id}/{exercise.id}")
+        state = _state(exercise, report.state) if report else "· not reached"
+        table.add_row(exercise.id, _points(exercise.points), state, _plain(report.problem if report else ""))
+    return table
+
+
+def _table_of_progress(recorded: Progress) -> Table:
+    syllabus = load()
+    table = _table(syllabus.title, "Exercise", "Points", "State", "Checked", "Hints")
+    for module in syllabus.modules:
+        entries = {exercise: recorded.of(f"{module.id}/{exercise.id}") for exercise in module.graded}
+        done = sum(entry.state == "passed" for entry in entries.values())
+        table.add_row(
+            f"[bold]{module.id}[/bold]", _points(module.points), f"{done} of {len(entries)}", "", ""
+        )
+        for exercise, entry in entries.items():
+            table.add_row(
+                f"  {exercise.id}",
+                _points(exercise.points),
+                _state(exercise, entry.state),
+                _plain(entry.checked[:10]),
+                str(entry.hints or ""),
+                end_section=exercise is module.graded[-1],
+            )
+    return table
+
+
+def _next(recorded: Progress) -> tuple[Module, Exercise] | None:
+    """The first exercise in the order of the course whose checks do not hold yet."""
+    for module in load().modules:
+        for exercise in module.graded:
+            if recorded.of(f"{module.id}/{exercise.id}").state != "passed":
+                return module, exercise
+    return None
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for name in columns:
+        number, prose = name in ("Points", "Hints"), name == "First problem"
+        table.add_column(name, justify="right" if number else "left", no_wrap=not prose, overflow="fold")
+    return table
+
+
+def _state(exercise: Exercise, state: str) -> str:
+    if state == "passed" and isinstance(exercise, Quiz):
+        return "✓ answered"  # whether rightly, nobody knows here
+    return STATES.get(state, "·")
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)  # brackets in a student's message are not rich's markup
+
+
+def _points(points: float) -> str:
+    return f"{points:g}"
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout)
+
+
+def _complain(sentence: str) -> None:
+    print(f"course: {sentence}.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,238 @@
+"""Examines an answer with the public checks. Never raises, whatever the answer does."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sysconfig
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import course
+from course import show
+from course.expect import Broken, Call, Check, Raised, Student, Untouched, checks_of
+from course.portability import DeviceMismatch, PretendedAccelerator
+from course.quiz import QuizError, problems, quiz_of
+from course.report import Report
+from course.syllabus import Exercise, Module, Quiz, load
+
+# What lies in these folders is not the student's.
+_FOREIGN = tuple(
+    str(Path(folder)) + os.sep
+    for folder in (
+        *course.__path__,
+        *torch.__path__,
+        *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    )
+)
+
+
+def reports_on(functions: Sequence[Any], quiz: str | None) -> list[Report]:
+    """What `check(*functions, quiz=quiz)` has to say: one report for each exercise that is meant."""
+    if quiz is not None:
+        return [_on_named_quiz(functions, quiz)]
+    if not functions:
+        return [_confused("Nothing to check: pass the function that you wrote, as in check(stable_softmax).")]
+    names: dict[str, Any] = {}
+    for function in functions:
+        name = getattr(function, "__name__", None)
+        if not callable(function) or not isinstance(name, str):
+            return [_confused(_how_to_pass(function))]
+        names[name] = function
+    meant: dict[str, tuple[Module, Exercise]] = {}
+    for name in names:
+        found = find_definition(name)
+        if found is None:
+            return [_confused(f"No exercise asks for {name!r}. {_known_names()}")]
+        meant[found[1].id] = found
+    return [on_exercise(module, exercise, names) for module, exercise in meant.values()]
+
+
+def find_definition(name: str) -> tuple[Module, Exercise] | None:
+    """The exercise whose answer defines this name."""
+    for module in load().modules:
+        for exercise in module.exercises:
+            if name in exercise.defines:
+                return module, exercise
+    return None
+
+
+def on_exercise(module: Module, exercise: Exercise, names: Mapping[str, Any]) -> Report:
+    """Runs the public checks of an exercise on what `names` gives for the names that it defines."""
+    report = Report(f"{exercise.id} · {exercise.title}", f"{module.id}/{exercise.id}")
+    if lacking := [name for name in exercise.defines if name not in names]:
+        together = ", ".join(exercise.defines)
+        return missing(module, exercise, f"{lacking[0]} is missing: this is checked with check({together})")
+    try:
+        checks = checks_of(importlib.import_module(f"course.checks.{module.id}"), exercise.id)
+    except ModuleNotFoundError:
+        checks = []
+    student = Student(names)
+    passed = 0
+    with torch.random.fork_rng(devices=[]):  # the notebook's own random numbers stay as they were
+        for check in checks:
+            try:
+                broken = _run(check, student)
+            except Untouched:
+                if not report.lines:
+                    report.state, report.problem = "untouched", "not written yet"
+                    report.lines = ["Not written yet. Have a go: this cell tells you how far you have come."]
+                    return report
+                broken = Broken("this part is not written yet")
+            if broken is None:
+                passed += 1
+                report.lines.append(f"✓ {check.rule}")
+                continue
+            report.lines.append(f"✗ {check.rule}")
+            if not report.problem:  # one thing at a time: only the first is shown in full
+                report.problem = broken.sentence
+                report.lines += [f"    {line}" for line in (broken.sentence, *broken.lines)]
+            elif report.problem != broken.sentence:
+                report.lines.append(f"    {broken.sentence}")
+        if passed == len(checks):
+            report.state = "passed"
+            if mismatch := _on_a_gpu(student._calls):
+                report.lines.append(f"! This would fail on a GPU. {mismatch}")
+    report.lines.append(_verdict(passed, len(checks)))
+    return report
+
+
+def missing(module: Module, exercise: Exercise, problem: str) -> Report:
+    """That there is no answer to look at, and why."""
+    title, key = f"{exercise.id} · {exercise.title}", f"{module.id}/{exercise.id}"
+    return Report(title, key, "failed", [f"✗ {problem}"], problem)
+
+
+def on_quiz(module: Module, quiz: Quiz, answers: Any) -> Report:
+    """Whether every question has an answer in the right form. Whether it is right is not known here."""
+    try:
+        text = quiz_of(module.id)
+    except QuizError as error:
+        return missing(module, quiz, f"the quiz cannot be read: {error}")
+    if not isinstance(answers, dict):
+        what = f"`answers` is {show.a(answers)}: keep the dictionary and fill in its values"
+        return missing(module, quiz, what)
+    report = Report(f"{quiz.id} · {quiz.title}", f"{module.id}/{quiz.id}")
+    found = problems(text, answers)
+    count = len(text.questions)
+    answered = count - len(found.keys() & {question.id for question in text.questions})
+    report.lines = [f"✗ {id}: {problem}" for id, problem in found.items()]
+    report.lines.append(f"{answered} of {count} questions are answered. Whether rightly, grading will say.")
+    if not found:
+        report.state = "passed"
+    elif all(value is None for value in answers.values()):
+        report.state, report.problem = "untouched", "not answered yet"
+        report.lines = ["Not answered yet: put your answers in place of None."]
+    else:
+        report.problem = "; ".join(f"{id}: {problem}" for id, problem in list(found.items())[:1])
+    return report
+
+
+def _on_named_quiz(answers: Sequence[Any], id: str) -> Report:
+    quizzes = {module.quiz.id: (module, module.quiz) for module in load().modules if module.quiz}
+    if id not in quizzes:
+        return _confused(f"There is no quiz {id!r}. There are: {', '.join(quizzes)}.")
+    if len(answers) != 1:
+        return _confused(f'A quiz is checked with check(answers, quiz="{id}").')
+    return on_quiz(*quizzes[id], answers[0])
+
+
+def _confused(problem: str) -> Report:
+    return Report("check", lines=[f"✗ {problem}"], problem=problem)
+
+
+def _how_to_pass(thing: Any) -> str:
+    if isinstance(thing, dict):
+        return 'Are these the answers to a quiz? Then check(answers, quiz="...").'
+    if isinstance(thing, str):
+        return f"Pass the function itself, without quotes: check({thing[:40]})."
+    return f"Pass the function or class that you wrote; this is {show.a(thing)}."
+
+
+def _known_names() -> str:
+    names = [name for module in load().modules for exercise in module.exercises for name in exercise.defines]
+    return f"Exercises ask for {', '.join(names)}."
+
+
+def _verdict(passed: int, count: int) -> str:
+    if not count:
+        return "There are no public checks for this exercise; grading has tests of its own."
+    if passed == count:
+        return f"All {count} checks hold. Grading tests more."
+    return f"{passed} of {count} checks hold."
+
+
+# --- One check --------------------------------------------------------------------------------------------
+
+
+def _run(check: Check, student: Student) -> Broken | None:
+    """What is broken, if anything; raises Untouched."""
+    student._calls[:], kept = [], list(student._calls)
+    try:
+        check.run(student)
+    except Broken as broken:
+        called = student._calls[-1] if student._calls else None
+        return Broken(broken.sentence, *broken.lines, *(_called(called) if called else []))
+    except Raised as raised:
+        frame = _own_frame(raised.error)
+        if isinstance(raised.error, NotImplementedError) and _is_stub(raised.error, frame):
+            raise Untouched from None
+        where = [f"{_place(frame)}: {frame.line}"] if frame and frame.line else []
+        return Broken(f"it raised {describe(raised.error)}", *where, *_called(raised.call))
+    except Exception as error:  # an answer so odd that looking at it raised
+        return Broken(f"the answer could not be examined ({describe(error)})")
+    finally:
+        student._calls[:0] = kept
+    return None
+
+
+def describe(error: BaseException) -> str:
+    """An exception's type and message in one line."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception:
+        message = ""
+    name = type(error).__name__
+    return f"{name}: {message[:300]}" if message else name
+
+
+def _called(call: Call) -> list[str]:
+    return [f"{'called with' if i == 0 else '':<13} {line}" for i, line in enumerate(call.lines())]
+
+
+def _own_frame(error: BaseException) -> traceback.FrameSummary | None:
+    """The innermost frame that is the student's own."""
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_FOREIGN)
+    ]
+    return own[-1] if own else None
+
+
+def _place(frame: traceback.FrameSummary) -> str:
+    cell = frame.filename.strip("<>") if frame.filename.startswith("<cell ") else ""
+    return f"in your line {frame.lineno}{f' of {cell}' if cell else ''}"
+
+
+def _is_stub(error: NotImplementedError, frame: traceback.FrameSummary | None) -> bool:
+    """Torch raises this one too, from within: a stub is known by its line, or else by its words."""
+    if frame and frame.line:
+        return "raise NotImplementedError" in frame.line
+    return str(error).startswith("write ")
+
+
+def _on_a_gpu(calls: Iterable[Call]) -> str:
+    """What would go wrong on a GPU, in a sentence; empty if nothing would, as far as can be told here."""
+    for call in calls:
+        try:
+            PretendedAccelerator().call(call.function, *call.args, **call.kwargs)
+        except DeviceMismatch as mismatch:
+            return str(mismatch)[:1].upper() + str(mismatch)[1:] + "."
+        except Exception:  # noqa: S112
+            continue  # It ran on the CPU: that it does not here is a limit of the pretence.
+    return ""

@@ -1,0 +1,75 @@
+"""`hint(...)`: the next hint for an exercise, by degrees: the symptom, the principle, nearly the line.
+
+Light to import. In an instructors' course the environment variable COURSE_HINTS=off switches hints off.
+"""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from typing import Any
+
+SWITCH = "COURSE_HINTS"
+WIDTH = 88
+
+
+def hint(exercise: Any) -> None:
+    """Prints the next hint for an exercise, named as text or by its function.
+
+    hint("stable_softmax")
+
+    Each call gives one hint more, until there are none left. `course progress` counts them.
+    """
+    from course.check import say
+
+    say(next_hint(exercise))
+
+
+def next_hint(exercise: Any) -> str:
+    """The text that `hint` prints; counts the hint as read."""
+    if os.environ.get(SWITCH, "").strip().lower() in ("off", "0", "no", "false"):
+        return "Hints are switched off in this course."
+
+    from course import progress
+    from course.hints import HintError, hints_of
+    from course.syllabus import load
+
+    name = exercise if isinstance(exercise, str) else getattr(exercise, "__name__", "")
+    found = [
+        (module.id, each.id)
+        for module in load().modules
+        for each in module.exercises
+        if name == each.id or name in each.defines
+    ]
+    if not found:
+        known = ", ".join(each.id for module in load().modules for each in module.exercises)
+        return f"There are no hints for {str(name or exercise)[:60]!r}. There are some for {known}."
+    module, id = found[0]
+    try:
+        hints = hints_of(module).get(id, [])
+    except HintError as error:
+        return f"The hints cannot be read: {error}."
+    if not hints:
+        return f"There are no hints for {id}."
+    key = f"{module}/{id}"
+    used = progress.load().of(key).hints
+    if used < len(hints):
+        progress.record_hint(key)
+    number = min(used, len(hints) - 1)
+    end = "\n  That was the last one." if number == len(hints) - 1 else ""
+    return f"{id} · hint {number + 1} of {len(hints)}\n{_wrapped(hints[number])}{end}"
+
+
+def _wrapped(text: str) -> str:
+    paragraphs = (line for line in text.strip().splitlines() if line.strip())
+    return "\n".join(
+        textwrap.fill(
+            line,
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in paragraphs
+    )

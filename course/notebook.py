@@ -1,0 +1,204 @@
+"""Runs the code of a notebook in a process of its own and has every exercise in it checked.
+
+The student's own code on the student's own machine: nothing is locked here, and nothing is graded.
+"""
+
+from __future__ import annotations
+
+import json
+import linecache
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from course.report import Report
+from course.syllabus import Module, load
+
+LARGEST = 50_000_000  # bytes; a notebook with many pictures has a few million
+
+
+class NotebookError(ValueError):
+    """The file cannot be checked; the message says why, in a sentence."""
+
+
+@dataclass
+class Outcome:
+    """What came of a notebook: a report for each exercise, a line for each cell that raised, and its end."""
+
+    reports: list[Report]
+    cell_errors: list[str] = field(default_factory=list)
+    ended: str = ""  # why it did not come to its end; empty if it did
+
+
+def check_notebook(path: Path, timeout: float) -> tuple[Module, Outcome]:
+    """Runs a notebook and checks its module's exercises; raises NotebookError for any other file."""
+    cells, module = read(path)
+    return module, run(cells, module, path.absolute().parent, timeout)
+
+
+def read(path: Path) -> tuple[list[tuple[int, str]], Module]:
+    """The code cells to run, each with its number (counting all cells from 1), and the notebook's module."""
+    notebook = _read(path)
+    cells = []
+    for number, cell in enumerate(notebook["cells"], start=1):
+        if cell["cell_type"] == "code" and "demo" not in cell["metadata"].get("tags", []):
+            cells.append((number, str(cell["source"])))
+    return cells, _module_of(notebook, path)
+
+
+def _read(path: Path) -> Any:
+    import nbformat
+
+    try:
+        if path.stat().st_size > LARGEST:
+            raise NotebookError(
+                f"{path} is larger than {LARGEST // 1_000_000} MB: clear its outputs and save it again"
+            )
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise NotebookError(f"{path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise NotebookError(f"{path} is no notebook: byte {error.start} is not UTF-8") from None
+    try:
+        notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+        nbformat.validate(notebook)
+    except RecursionError:
+        raise NotebookError(f"{path} is no notebook: it is nested too deeply") from None
+    except Exception as error:  # nbformat raises whatever it stumbles over
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise NotebookError(f"{path} is no notebook: {reason[:200]}") from None
+    return notebook
+
+
+def _module_of(notebook: Any, path: Path) -> Module:
+    """The module that the notebook says it is of, or else the one that most of its cells are of."""
+    modules = load().modules
+    said = notebook["metadata"].get("course", {})
+    if isinstance(said, dict) and isinstance(said.get("module"), str):
+        for module in modules:
+            if module.id == said["module"]:
+                return module
+        raise NotebookError(
+            f"{path} is of the module {said['module']!r}, which this version of the course has not"
+        )
+    ids = {cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in notebook["cells"]}
+    shared = {module.id: len(ids & {exercise.id for exercise in module.graded}) for module in modules}
+    best = max(modules, key=lambda module: (shared[module.id], module.id == path.stem))
+    if not shared[best.id] and best.id != path.stem:
+        raise NotebookError(f"{path} is no notebook of this course: none of its cells belongs to an exercise")
+    return best
+
+
+# --- The process ------------------------------------------------------------------------------------------
+
+_START = "import sys; sys.path.append(sys.argv.pop(1)); from course.notebook import main; main()"
+
+
+def run(cells: list[tuple[int, str]], module: Module, folder: Path, timeout: float) -> Outcome:
+    """Runs the cells in a new process in `folder`, then the checks, all within `timeout` seconds."""
+    home = str(Path(__file__).absolute().parent.parent)
+    with tempfile.TemporaryDirectory() as scratch:
+        told = Path(scratch) / "told.jsonl"  # a file, so that what the notebook prints cannot get into it
+        order = json.dumps({"cells": cells, "module": module.id})
+        ended = ""
+        try:
+            process = subprocess.run(
+                [sys.executable, "-c", _START, home, str(told)],
+                input=order,
+                text=True,
+                encoding="utf-8",
+                cwd=folder,
+                timeout=timeout,
+                check=False,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "MPLBACKEND": "Agg", "PYTHONUTF8": "1"},
+            )
+            if process.returncode:
+                ended = f"ended its own process (exit code {process.returncode})"
+        except subprocess.TimeoutExpired:
+            ended = f"did not finish within {timeout:g} seconds"
+        lines = (
+            [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
+            if told.exists()
+            else []
+        )
+    outcome = Outcome([Report(**line["report"]) for line in lines if "report" in line])
+    outcome.cell_errors = [line["error"] for line in lines if "error" in line]
+    if ended:
+        running = [line["running"] for line in lines if "running" in line]
+        outcome.ended = f"{running[-1] if running else 'The notebook'} {ended}"
+    return outcome
+
+
+def main() -> None:
+    """In the new process: reads cells and module from stdin, writes what it finds to the file it is given."""
+    import course
+
+    order = json.loads(sys.stdin.buffer.read())
+    course.check = course.hint = _do_nothing
+    with open(sys.argv[1], "w", encoding="utf-8", buffering=1) as told:
+
+        def tell(**what: Any) -> None:
+            told.write(json.dumps(what) + "\n")
+
+        namespace: dict[str, Any] = {
+            "__name__": "__main__",
+            "get_ipython": _NoIPython,
+            "display": _do_nothing,
+        }
+        for number, source in order["cells"]:
+            tell(running=f"Cell {number}")
+            if error := _run_cell(number, source, namespace):
+                tell(error=f"cell {number} raised {error}")
+        for key, report in _reports(load().module(order["module"]), namespace):
+            tell(running=f"The check of {key}")
+            tell(report=asdict(report()))
+
+
+def _reports(module: Module, namespace: dict[str, Any]) -> Iterator[tuple[str, Callable[[], Report]]]:
+    from course.examine import missing, on_exercise, on_quiz
+
+    for exercise in module.exercises:
+        names = {name: namespace[name] for name in exercise.defines if name in namespace}
+        if len(names) == len(exercise.defines):
+            yield exercise.id, partial(on_exercise, module, exercise, names)
+        else:
+            name = next(name for name in exercise.defines if name not in names)
+            problem = f"`{name}` is not defined: its cell raised an error, or was deleted or renamed"
+            yield exercise.id, partial(missing, module, exercise, problem)
+    if quiz := module.quiz:
+        yield quiz.id, partial(on_quiz, module, quiz, namespace.get("answers"))
+
+
+def _run_cell(number: int, source: str, namespace: dict[str, Any]) -> str:
+    """Runs one cell; what it raised, in a line, or an empty text."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    from course.examine import describe
+
+    name = f"<cell {number}>"
+    try:
+        source = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        exec(compile(source, name, "exec", dont_inherit=True), namespace)
+    except (Exception, SystemExit) as error:
+        return describe(error)
+    return ""
+
+
+def _do_nothing(*_: Any, **__: Any) -> None:
+    """In place of what has no use here."""
+
+
+class _NoIPython:
+    """In place of the shell: magics and shell lines do nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _do_nothing

@@ -1,0 +1,119 @@
+"""What a student has checked and which hints they have read: one small JSON file in their working folder.
+
+It is theirs: nothing is sent anywhere, and nothing of it counts in grading. Whatever happens to the file,
+`check` and `hint` go on working: a broken one is kept aside, and where nothing can be written, what is
+recorded lasts as long as the notebook's kernel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+FOLDER = ".course"
+FILE = "progress.json"
+SCHEMA = 1
+
+
+@dataclass
+class Entry:
+    """About one exercise: how its last check went (`passed`, `failed`, `untouched`), and the hints read."""
+
+    state: str = ""
+    checked: str = ""  # when, in UTC; empty: never
+    hints: int = 0
+
+
+@dataclass
+class Progress:
+    """All entries, by `module/exercise`. `other` is what a later version of the course keeps in the file."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    other: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, key: str) -> Entry:
+        """The entry of an exercise, an empty one if there is none."""
+        return self.entries.get(key, Entry())
+
+
+_unwritten: dict[Path, Progress] = {}
+
+
+def folder(start: Path | None = None) -> Path:
+    """The folder `.course` that belongs to `start` (by default where we are): its own, or a parent's.
+
+    It need not exist; then it is the one to make.
+    """
+    start = (start or Path.cwd()).absolute()
+    for place in (start, *start.parents):
+        if (place / FOLDER).is_dir():
+            return place / FOLDER
+    return start / FOLDER
+
+
+def load(start: Path | None = None) -> Progress:
+    """What is recorded. A file that cannot be understood is moved aside, and nothing is recorded any more."""
+    path = folder(start) / FILE
+    if path in _unwritten:
+        return _unwritten[path]
+    try:
+        return _parse(path.read_text(encoding="utf-8"))
+    except OSError:
+        return Progress()
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        with suppress(OSError):
+            path.replace(path.with_name(f"progress-unreadable-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"))
+        return Progress()
+
+
+def record_check(key: str, state: str, start: Path | None = None) -> None:
+    """Notes how the last check of an exercise went."""
+    progress = load(start)
+    entry = progress.entries.setdefault(key, Entry())
+    entry.state, entry.checked = state, datetime.now(UTC).isoformat(timespec="seconds")
+    _save(progress, start)
+
+
+def record_hint(key: str, start: Path | None = None) -> None:
+    """Counts one more hint that was read."""
+    progress = load(start)
+    progress.entries.setdefault(key, Entry()).hints += 1
+    _save(progress, start)
+
+
+def _parse(text: str) -> Progress:
+    data = json.loads(text)
+    entries = {
+        str(key): Entry(
+            str(entry.get("state", "")), str(entry.get("checked", "")), int(entry.get("hints", 0))
+        )
+        for key, entry in data.get("exercises", {}).items()
+    }
+    return Progress(
+        entries, {key: value for key, value in data.items() if key not in ("schema", "exercises")}
+    )
+
+
+def _save(progress: Progress, start: Path | None) -> None:
+    """Writes beside the file, then renames: a reader sees the old file or the new one."""
+    path = folder(start) / FILE
+    exercises = {key: vars(entry) for key, entry in sorted(progress.entries.items())}
+    text = json.dumps({"schema": SCHEMA, "exercises": exercises, **progress.other}, indent=1)
+    temporary = ""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".progress-", suffix=".tmp")
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        os.replace(temporary, path)
+        _unwritten.pop(path, None)
+    except OSError:  # a folder that is not ours, a full disk
+        _unwritten[path] = progress
+        with suppress(OSError):
+            os.unlink(temporary)

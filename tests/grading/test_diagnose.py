@@ -1,0 +1,69 @@
+"""A mistake is named only when it gives exactly the student's answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .small_course import MISTAKES, Scale, by_product, grade, squared, tripled
+
+
+def named(graded: Any) -> list[str]:
+    return [mistake.id for mistake in graded.result.mistakes]
+
+
+def test_each_known_mistake_is_named(tmp_path: Path) -> None:
+    assert named(grade(tmp_path, "double", double=squared)) == ["squared"]
+    assert named(grade(tmp_path, "double", double=tripled)) == ["tripled"]
+
+
+def test_the_same_mistake_written_otherwise_is_named_too(tmp_path: Path) -> None:
+    assert named(grade(tmp_path, "double", double=lambda x: x + x + x)) == ["tripled"]
+
+
+def test_another_mistake_is_not_named(tmp_path: Path) -> None:
+    assert named(grade(tmp_path, "double", double=lambda x: 5 * x)) == []
+
+
+def test_a_mistake_and_a_bug_together_are_not_named(tmp_path: Path) -> None:
+    def tripled_in_double_precision(x: Tensor) -> Tensor:
+        return 3 * x.double()
+
+    assert named(grade(tmp_path, "double", double=tripled_in_double_precision)) == []
+
+
+def test_a_correct_variant_has_no_mistake(tmp_path: Path) -> None:
+    assert named(grade(tmp_path, "double", double=by_product)) == []
+
+
+def test_an_error_is_not_a_mistake_that_answers(tmp_path: Path) -> None:
+    def raises(x: Tensor) -> Tensor:
+        raise RuntimeError
+
+    assert named(grade(tmp_path, "double", double=raises)) == []
+
+
+def test_mistakes_that_cannot_be_told_apart_are_all_named(tmp_path: Path) -> None:
+    twin = MISTAKES["double"][1].__class__(
+        "double", "also_tripled", "tripled again", "hint", "double", lambda x: x * 3, False
+    )
+    MISTAKES["double"].append(twin)
+    try:
+        assert named(grade(tmp_path, "double", double=tripled)) == ["tripled", "also_tripled"]
+    finally:
+        MISTAKES["double"].remove(twin)
+
+
+def test_a_module_is_named_whatever_its_untouched_weights_are(tmp_path: Path) -> None:
+    class DividedWithOtherStart(Scale):
+        def __init__(self, n: int) -> None:
+            super().__init__(n)
+            torch.nn.init.uniform_(self.weight, 1, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x / self.weight
+
+    assert named(grade(tmp_path, "Scale", Scale=DividedWithOtherStart)) == ["Divided"]

@@ -1,0 +1,70 @@
+"""A pool at each level of isolation, in which tests have single cells graded the whole way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from autograder import build
+from autograder.course_root import CourseRoot
+from autograder.results import Result
+from autograder.run.messages import Finished, Job
+from autograder.run.pool import Pool, Setup
+from autograder.sandbox.levels import Level, probe
+
+ROOT = CourseRoot.find(Path(__file__).parent)
+# Short, so that an attack on patience takes seconds; long enough for honest code on a busy machine.
+LIMITS = {"call_cpu": 1.0, "cell_cpu": 1.5, "submission_cpu": 8.0, "wall_factor": 8.0}
+
+
+@dataclass
+class Graders:
+    """`grade(cell)` grades a notebook of which this one cell was written by the student."""
+
+    level: Level
+    pool: Pool
+    folder: Path
+
+    def finish(self, answers: dict[str, str]) -> Finished:
+        path = self.folder / "attention.ipynb"
+        path.write_bytes(build.dump(build.compose(ROOT, "attention", answers)))
+        finished: list[Finished] = []
+        job = Job("student", "attention", str(path), path.name, "", self.level.value)
+        self.pool.run([job], lambda job, answer: finished.append(answer))
+        return finished[0]
+
+    def grade(self, answers: dict[str, str]) -> Result:
+        finished = self.finish(answers)
+        assert not finished.fault, finished.fault
+        return Result.from_json(finished.result)
+
+    def points_of_an_honest_student(self) -> float:
+        """Of stable_softmax alone, which is quick to grade."""
+        solved = build.solved_sources(ROOT, "attention")
+        result = self.grade({"stable_softmax": solved["stable_softmax"]})
+        return next(exercise.points for exercise in result.exercises if exercise.id == "stable_softmax")
+
+
+def _graders(level: Level, folder: Path, limits: dict[str, float]) -> Iterator[Graders]:
+    if reason := probe()[level]:
+        pytest.skip(f"isolation {level.value} does not work on this machine: {reason}")
+    with Pool(Setup(ROOT.path, ["attention"], 7, "cpu", level, jobs=1, limits=limits)) as pool:
+        yield Graders(level, pool, folder)
+
+
+@pytest.fixture(scope="package", params=[Level.FULL, Level.LANDLOCK], ids=["full", "landlock"])
+def graders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graders]:
+    yield from _graders(request.param, tmp_path_factory.mktemp("submissions"), LIMITS)
+
+
+@pytest.fixture(scope="package")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graders]:
+    """Graders whose wall time is short, for what sleeps."""
+    limits = {**LIMITS, "call_cpu": 0.4, "cell_cpu": 0.4, "wall_factor": 2.0}
+    yield from _graders(Level.LANDLOCK, tmp_path_factory.mktemp("submissions"), limits)
+
+
+Grade = Callable[[dict[str, str]], Result]

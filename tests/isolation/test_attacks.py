@@ -1,0 +1,44 @@
+"""No cheat changes a point, disturbs the next submission, or stops the run; at both levels."""
+
+from __future__ import annotations
+
+import pytest
+
+from .attacks import ANSWERS, ATTACKS, ON_THE_LINE, OUTWARD, SLEEPERS
+from .conftest import Graders
+
+
+def cheat(cell: str) -> dict[str, str]:
+    """Every exercise answered with zeros, after the attack has run."""
+    source = cell + ANSWERS
+    names = ["scaled_dot_product_attention", "split_heads", "MultiHeadSelfAttention", "CrossAttention"]
+    untouched = {name: "pass" for name in [*names, "SpatialSelfAttention", "attention_quiz"]}
+    return {"stable_softmax": source, **untouched}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_cheat_earns_nothing_and_leaves_nothing(graders: Graders, name: str) -> None:
+    result = graders.grade(cheat(ATTACKS[name]))
+    assert result.points == 0, [test.id for e in result.exercises for test in e.tests if test.passed]
+    assert graders.points_of_an_honest_student() == 10
+
+
+@pytest.mark.parametrize("name", OUTWARD)
+def test_an_attack_on_the_machine_is_refused_without_an_error_of_ours(graders: Graders, name: str) -> None:
+    """The attacks assert in the cell that nothing was reached."""
+    result = graders.grade(cheat(ATTACKS[name]))
+    assert [error.error.type for error in result.cell_errors] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(ON_THE_LINE) - {"closes the line", "asks for a callback that is not there"}))
+def test_tampering_with_the_line_is_flagged_for_a_person(graders: Graders, name: str) -> None:
+    result = graders.grade(cheat(ATTACKS[name]))
+    assert "tampering" in {flag.kind for flag in result.flags}
+
+
+@pytest.mark.parametrize("name", SLEEPERS)
+def test_a_sleeper_is_ended_by_wall_time(impatient: Graders, name: str) -> None:
+    result = impatient.grade(cheat(SLEEPERS[name]))
+    assert result.points == 0
+    assert "wall-timeout" in {flag.kind for flag in result.flags}
+    assert impatient.points_of_an_honest_student() == 10

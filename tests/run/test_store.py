@@ -1,0 +1,186 @@
+"""The results folder: written whole or not at all, and a grade never gets worse by accident."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograder.errors import Fault, UsageError
+from autograder.run.store import Store, folder_name, write_atomically
+from tests.run.example import result
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "graded")
+
+
+def files(store: Store) -> set[str]:
+    return {path.name for path in store.folder.glob("results/*/*")}
+
+
+def counts(store: Store) -> float:
+    (stored,) = store.results()
+    return stored.points
+
+
+# --- names
+
+
+def test_a_folder_is_named_after_what_is_legible_of_a_student() -> None:
+    assert folder_name("Émile Okafor").startswith("emile-okafor-")
+    assert folder_name("김혜진").startswith("student-")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Ada", "ada"), ("Ada L", "Ada-L"), ("Émile", "Emile"), ("김혜진", "陈晨曦")]
+)
+def test_students_whose_names_look_alike_have_folders_of_their_own(one: str, other: str) -> None:
+    assert folder_name(one) != folder_name(other)
+
+
+@given(st.text(alphabet=st.characters(), max_size=300))
+def test_any_name_makes_a_plain_file_name(name: str) -> None:
+    made = folder_name(name)
+    assert made == folder_name(name)
+    assert len(made) <= 50
+    assert set(made) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+# --- reading back
+
+
+def test_what_is_written_is_read_back(store: Store) -> None:
+    written = result(7.5, stdout="half a pair: \ud83d", reason="ä")
+    assert store.write(written)
+    assert store.read("Ada", "tiny") == written
+    assert list(store.results()) == [written]
+
+
+def test_results_come_by_student_and_module(store: Store) -> None:
+    for student, module in [("Bo", "tiny"), ("Ada", "unet"), ("Ada", "tiny")]:
+        store.write(result(1, student=student, module=module))
+    assert [(r.student, r.module) for r in store.results()] == [
+        ("Ada", "tiny"),
+        ("Ada", "unet"),
+        ("Bo", "tiny"),
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": 2}', b"\xff"])
+def test_a_broken_result_counts_as_not_graded(store: Store, content: bytes) -> None:
+    store.write(result(3))
+    store.path("Ada", "tiny").write_bytes(content)
+    assert not store.has("Ada", "tiny", "k")
+    assert list(store.results()) == []
+    assert store.write(result(2))
+    assert counts(store) == 2
+
+
+# --- which grade counts
+
+
+def test_a_better_grade_replaces_an_earlier_one(store: Store) -> None:
+    store.write(result(3, key="first"))
+    assert store.write(result(5, key="second"))
+    assert counts(store) == 5
+    assert files(store) == {"tiny.json"}
+
+
+def test_an_equal_grade_replaces_an_earlier_one(store: Store) -> None:
+    store.write(result(3, key="first"))
+    assert store.write(result(3, key="second"))
+    assert store.has("Ada", "tiny", "second")
+    assert files(store) == {"tiny.json"}
+
+
+def test_a_lower_grade_stands_beside_the_better_one_and_is_not_graded_again(store: Store) -> None:
+    store.write(result(5, key="first"))
+    assert not store.write(result(3, key="second"))
+    assert counts(store) == 5
+    assert files(store) == {"tiny.json", "tiny.lower.json"}
+    assert store.has("Ada", "tiny", "first")
+    assert store.has("Ada", "tiny", "second")
+    assert not store.has("Ada", "tiny", "third")
+
+
+def test_an_unreadable_file_costs_no_earlier_points(store: Store) -> None:
+    store.write(result(5))
+    assert not store.write(result(0, key="broken", status="unreadable", reason="not JSON"))
+    assert counts(store) == 5
+
+
+def test_force_lowers_a_grade_and_keeps_each_old_one_beside(store: Store) -> None:
+    for points in (5, 4, 3):
+        assert store.write(result(points), force=True)
+    assert counts(store) == 3
+    assert files(store) == {"tiny.json", "tiny.before-1.json", "tiny.before-2.json"}
+    kept = [store.read("Ada", "tiny", f"before-{number}") for number in (1, 2)]
+    assert [old.points for old in kept if old] == [5, 4]
+
+
+def test_what_stands_beside_is_no_result_of_its_own(store: Store) -> None:
+    store.write(result(5))
+    store.write(result(4))
+    store.write(result(3), force=True)
+    assert len(files(store)) == 3
+    assert counts(store) == 3
+
+
+def test_one_students_grade_leaves_the_others_alone(store: Store) -> None:
+    store.write(result(5, student="Ada"))
+    before = store.path("Ada", "tiny").stat()
+    store.write(result(9, student="Bo"))
+    assert store.path("Ada", "tiny").stat() == before
+
+
+# --- where it cannot be written
+
+
+def test_a_place_that_cannot_be_written_is_a_fault_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "graded").write_text("a file where the folder should be")
+    with pytest.raises(Fault, match=r"graded.*tiny\.json: cannot be written: Not a directory"):
+        Store(tmp_path / "graded").write(result(5))
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(result(5, key="old"))
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Fault, match="No space left on device"):
+        store.write(result(6, key="new"))
+    assert files(store) == {"tiny.json"}
+    assert store.has("Ada", "tiny", "old")
+
+
+def test_others_may_read_what_is_written(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "page.html", "ä")
+    assert (tmp_path / "page.html").read_bytes() == "ä".encode()
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o644
+
+
+# --- the run's settings
+
+
+def test_settings_are_kept(store: Store) -> None:
+    assert store.settings() == {}
+    store.write_settings({"seed": 5, "device": "cpu"})
+    assert store.settings() == {"seed": 5, "device": "cpu"}
+    assert json.loads((store.folder / "run.json").read_text()) == {"seed": 5, "device": "cpu"}
+
+
+def test_settings_that_cannot_be_read_are_not_ignored(store: Store) -> None:
+    store.write_settings({"seed": 5})
+    (store.folder / "run.json").write_text("{")
+    with pytest.raises(UsageError, match=r"run\.json: not readable as JSON; mend it"):
+        store.settings()
