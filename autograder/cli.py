@@ -72,9 +72,9 @@ def build(
 
     with _reported():
         root = CourseRoot.find(course_root)
-        stale = build_notebooks(root, _modules(root, modules), check=check)
+        stale = build_notebooks(root, modules or None, check=check)
         for one in stale:
-            out.print(str(one), markup=False)
+            out.print(str(one) if check else f"written: exercises/{one.path.name}", markup=False)
         if check and stale:
             _fail(f"{len(stale)} notebook(s) are stale: run `autograder build`", 1)
         if not stale:
@@ -167,12 +167,16 @@ def grade(
         _tell_where(out_folder, report.pages)
         for student, graded_module, reason in report.faults:
             err.print(f"not graded: {student}, {graded_module}: {reason}", markup=False)
+        if report.unwritten:
+            err.print(f"not written: {report.unwritten}", markup=False)
         if report.faults:
             _fail(
                 f"{len(report.faults)} submission(s) could not be graded, for no fault of the students; "
                 "run the same command again",
                 3,
             )
+        if report.unwritten:
+            _fail("everything is graded, but not all tables and pages are written; run the same command again", 3)
 
 
 def _tell_where(folder: Path, pages: dict[tuple[str, str], Path]) -> None:

@@ -87,7 +87,9 @@ class CourseRoot:
             return file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else f"byte {error.start} is not UTF-8"
-            raise ContentError(f"{self.relative(file)} cannot be read ({reason}): write or mend it.") from None
+            raise ContentError(
+                f"{self.relative(file)} cannot be read ({reason}): write or mend it."
+            ) from None
 
     def relative(self, file: Path) -> str:
         """How messages name a file of the course: from the root, with forward slashes."""

@@ -77,6 +77,8 @@ def progress(
     recorded = kept.load(folder)
     console = _console()
     console.print(_table_of_progress(recorded))
+    if not recorded.entries:
+        console.print("Nothing is recorded here yet. The record is kept in the folder of your notebooks.")
     coming = _next(recorded)
     if coming is None:
         console.print("All exercises pass their checks.")

@@ -11,7 +11,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -66,8 +68,10 @@ def _read(path: Path) -> Any:
     except UnicodeDecodeError as error:
         raise NotebookError(f"{path} is no notebook: byte {error.start} is not UTF-8") from None
     try:
-        notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
-        nbformat.validate(notebook)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of cells without ids, as older notebooks have them
+            notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+            nbformat.validate(notebook)
     except RecursionError:
         raise NotebookError(f"{path} is no notebook: it is nested too deeply") from None
     except Exception as error:  # nbformat raises whatever it stumbles over
@@ -87,12 +91,17 @@ def _module_of(notebook: Any, path: Path) -> Module:
         raise NotebookError(
             f"{path} is of the module {said['module']!r}, which this version of the course has not"
         )
-    ids = {cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in notebook["cells"]}
-    shared = {module.id: len(ids & {exercise.id for exercise in module.graded}) for module in modules}
+    ids = [_grade_id(cell) for cell in notebook["cells"]]
+    shared = {module.id: sum(exercise.id in ids for exercise in module.graded) for module in modules}
     best = max(modules, key=lambda module: (shared[module.id], module.id == path.stem))
     if not shared[best.id] and best.id != path.stem:
         raise NotebookError(f"{path} is no notebook of this course: none of its cells belongs to an exercise")
     return best
+
+
+def _grade_id(cell: Any) -> Any:
+    nbgrader = cell["metadata"].get("nbgrader")
+    return nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
 
 
 # --- The process ------------------------------------------------------------------------------------------
@@ -120,21 +129,22 @@ def run(cells: list[tuple[int, str]], module: Module, folder: Path, timeout: flo
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "MPLBACKEND": "Agg", "PYTHONUTF8": "1"},
             )
-            if process.returncode:
-                ended = f"ended its own process (exit code {process.returncode})"
+            ended = f"ended its own process (exit code {process.returncode})"
         except subprocess.TimeoutExpired:
             ended = f"did not finish within {timeout:g} seconds"
-        lines = (
-            [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
-            if told.exists()
-            else []
-        )
+        lines = list(_whole_lines(told))
     outcome = Outcome([Report(**line["report"]) for line in lines if "report" in line])
     outcome.cell_errors = [line["error"] for line in lines if "error" in line]
-    if ended:
+    if not any("done" in line for line in lines):
         running = [line["running"] for line in lines if "running" in line]
         outcome.ended = f"{running[-1] if running else 'The notebook'} {ended}"
     return outcome
+
+
+def _whole_lines(told: Path) -> Iterator[dict[str, Any]]:
+    """What was told; a process that was ended may have left its last line half written, or no file."""
+    with suppress(FileNotFoundError, ValueError):
+        yield from map(json.loads, told.read_text(encoding="utf-8").splitlines())
 
 
 def main() -> None:
@@ -160,6 +170,7 @@ def main() -> None:
         for key, report in _reports(load().module(order["module"]), namespace):
             tell(running=f"The check of {key}")
             tell(report=asdict(report()))
+        tell(done=True)
 
 
 def _reports(module: Module, namespace: dict[str, Any]) -> Iterator[tuple[str, Callable[[], Report]]]:

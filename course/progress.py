@@ -46,15 +46,8 @@ _unwritten: dict[Path, Progress] = {}
 
 
 def folder(start: Path | None = None) -> Path:
-    """The folder `.course` that belongs to `start` (by default where we are): its own, or a parent's.
-
-    It need not exist; then it is the one to make.
-    """
-    start = (start or Path.cwd()).absolute()
-    for place in (start, *start.parents):
-        if (place / FOLDER).is_dir():
-            return place / FOLDER
-    return start / FOLDER
+    """Where the record of a folder of notebooks is (by default of where we are). It need not exist."""
+    return (start or Path.cwd()).absolute() / FOLDER
 
 
 def load(start: Path | None = None) -> Progress:

@@ -35,7 +35,7 @@ def a(thing: Any) -> str:
     name = type(thing).__name__
     if name == "NoneType":
         return "None"
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+    return f"{'an' if name[:1].lower() in 'aeiou' or name == 'ndarray' else 'a'} {name}"
 
 
 def dtype(tensor: Tensor) -> str:

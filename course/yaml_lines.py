@@ -20,6 +20,10 @@ def parse(model: type[Model], text: str, source: str, error: type[ValueError]) -
         raise error(f"{source}, line {at.line + 1 if at else 1}: {found.problem}") from None
     except yaml.YAMLError as found:  # a character that YAML does not allow
         raise error(f"{source}: not YAML: {' '.join(str(found).split())}") from None
+    if (twice := _key_that_stands_twice(tree)) is not None:
+        raise error(
+            f"{source}, line {twice.start_mark.line + 1}: {twice.value!r} stands twice in one mapping"
+        )
     if not isinstance(data, dict):
         fields = " and ".join(f"`{name}`" for name in model.model_fields)
         raise error(f"{source}, line 1: expected a mapping with {fields}")
@@ -47,3 +51,18 @@ def line_of(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
             node = node.value[part]
             line = node.start_mark.line + 1
     return line
+
+
+def _key_that_stands_twice(node: yaml.Node | None) -> yaml.Node | None:
+    """YAML forbids it, PyYAML takes the last one and says nothing."""
+    children: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                return key
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+            children.append(value)
+    elif isinstance(node, yaml.SequenceNode):
+        children = node.value
+    return next((found for child in children if (found := _key_that_stands_twice(child)) is not None), None)

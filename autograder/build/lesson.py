@@ -1,6 +1,6 @@
 """A lesson, `course/lessons/MODULE.md`, as a row of pieces: prose, code, and places for exercises.
 
-The text is jupytext's Markdown. Three comments are ours:
+The text is jupytext's Markdown, with a cell of its own for each heading. Three comments are ours:
 
     <!-- exercise: ID -->    alone on its line: the exercise's solution cell and check cell stand here
     <!-- quiz: ID -->        alone on its line: the questions, the answers and their check stand here
@@ -48,6 +48,8 @@ Piece = Prose | Code | Placeholder
 _DIRECTIVE = re.compile(r"<!--\s*(?P<kind>\w+)\s*:\s*(?P<id>[^\s>]+)\s*-->")
 _FENCE = re.compile(r"(?P<ticks>`{3,})\s*(?P<language>[^\s`]*)\s*(?P<options>[^`]*)")
 _REGION = re.compile(r"<!--\s*#(?P<end>end)?(?:region|md|markdown|raw)\b.*-->")
+_FORMAT = {"extension": ".md", "split_at_heading": True}  # Jupyter folds away what is below a heading
+_HEADING = re.compile(r"#{1,6} ")
 _OPTIONS = {"": False, 'tags=["demo"]': True}
 # Languages whose blocks stay in the prose. Of many others (bash, html, ...) jupytext makes a code cell.
 _SHOWN = ("", "console", "json", "py", "pycon", "text", "yaml")
@@ -119,6 +121,10 @@ class _Lesson:
             else:
                 for tag in re.findall(r"<(/?)details\b", line):
                     details = details[:-1] if tag else [*details, number]
+                if details and _HEADING.match(line):
+                    self.fail(
+                        number, "a heading would begin a cell and cut <details> in two: write it in bold."
+                    )
                 if placeholder := self._placeholder(number, line):
                     if opened := region or (details and details[0]):
                         self.fail(
@@ -210,7 +216,7 @@ class _Lesson:
         if not chunk.text.strip():
             return []
         try:
-            return list(jupytext.reads(chunk.text, fmt="md").cells)
+            return list(jupytext.reads(chunk.text, fmt=_FORMAT).cells)
         except Exception as error:  # jupytext has no exception of its own
             self.fail(chunk.line, f"jupytext cannot read the text from here on: {str(error).splitlines()[0]}")
 

@@ -61,7 +61,7 @@ def answers_source(questions: Sequence[Question], answers: Mapping[str, Any] | N
 
 
 def _form(question: Question) -> str:
-    letters = list(question.choices)
+    letters = [f'"{letter}"' for letter in question.choices]
     if question.kind == "single":
         return f"one letter: {', '.join(letters[:-1])} or {letters[-1]}"
     if question.kind == "multiple":

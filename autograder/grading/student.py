@@ -77,37 +77,49 @@ class Line(ABC):
         self._asked += 1
         if self._asked > MAX_CALLBACKS_A_CALL:
             raise ProtocolViolation("the function called the model it was given far too often")
+        answer = self._asked_for(message)
         try:
-            value = self._serve(message.kind, message.value)
-            return wire.encode("reply", message.id, value, extend=self.extend)
-        except Exception as error:  # a question that makes no sense is the student's to mend
+            return wire.encode("reply", message.id, answer(), extend=self.extend)
+        except Exception as error:  # our callable refused what it was given: the student's to mend
             header = wire.ErrorHeader(type(error).__name__, str(error)[:300], "")
             return wire.encode("reply", message.id, error=header)
 
-    def _serve(self, kind: str, question: Any) -> Any:
-        if kind == "vector_jacobian":
-            output, leaves = self._graphs[question["token"]]
-            wanted = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
-            found = torch.autograd.grad(
-                output, wanted, question["cotangent"], allow_unused=True, retain_graph=True
-            )
-            gradients = iter(found)
-            return [
-                next(gradients) if isinstance(leaf, Tensor) and leaf.requires_grad else None for leaf in leaves
-            ]
-        called = self.callbacks[question["callback"]]
-        args, kwargs = question["args"], {str(key): item for key, item in question["kwargs"].items()}
-        if kind == "callback":
-            with torch.no_grad():
-                return called.function(*args, **kwargs)
+    def _asked_for(self, message: wire.Message) -> Callable[[], Any]:
+        """What answers the question; raises ProtocolViolation for one that our worker never asks."""
+        try:
+            question = message.value
+            if message.kind == "vector_jacobian":
+                graph, cotangent = self._graphs[question["token"]], question["cotangent"]
+                return lambda: _vector_jacobian(*graph, cotangent)
+            called, args = self.callbacks[question["callback"]], list(question["args"])
+            kwargs = {str(key): item for key, item in question["kwargs"].items()}
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise ProtocolViolation("the worker asked for something that was never handed to it") from None
+        if message.kind == "callback":
+            return lambda: _without_grad(called.function, args, kwargs)
+        return lambda: self._with_grad(called.function, args, kwargs)
+
+    def _with_grad(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
         leaves = [
             arg.requires_grad_(True) if isinstance(arg, Tensor) and arg.is_floating_point() else arg
             for arg in args
         ]
         with torch.enable_grad():
-            output = called.function(*leaves, **kwargs)
+            output = function(*leaves, **kwargs)
         self._graphs.append((output, leaves))
         return [output, len(self._graphs) - 1]
+
+
+def _without_grad(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    with torch.no_grad():
+        return function(*args, **kwargs)
+
+
+def _vector_jacobian(output: Tensor, leaves: list[Any], cotangent: Tensor) -> list[Tensor | None]:
+    """Gradients of `output` for the floating-point leaves, None for the others."""
+    wanted = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
+    found = iter(torch.autograd.grad(output, wanted, cotangent, allow_unused=True, retain_graph=True))
+    return [next(found) if isinstance(leaf, Tensor) and leaf.requires_grad else None for leaf in leaves]
 
 
 class InProcess(Line):

@@ -16,7 +16,7 @@ import pytest
 import torch
 from _pytest.runner import runtestprotocol  # what pytest-rerunfailures uses, too; pinned by a test
 
-from ..errors import ContentError
+from ..errors import ContentError, Fault, StudentFailure
 from ..testing import Draw
 from ..testing.marks import TestMark
 from .student import Student
@@ -138,7 +138,10 @@ def run_test(suite: Suite, test: Test, student: Student, run_seed: int, device: 
     """Runs one test for one student: None if it passes, else what it raised."""
     plugin: _Collected = suite.plugin  # type: ignore[attr-defined]
     draw = Draw(run_seed, test.id, device)
-    student.reset(draw.seed)
+    try:
+        student.reset(draw.seed)
+    except (StudentFailure, Fault) as failure:  # its code ended the worker, or patched what resets it
+        return failure
     plugin.student_, plugin.draw_, plugin.outcome = student, draw, None
     runtestprotocol(test.item, log=False)
     return plugin.outcome

@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from course.syllabus import Module
 from ..course_root import CourseRoot
 from ..errors import Unreadable
 from ..results import Result, Status
-from ..submission.find import Found
+from ..submission.find import Found, refuse_duplicates
+from ..submission.read import read
 from .messages import Job
 from .store import Store
 
@@ -47,12 +48,10 @@ def plan(
     """Sorts submissions into those to grade, those that cannot be read, and those graded before."""
     made = Plan()
     digests: dict[str, str] = {}
-    for one in found:
-        module = one.module
-        if module is None:
-            module, problem = _module_of(one, root)
-        else:
-            problem = one.problem
+    known = [_with_module(one, root) for one in found]
+    refuse_duplicates(known)
+    for one in known:
+        module, problem = one.module or UNKNOWN, one.problem
         if module not in digests:
             digests[module] = "" if module == UNKNOWN else course_digest(root, module)
         key = _key(one.path, digests[module], conditions)
@@ -67,29 +66,29 @@ def plan(
         if not force and store.has(one.student, module, key):
             made.kept.append(job)
         elif problem:
-            known = None if module == UNKNOWN else root.module(module)
-            made.unreadable.append(unreadable(job, known, problem, conditions))
+            its_module = None if module == UNKNOWN else root.module(module)
+            made.unreadable.append(unreadable(job, its_module, problem, conditions))
         else:
             made.jobs.append(job)
     return made
 
 
-def _module_of(found: Found, root: CourseRoot) -> tuple[str, str]:
-    """The module that a notebook says it is, and what is wrong with it, if so."""
-    from ..submission.read import read
-
+def _with_module(found: Found, root: CourseRoot) -> Found:
+    """The same with the module that the notebook says it is of, or with what is wrong with that."""
+    if found.module is not None:
+        return found
     known = [module.id for module in root.syllabus.modules]
+    only = known[0] if len(known) == 1 else UNKNOWN
     if found.problem:
-        return UNKNOWN, found.problem
+        return replace(found, module=only)
     try:
         said = read(found.path).module
     except Unreadable as error:
-        return (known[0] if len(known) == 1 else UNKNOWN), str(error)
-    if said in known:
-        return str(said), ""
-    if len(known) == 1:
-        return known[0], ""
-    return UNKNOWN, f"It is not clear which module this is: name the file after one of {', '.join(known)}."
+        return replace(found, module=only, problem=str(error))
+    if said in known or only != UNKNOWN:
+        return replace(found, module=said if said in known else only)
+    problem = f"It is not clear which module this is: name the file after one of {', '.join(known)}."
+    return replace(found, module=UNKNOWN, problem=problem)
 
 
 def unreadable(job: Job, module: Module | None, reason: str, conditions: Conditions) -> Result:

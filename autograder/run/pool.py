@@ -106,14 +106,15 @@ class Pool:
         """
         waiting, alone = deque(jobs), deque[Job]()
         while waiting or alone or any(grader.job for grader in self._graders):
-            busy = [grader for grader in self._graders if grader.job]
-            # What ran out of wall time goes last, one at a time.
-            if waiting:
-                for grader in self._graders:
-                    if not grader.job and waiting:
-                        self._give(grader, waiting.popleft())
-            elif alone and not busy:
-                self._give(self._graders[0], alone.popleft(), again=True)
+            idle = [grader for grader in self._graders if not grader.job]
+            if not self._sound:
+                pass  # nothing more is given out until `_mend` could start anew
+            elif waiting:
+                for grader in idle[: len(waiting)]:
+                    self._give(grader, waiting.popleft())
+            elif alone and idle and len(idle) == len(self._graders):
+                # What ran out of wall time goes last, one at a time.
+                self._give(idle[0], alone.popleft())
             for grader, job, finished in self._collect():
                 grader.job = None
                 if finished.wall_timeout and not finished.fault and job.attempt == 1:
@@ -124,7 +125,7 @@ class Pool:
 
     # One round
 
-    def _give(self, grader: _Grader, job: Job, *, again: bool = False) -> None:
+    def _give(self, grader: _Grader, job: Job) -> None:
         grader.job = job
         # A backstop for a grader that hangs: its own budgets end any submission long before.
         worst = self._limits.submission_cpu * self._limits.wall_factor + self._limits.startup
@@ -157,11 +158,9 @@ class Pool:
 
     def _mend(self) -> None:
         """Replaces what died or has served its time."""
-        assert self._zygote is not None
-        assert self._host is not None
         for grader in [grader for grader in self._graders if not grader.job and grader.done >= JOBS_A_GRADER]:
             self._drop(grader)
-        if not self._zygote.alive or self._host.poll() is not None:
+        if not self._sound:
             if any(grader.job for grader in self._graders):
                 return  # let the others come to their end first
             self._count_restart()
@@ -171,6 +170,13 @@ class Pool:
             if not self._add_grader():
                 self._count_restart()
                 return
+
+    @property
+    def _sound(self) -> bool:
+        """Whether zygote and host are there to grade with."""
+        assert self._zygote is not None
+        assert self._host is not None
+        return self._zygote.alive and self._host.poll() is None
 
     def _count_restart(self) -> None:
         self._restarts += 1

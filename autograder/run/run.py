@@ -48,6 +48,7 @@ class Report:
     kept: int
     lower: list[Result]  # graded lower than before: the earlier grade counts
     pages: dict[tuple[str, str], Path]
+    unwritten: str = ""  # why tables and pages are not all there, if so
 
 
 @dataclass
@@ -87,7 +88,10 @@ def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: P
         report = _grade_all(setup, store, made.jobs, made.unreadable, options, progress, kept=len(made.kept))
     # All of the folder, not only what this command named: a run may add one student to a class.
     report.results = list(store.results())
-    write_views(store, syllabus, report)
+    try:
+        write_views(store, syllabus, report)
+    except Fault as fault:  # what was graded is kept, and the faults before this one are to be named, too
+        report.unwritten = str(fault)
     return report
 
 

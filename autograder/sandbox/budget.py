@@ -18,6 +18,7 @@ class Limits:
     cell_cpu: float = 6.0  # seconds for running one cell
     call_cpu: float = 4.0  # seconds for one call
     wall_factor: float = 5.0  # wall time allowed for each second of CPU time
+    submission_wall: float = 120.0  # seconds of waiting for answers, over all workers
     workers: int = 12  # a submission that ends its process more often is not started again
     memory: int = 2 << 30  # bytes of address space on top of what the zygote has
     scratch: int = 64 << 20  # bytes of files
@@ -31,6 +32,7 @@ class Budget:
 
     limits: Limits
     cpu: float = 0.0
+    wall: float = 0.0
     bytes: int = 0
     callbacks: int = 0
     workers: int = 0
@@ -39,12 +41,18 @@ class Budget:
     def cpu_left(self) -> float:
         return max(0.0, self.limits.submission_cpu - self.cpu)
 
+    @property
+    def wall_left(self) -> float:
+        return max(0.0, self.limits.submission_wall - self.wall)
+
     def spend_worker(self) -> None:
         self.workers += 1
         if self.workers > self.limits.workers:
             raise BudgetSpent("your code ended its own process too often; it was not started again")
         if self.cpu_left <= 0:
             raise BudgetSpent(f"the notebook used up its {self.limits.submission_cpu:g} s of CPU time")
+        if self.wall_left <= 0:
+            raise BudgetSpent(f"the notebook kept the grader waiting for {self.limits.submission_wall:g} s in all")
 
     def spend_bytes(self, count: int) -> None:
         self.bytes += count

@@ -91,7 +91,7 @@ def _full() -> str:
     reason = _selftest(
         bubblewrap.command(read, WORKER_FOLDER), bubblewrap.INSIDE, bubblewrap.SCRATCH, [bubblewrap.INSIDE]
     )
-    if reason.startswith(tuple(f"the kernel refused to {step}" for step in ("make", "write", "mount"))):
+    if reason.startswith(tuple(f"the kernel refused to {step} " for step in ("make", "write", "mount"))):
         return f"inside bubblewrap {reason}: {bubblewrap.REMEDY}"
     return reason
 

@@ -54,11 +54,15 @@ class Gone(Exception):
 
 @dataclass(frozen=True)
 class Ending:
-    """How a worker's process ended: a wait status, CPU seconds, bytes of resident memory."""
+    """How a worker's process ended: a wait status, CPU seconds, bytes of resident memory.
+
+    `asked`: it was still running when it was told to end.
+    """
 
     status: int
     cpu: float
     maxrss: int
+    asked: bool = False
 
 
 class Worker(Protocol):
@@ -93,6 +97,7 @@ class WorkerLine(Line):
         self._worker: Worker | None = None
         self._cpu_seen = 0.0  # on the worker's clock, at the last look
         self._ended_in: set[int] = set()
+        self._tampered: ProtocolViolation | None = None
         self.cell_errors: dict[int, wire.ErrorHeader] = {}
         self.wall_timeout = False
         self.printed = bytearray()
@@ -117,6 +122,8 @@ class WorkerLine(Line):
 
     def _start(self) -> None:
         """A new worker in which the cells have been run; a cell that ends it is left out of the next one."""
+        if self._tampered is not None:
+            raise self._tampered  # whoever forges messages gets no second worker to try again
         while True:
             self._budget.spend_worker()
             self._greet()
@@ -177,8 +184,9 @@ class WorkerLine(Line):
         worker = self._worker
         assert worker is not None
         allowed = min(cpu, self._budget.cpu_left)
-        wall = max(allowed, 0.2) * self._budget.limits.wall_factor
-        deadline = Deadline(time.monotonic() + wall, self._cpu_seen + allowed)
+        wall = min(max(allowed, 0.2) * self._budget.limits.wall_factor, self._budget.wall_left)
+        begun = time.monotonic()
+        deadline = Deadline(begun + wall, self._cpu_seen + allowed)
         try:
             return outcome(self._converse(worker, kind, payload, deadline))
         except StudentError:
@@ -189,11 +197,16 @@ class WorkerLine(Line):
             self._died()
         except wire.WireError as error:
             self._end()
-            raise ProtocolViolation(f"the worker broke the protocol: {error}") from None
-        except StudentFailure:
+            self._tampered = ProtocolViolation(f"the worker broke the protocol: {error}")
+            raise self._tampered from None
+        except StudentFailure as failure:
+            if isinstance(failure, ProtocolViolation):
+                self._tampered = failure
             if self._worker is not None:
                 self._end()
             raise
+        finally:
+            self._budget.wall += time.monotonic() - begun
 
     def _converse(
         self, worker: Worker, kind: str, payload: dict[str, Any], deadline: Deadline
@@ -240,6 +253,8 @@ class WorkerLine(Line):
         signal, limit = ending.status & 0x7F, self._budget.limits.submission_cpu
         if signal in (SIGXCPU, SIGKILL) and self._budget.cpu_left <= 1:
             raise BudgetSpent(f"the notebook used up its {limit:g} s of CPU time")
+        if ending.asked:
+            raise WorkerDied("your code closed the line on which it is asked")
         if signal == SIGKILL:
             # A worker cannot send signals, so someone else did: a person, or the kernel short of memory.
             raise Fault("a worker was killed from outside (if it was the kernel: is there memory enough?)")

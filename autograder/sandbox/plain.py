@@ -73,6 +73,7 @@ class PlainWorker:
             self._printed_so_far.clear()
 
     def end(self) -> Ending | None:
+        asked = self._process.poll() is None
         if self._process.stdin is not None:
             try:
                 self._process.stdin.close()
@@ -80,7 +81,7 @@ class PlainWorker:
             except (OSError, subprocess.TimeoutExpired):
                 self._process.kill()
         code = self._process.wait()
-        return Ending(status=-code if code < 0 else code << 8, cpu=0.0, maxrss=0)
+        return Ending(status=-code if code < 0 else code << 8, cpu=0.0, maxrss=0, asked=asked)
 
     def _pump_answers(self) -> None:
         assert self._process.stdout is not None

@@ -144,8 +144,7 @@ def _refuse_all_but_files(path: Path, mode: int) -> None:
     if stat.S_ISREG(mode):
         return
     if stat.S_ISDIR(mode):
-        if not os.access(path, os.R_OK | os.X_OK):
-            raise PermissionError
+        os.scandir(path).close()  # raises where the folder may not be looked into
         raise BrokenNotebook("It is a folder, not a notebook.")
     if stat.S_ISLNK(mode):
         raise BrokenNotebook("It is a symbolic link, which is not followed: hand in the notebook itself.")

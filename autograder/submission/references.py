@@ -216,7 +216,7 @@ class Source:
                 yield from _referred(cell, node, scope)
 
     def references_of(self, wanted: Iterable[str], foreign: set[str]) -> Iterator[Reference]:
-        """What the `wanted` definitions name, and all that they use in the notebook but for `foreign` names."""
+        """What the `wanted` definitions name, and all that they use in the notebook but for the `foreign`."""
         waiting = [found for name in wanted for found in self._in_force(name)]
         seen: set[ast.stmt] = set()
         followed = set(foreign)
@@ -228,11 +228,11 @@ class Source:
             own_names = names.changed(statement)
             for node, scope in walk(statement, self.top):
                 yield from _referred(cell, node, scope)
-                # A name that calls itself means its own definition, not one that was replaced.
-                if isinstance(node, ast.Name) and node.id not in followed | own_names:
-                    if scope.home(node.id) is self.top:
-                        followed.add(node.id)
-                        waiting.extend(self.changes.get(node.id, ()))
+                if not isinstance(node, ast.Name) or node.id in followed or node.id in own_names:
+                    continue  # a name that calls itself means its own definition, not one it replaced
+                if scope.home(node.id) is self.top:
+                    followed.add(node.id)
+                    waiting.extend(self.changes.get(node.id, ()))
 
     def _in_force(self, name: str) -> list[tuple[Cell, ast.stmt]]:
         """The last cell's definitions of the name, and whatever changes it in place."""

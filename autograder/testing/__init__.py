@@ -1,23 +1,23 @@
 """All that an author of hidden tests needs.
 
-    @exercise("stable_softmax")
-    class StableSoftmax:
+    @exercise("double")
+    class Double:
         @value(weight=2)
-        def agrees_with_pytorch(self, student, draw):
-            \"\"\"Agrees with PyTorch's softmax on random scores.\"\"\"
+        def is_twice_the_input(self, student, draw):
+            \"\"\"Gives twice the input.\"\"\"
             x = draw.normal(3, 5)
-            assert_close(student.stable_softmax(x, dim=-1), torch.softmax(x, -1))
+            assert_close(student.double(x), 2 * x)
 
 A docstring is what a student reads when the test fails: the property, never inputs or expected values.
 `value` tests compare values; `rule` tests state a property and count only once a value test passes.
 `student` is `autograder.grading.student.Student`, `draw` is `Draw`. Mistakes and variants live in files
 of their own, as ordinary functions and classes:
 
-    @mistake("stable_softmax", title="no maximum subtracted", hint="...")
-    def no_maximum(x, dim): ...
+    @mistake("double", title="squared", hint="...")
+    def squared(x): ...
 
-    @variant("stable_softmax", title="through logsumexp")
-    def through_logsumexp(x, dim): ...
+    @variant("double", title="as a sum")
+    def as_a_sum(x): ...
 """
 
 from .assertions import Mismatch, assert_close, assert_holds, assert_tensor

@@ -40,6 +40,7 @@ class Session:
         self._ids: dict[int, int] = {}
         self._replaced: dict[str, Any] = {}
         self.accelerator: torch.device | None = None
+        self.pretended: Any = None  # while a call's inputs are on the pretended accelerator
 
     def answer(self, header: bytes | bytearray, payload: bytearray) -> wire.Encoded:
         """Does what the message asks, and gives the answer or the student's error as a message."""
@@ -119,6 +120,8 @@ class Session:
         result = None
         for _ in range(times):
             result = function(*args, **kwargs)
+        if self.accelerator is not None and isinstance(result, nn.Module):
+            result.to(self.accelerator)
         return result
 
     def do_gradients(
@@ -165,11 +168,11 @@ class Session:
     ) -> Any:
         from course.portability import PretendedAccelerator
 
-        function = self._callable(target, method)
-        with PretendedAccelerator() as accelerator:
-            if isinstance(function, nn.Module):
-                accelerator.put(function)
-            return accelerator.take(function(*accelerator.put(args), **accelerator.put(kwargs)))
+        self.pretended = PretendedAccelerator()
+        try:
+            return self.pretended.call(self._callable(target, method), *args, **kwargs)
+        finally:
+            self.pretended = None
 
 
 class GradersCallable:
@@ -179,9 +182,16 @@ class GradersCallable:
         self._session, self.id, self.grad = session, id, grad
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        pretended = self._session.pretended
+        if pretended is not None:  # the grader has no such device: its inputs come off, its answer goes on
+            args, kwargs = pretended.take((args, kwargs), had_inputs=False)
+            return pretended.put(self._session.ask("callback", self._question(args, kwargs)))
         if self.grad and torch.is_grad_enabled():
             return _ThroughTheGrader.apply(self, kwargs, *args)  # type: ignore[no-untyped-call]
-        return self._session.ask("callback", {"callback": self.id, "args": list(args), "kwargs": kwargs})
+        return self._session.ask("callback", self._question(args, kwargs))
+
+    def _question(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {"callback": self.id, "args": list(args), "kwargs": kwargs}
 
 
 class _ThroughTheGrader(torch.autograd.Function):
@@ -189,7 +199,7 @@ class _ThroughTheGrader(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, callable: GradersCallable, kwargs: dict[str, Any], *args: Any) -> Any:
-        question = {"callback": callable.id, "args": list(args), "kwargs": kwargs}
+        question = callable._question(args, kwargs)
         output, ctx.token = callable._session.ask("callback_with_grad", question)
         ctx.callable = callable
         return output

@@ -131,10 +131,16 @@ def _monitor(request: Request, line: int, printed: int, grader: int) -> None:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     poll.register(grader, select.POLLIN | select.POLLHUP)
-    if any(number == grader for number, _ in poll.poll()):
+    asked = any(number == grader for number, _ in poll.poll())
+    if asked:
         signal.pidfd_send_signal(handle, signal.SIGKILL)
     _, status, usage = os.wait4(worker, 0)
-    report = {"status": status, "cpu": usage.ru_utime + usage.ru_stime, "maxrss": usage.ru_maxrss << 10}
+    report = {
+        "status": status,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "maxrss": usage.ru_maxrss << 10,
+        "asked": asked,
+    }
     try:
         os.write(grader, json.dumps(report).encode())
     except OSError:

@@ -92,6 +92,18 @@ def test_two_blank_lines_and_regions_end_a_cell_as_jupytext_has_it() -> None:
     ]
 
 
+def test_a_heading_begins_a_cell_but_not_inside_a_region_nor_a_block_of_code() -> None:
+    text = lesson(
+        start="one\n\n```py\n# two\n```\n\n# three\n\n<!-- #region -->\nfour\n\n# five\n<!-- #endregion -->"
+    )
+
+    assert [piece.source for piece in pieces(text)[:3] if isinstance(piece, Prose)] == [
+        "one\n\n```py\n# two\n```",
+        "# three",
+        "four\n\n# five",
+    ]
+
+
 def test_comments_inside_code_blocks_are_shown_and_place_nothing() -> None:
     shown = "```text\n<!-- exercise: nobody -->\n<!-- rating: double -->\n```"
 
@@ -153,6 +165,10 @@ BAD = {
     "a python block that would cut <details> in two": (
         lesson(start="<details>\n\n```python\nx = 1\n```\n\n</details>"),
         "line 3: .* cut <details> in two: write ```py",
+    ),
+    "a heading that would cut <details> in two": (
+        lesson(start="<details>\n\n## Hint\n\n</details>"),
+        "line 3: a heading would begin a cell",
     ),
     "a block of which jupytext makes a code cell": (
         lesson(start="```bash\nls\n```"),

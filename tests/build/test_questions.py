@@ -24,9 +24,9 @@ def test_the_students_answers_are_a_literal_of_nones_that_says_what_form_each_mu
 
     assert source.splitlines() == [
         "answers = {",
-        '    "q1": None,  # one letter: a, b or c',
+        '    "q1": None,  # one letter: "a", "b" or "c"',
         '    "q2": None,  # one number, e.g. 2.5',
-        '    "q3": None,  # a list with each letter that applies, from a to c',
+        '    "q3": None,  # a list with each letter that applies, from "a" to "c"',
         "}",
     ]
 

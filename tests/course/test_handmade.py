@@ -76,13 +76,15 @@ def test_attention_between_like_pixels_denoises() -> None:
     assert errors[1] < errors[0] / 2
 
 
-def test_a_pixel_of_one_circle_finds_the_other() -> None:
+def test_pixels_look_at_their_like_wherever_it_is() -> None:
     patches = scene.patches(scene.draw(noise=0.2))
     layer = SpatialSelfAttention(27, groups=1)
     layer.load_state_dict(handmade.like_to_like(patches))
-    heat = attention_weights(layer, patches[None])[0, 0, 8 * 30 + 10]
+    weights = attention_weights(layer, patches[None])[0, 0].view(20, 30, 600)
     first, square, second = (scene.coverage(shape, 20, 30).flatten() == 1 for shape in scene.TWO_CIRCLES)
-    assert heat[first].mean() > heat[second].mean() > 20 * heat[square].mean()
+    from_circle, from_background = weights[8, 10], weights[16, 4]
+    assert from_circle[first].mean() > from_circle[second].mean() > 20 * from_circle[square].mean()
+    assert from_background[first | square | second].sum() < 0.05
 
 
 class TestScene:

@@ -8,15 +8,16 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course import portability
 from course.portability import DeviceMismatch, PretendedAccelerator
 
 torch.set_num_threads(1)
@@ -571,6 +572,12 @@ def a_way_through_numpy(put: Put) -> Tensor:
 
 
 @wrong
+def another_way_through_numpy(put: Put) -> Tensor:
+    """numpy cannot read a tensor of shape (3,) that is on the GPU"""
+    return torch.from_numpy(np.sqrt(np.asarray(put(torch.ones(3)))))
+
+
+@wrong
 def a_sequence_of_layers_in_a_plain_list(put: Put) -> Tensor:
     """linear: a tensor of shape (2, 4) on the CPU met a tensor of shape (3, 4) on the GPU"""
 
@@ -652,13 +659,15 @@ def test_moving_a_module_keeps_its_parameters_and_ties() -> None:
     assert module[0].weight.device.type == "cpu"
 
 
-def test_a_module_that_a_graph_still_holds_can_be_moved() -> None:
+def test_a_module_whose_parameters_cannot_be_swapped_is_moved_all_the_same() -> None:
     layer = nn.Linear(3, 3)
-    held = layer(normal(2, 3))
+    held = layer(normal(2, 3))  # a graph holds the weights, and so does a weak reference
+    reference = weakref.ref(layer.weight)
     with PretendedAccelerator() as gpu:
         gpu.put(layer)
         received = gpu.take(layer(gpu.put(normal(2, 3))))
     torch.testing.assert_close(received, held.detach())
+    assert reference is not None
 
 
 def test_a_result_on_the_cpu_is_right_without_an_input_on_the_gpu() -> None:
@@ -670,6 +679,8 @@ def test_a_result_on_the_cpu_is_right_without_an_input_on_the_gpu() -> None:
         with pytest.raises(DeviceMismatch):
             gpu.take(torch.ones(2))
         assert gpu.take(torch.ones(2), had_inputs=False).sum() == 2
+    with gpu:  # a new beginning
+        assert gpu.take(torch.ones(2)).sum() == 2
 
 
 def test_call_moves_a_module_for_the_call_alone() -> None:
@@ -754,7 +765,7 @@ def private_parts() -> Iterator[list[str]]:
     missing: list[str] = []
     yield missing
     assert not missing, (
-        f"torch {torch.__version__} no longer has {', '.join(missing)}, which course/portability.py builds "
+        f"torch {torch.__version__} no longer has {', '.join(missing)}, which course/device_tensor.py builds "
         "on: adapt it there, then these names here"
     )
 
@@ -778,4 +789,3 @@ def test_the_private_parts_of_torch_that_it_builds_on_are_there(private_parts: l
     ]
     assert torch.ops.aten.add_.Tensor._schema.is_mutable
     assert not torch.ops.aten.add.Tensor._schema.is_mutable
-    assert portability._DEVICE.type == "meta"

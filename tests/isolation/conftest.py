@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from autograder.sandbox.levels import Level, probe
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 # Short, so that an attack on patience takes seconds; long enough for honest code on a busy machine.
-LIMITS = {"call_cpu": 1.0, "cell_cpu": 1.5, "submission_cpu": 8.0, "wall_factor": 8.0}
+LIMITS = {"call_cpu": 0.5, "cell_cpu": 1.0, "submission_cpu": 2.0, "wall_factor": 10.0, "submission_wall": 20.0}
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Graders:
     level: Level
     pool: Pool
     folder: Path
+    results: dict[str, Result] = field(default_factory=dict)
 
     def finish(self, answers: dict[str, str]) -> Finished:
         path = self.folder / "attention.ipynb"
@@ -63,8 +64,5 @@ def graders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="package")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graders]:
     """Graders whose wall time is short, for what sleeps."""
-    limits = {**LIMITS, "call_cpu": 0.4, "cell_cpu": 0.4, "wall_factor": 2.0}
+    limits = {**LIMITS, "call_cpu": 0.4, "cell_cpu": 0.4, "wall_factor": 2.0, "submission_wall": 2.0}
     yield from _graders(Level.LANDLOCK, tmp_path_factory.mktemp("submissions"), limits)
-
-
-Grade = Callable[[dict[str, str]], Result]

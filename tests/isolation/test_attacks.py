@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from autograder.results import Result
+
 from .attacks import ANSWERS, ATTACKS, ON_THE_LINE, OUTWARD, SLEEPERS
 from .conftest import Graders
 
@@ -16,9 +18,16 @@ def cheat(cell: str) -> dict[str, str]:
     return {"stable_softmax": source, **untouched}
 
 
+def graded(graders: Graders, name: str) -> Result:
+    """The cheat's result, graded once for all the tests that ask."""
+    if name not in graders.results:
+        graders.results[name] = graders.grade(cheat(ATTACKS[name]))
+    return graders.results[name]
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_cheat_earns_nothing_and_leaves_nothing(graders: Graders, name: str) -> None:
-    result = graders.grade(cheat(ATTACKS[name]))
+    result = graded(graders, name)
     assert result.points == 0, [test.id for e in result.exercises for test in e.tests if test.passed]
     assert graders.points_of_an_honest_student() == 10
 
@@ -26,13 +35,13 @@ def test_a_cheat_earns_nothing_and_leaves_nothing(graders: Graders, name: str) -
 @pytest.mark.parametrize("name", OUTWARD)
 def test_an_attack_on_the_machine_is_refused_without_an_error_of_ours(graders: Graders, name: str) -> None:
     """The attacks assert in the cell that nothing was reached."""
-    result = graders.grade(cheat(ATTACKS[name]))
+    result = graded(graders, name)
     assert [error.error.type for error in result.cell_errors] == []
 
 
-@pytest.mark.parametrize("name", sorted(set(ON_THE_LINE) - {"closes the line", "asks for a callback that is not there"}))
+@pytest.mark.parametrize("name", sorted(set(ON_THE_LINE) - {"closes the line"}))
 def test_tampering_with_the_line_is_flagged_for_a_person(graders: Graders, name: str) -> None:
-    result = graders.grade(cheat(ATTACKS[name]))
+    result = graded(graders, name)
     assert "tampering" in {flag.kind for flag in result.flags}
 
 

@@ -1,13 +1,15 @@
 """Namespaces: a worker with its own user, processes, mounts, network, IPC and host name.
 
-`unshare` is for the monitor; its next child is the first process of the new namespaces and calls
-`mount`. Being the first, it gets no signal that it did not ask for, except SIGKILL from outside, faults,
-and the kernel's own SIGKILL at a hard limit: tests prove that abort() and the CPU limit still end it.
+`unshare` is for the monitor; its next child is the first process of the new PID namespace and calls
+`mount`, which gives it mounts of its own: the monitor keeps its view of /proc. Being the first, the
+worker gets no signal that it did not ask for, except faults, SIGKILL from outside and the kernel's at a
+hard limit: tests prove that abort() and the CPU limit still end it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Sequence
 
@@ -35,8 +37,7 @@ def unshare() -> None:
     Raises `KernelRefused` where user namespaces are switched off, used up or filtered.
     """
     user, group = os.geteuid(), os.getegid()
-    flags = NEWUSER | NEWPID | NEWNS | NEWNET | NEWIPC | NEWUTS
-    call("make new namespaces", "unshare", flags)
+    call("make new namespaces", "unshare", NEWUSER | NEWPID | NEWNET | NEWIPC | NEWUTS)
     for file, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{user} {user} 1"),
@@ -56,20 +57,28 @@ def mount(scratch: str, scratch_bytes: int, files: int = 1024, seal: Sequence[st
     mount points that become read-only. Returns how /proc is: "own" (of this PID namespace alone) or
     "hidden". Raises `KernelRefused`.
     """
+    call("make a new mount namespace", "unshare", NEWNS)
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
     _mount("tmpfs", scratch, "tmpfs", UNTRUSTED, f"size={scratch_bytes},nr_inodes={files},mode=0700")
     for folder in seal:
         if os.path.ismount(folder):
             _mount("none", folder, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
     try:
+        if _something_is_mounted_below("/proc"):  # the kernel would refuse, and log that it did
+            raise KernelRefused("mount proc on /proc", errno.EPERM)
         _mount("proc", "/proc", "proc", UNTRUSTED)
-    except KernelRefused:  # a container that covers parts of /proc allows no fresh one
+    except KernelRefused:
         _mount("tmpfs", "/proc", "tmpfs", UNTRUSTED | MS_RDONLY, "size=4k,nr_inodes=2,mode=0555")
         return "hidden"
     # Linux 6.14 counts per PID namespace: the one limit on threads that also binds root.
     with contextlib.suppress(OSError), open("/proc/sys/kernel/pid_max", "w") as file:
         file.write(str(FEWEST_PROCESSES))
     return "own"
+
+
+def _something_is_mounted_below(folder: str) -> bool:
+    with open("/proc/self/mountinfo") as mounts:
+        return any(line.split()[4].startswith(f"{folder}/") for line in mounts)
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:

@@ -20,10 +20,18 @@ import sys
 import threading
 import time
 
-from worker.kernel import landlock, libc, limits, lock, namespaces, seccomp, syscalls
+from worker.kernel import (  # type: ignore[import-not-found]
+    landlock,
+    libc,
+    limits,
+    lock,
+    namespaces,
+    seccomp,
+    syscalls,
+)
 
 SCRATCH = "/scratch"
-MOST_THREADS = 300
+MOST_THREADS = 1000
 
 
 def main() -> None:
@@ -69,9 +77,9 @@ def one_worker(
             os.close(reports)
             run_locked(level, may_read, code, memory, cpu, scratch_bytes, abi, says)
         os.close(says)
-        ended = select.poll()
-        ended.register(os.pidfd_open(worker), select.POLLIN)
-        while not ended.poll(20):
+        end = select.poll()
+        end.register(os.pidfd_open(worker), select.POLLIN)
+        while not end.poll(20):
             if limits.threads_of(worker) > MOST_THREADS:
                 os.kill(worker, signal.SIGKILL)
         _, status, usage = os.wait4(worker, 0)
@@ -116,7 +124,9 @@ def run_locked(
             known[name] = sys.modules[name]
     outcome: dict[str, object] = {}
     tree = ast.parse(code)
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    end = tree.body[-1]
+    last = end.value if isinstance(end, ast.Expr) else None
+    del tree.body[-1 if last else len(tree.body) :]
     try:
         known["locked"] = lock.lock(
             lock.Plan(
@@ -131,7 +141,7 @@ def run_locked(
         )
         exec(compile(tree, "<worker>", "exec"), known)
         if last is not None:
-            outcome["value"] = eval(compile(ast.Expression(last.value), "<worker>", "eval"), known)
+            outcome["value"] = eval(compile(ast.Expression(last), "<worker>", "eval"), known)
     except BaseException as error:
         outcome["error"] = type(error).__name__
         outcome["printed"] = str(error)[:500]

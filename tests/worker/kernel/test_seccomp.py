@@ -163,7 +163,7 @@ def ask(machine: str, name: str, *arguments: int) -> int:
 
 def test_every_number_has_the_answer_of_its_table(machine: str) -> None:
     program = seccomp.build(machine, OURS)
-    expected = {}
+    expected: dict[int, int] = {}
     for table, answer in ((syscalls.ALLOWED, seccomp.ALLOW), (syscalls.REFUSED, seccomp.NOT_PERMITTED)):
         expected |= {getattr(call, machine): answer for call in table.values()}
     checked = {getattr(call, machine) for call in syscalls.CHECKED.values()}

@@ -1,0 +1,249 @@
+"""`course check` and `course progress`, as a student runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+import course
+from course.quiz import quiz_of
+from course.syllabus import load
+
+ROOT = Path(course.__path__[0]).parent
+MODULE = load().module("attention")
+
+IMPORTS = """\
+import math
+import torch
+from torch import Tensor, nn
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from course import check, hint
+"""
+SOLUTION = (ROOT / "solutions" / "attention.py").read_text(encoding="utf-8")
+ANSWERS = {
+    question.id: {"number": 2.5, "single": "a", "multiple": ["a", "b"]}[question.kind]
+    for question in quiz_of("attention").questions
+}
+
+
+def run(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "course.cli", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120",
+             "PYTHONIOENCODING": "utf-8", "TERM": "dumb", **environment},
+    )  # fmt: skip
+
+
+def write(path: Path, *cells: Any, metadata: dict[str, Any] | None = None) -> Path:
+    made = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    nbformat.write(new_notebook(cells=made, metadata=metadata or {}), path)
+    return path
+
+
+def rows(output: str) -> dict[str, str]:
+    """The first line of the row of each exercise."""
+    ids = [exercise.id for exercise in MODULE.graded]
+    return {line.split()[0]: line for line in output.splitlines() if line.split() and line.split()[0] in ids}
+
+
+def test_a_solved_notebook_passes(tmp_path: Path) -> None:
+    notebook = write(
+        tmp_path / "attention.ipynb",
+        IMPORTS,
+        SOLUTION,
+        "check(stable_softmax)",
+        f"answers = {ANSWERS!r}",
+        'check(answers, quiz="attention_quiz")',
+    )
+    result = run("check", notebook, folder=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    states = rows(result.stdout)
+    assert set(states) == {exercise.id for exercise in MODULE.graded}
+    assert all("✓" in row for row in states.values())
+    assert "7 of 7 pass." in result.stdout
+    recorded = json.loads((tmp_path / ".course" / "progress.json").read_text())["exercises"]
+    assert {entry["state"] for entry in recorded.values()} == {"passed"}
+
+    after = run("progress", folder=tmp_path)
+    assert after.returncode == 0
+    assert "7 of 7" in after.stdout
+    assert "✓ answered" in rows(after.stdout)["attention_quiz"]
+    assert "All exercises pass their checks." in after.stdout
+
+
+def test_what_is_wrong_is_said_and_every_cell_has_its_turn(tmp_path: Path) -> None:
+    (tmp_path / "numbers.txt").write_text("3")
+    demo = new_code_cell("open('demo ran', 'w')", metadata={"tags": ["demo"]})
+    write(
+        tmp_path / "mine.ipynb",
+        IMPORTS + "%matplotlib inline\n!ls /\nfiles = !ls\nprint('✓ {\"report\": {}}')\ndisplay(3)",
+        new_markdown_cell("Words"),
+        "%%timeit\n1 + 1",
+        SOLUTION,
+        demo,
+        "1 / 0",
+        "assert open('numbers.txt').read() == '3'",
+        "raise SystemExit('enough')",
+        "def stable_softmax(x, dim):\n    return x.exp() / x.exp().sum(dim, keepdim=True)",
+        "def merge_heads(x):\n    raise NotImplementedError('write merge_heads')",
+        "del CrossAttention",
+        "check(stable_softmax)",
+        "hint('stable_softmax')",
+        "answers = {'q1': 3}",
+        metadata={"course": {"module": "attention"}},
+    )
+    result = run("check", "mine.ipynb", folder=tmp_path)
+    assert result.returncode == 1, result.stderr
+    states = rows(result.stdout)
+    assert "✗ not yet" in states["stable_softmax"]
+    assert "NaN" in states["stable_softmax"]
+    assert "✓ passes" in states["MultiHeadSelfAttention"]
+    assert "this part is not written yet" in states["split_heads"]
+    assert "`CrossAttention` is not defined" in states["CrossAttention"]
+    assert "q2: not answered yet" in states["attention_quiz"]
+    problems = [line for line in result.stdout.splitlines() if line.startswith("!")]
+    assert problems == [
+        "! cell 6 raised ZeroDivisionError: division by zero",
+        "! cell 8 raised SystemExit: enough",
+    ]
+    assert not (tmp_path / "demo ran").exists()
+    recorded = json.loads((tmp_path / ".course" / "progress.json").read_text())["exercises"]
+    assert recorded["attention/stable_softmax"]["state"] == "failed"
+    assert recorded["attention/stable_softmax"]["hints"] == 0
+
+
+def test_the_released_stub_is_to_do(tmp_path: Path) -> None:
+    stub = "def stable_softmax(x, dim):\n    raise NotImplementedError('write stable_softmax')"
+    unanswered = f"answers = {dict.fromkeys(ANSWERS)!r}"
+    result = run("check", write(tmp_path / "attention.ipynb", IMPORTS, stub, unanswered), folder=tmp_path)
+    assert result.returncode == 1
+    assert "· to do" in rows(result.stdout)["stable_softmax"]
+    assert "· to do" in rows(result.stdout)["attention_quiz"]
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ("while True: pass", "! Cell 3 did not finish within 6 seconds."),
+        ("import os; os._exit(7)", "! Cell 3 ended its own process (exit code 7)."),
+        (
+            "def stable_softmax(x, dim):\n    import os\n    os._exit(0)",
+            "! The check of stable_softmax ended its own process (exit code 0).",
+        ),
+    ],
+    ids=["endless loop", "exit in a cell", "exit in a function"],
+)
+def test_a_notebook_that_does_not_come_to_its_end_says_where(tmp_path: Path, last: str, said: str) -> None:
+    notebook = write(tmp_path / "attention.ipynb", IMPORTS, "x = 1", last)
+    result = run("check", notebook, "--timeout", "6", folder=tmp_path)
+    assert result.returncode == 1
+    assert said in result.stdout
+    assert "not reached" in result.stdout
+    assert "0 of 7 pass." in result.stdout
+
+
+def not_a_notebook(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+BAD = {
+    "nothing there": lambda folder: folder / "none.ipynb",
+    "a folder": lambda folder: folder,
+    "empty": lambda folder: not_a_notebook(folder / "a.ipynb", b""),
+    "text": lambda folder: not_a_notebook(folder / "a.ipynb", b"print(1)"),
+    "other JSON": lambda folder: not_a_notebook(folder / "a.ipynb", b'{"cells": 3}'),
+    "cells without a type": lambda folder: not_a_notebook(
+        folder / "a.ipynb", b'{"cells": [{}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+    ),
+    "not UTF-8": lambda folder: not_a_notebook(folder / "a.ipynb", b"\xff\xfe{}"),
+    "nested": lambda folder: not_a_notebook(folder / "a.ipynb", b"[" * 200_000),
+    "of odd metadata": lambda folder: write(
+        folder / "other.ipynb",
+        new_code_cell("x = 1", metadata={"nbgrader": [1]}),
+        new_code_cell("x = 1", metadata={"nbgrader": {"grade_id": [1]}}),
+        metadata={"course": "cooking"},
+    ),
+    "of nothing": lambda folder: write(folder / "other.ipynb", "x = 1"),
+    "of another course": lambda folder: write(
+        folder / "attention.ipynb", "x = 1", metadata={"course": {"module": "cooking"}}
+    ),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_what_is_no_notebook_of_the_course_gets_one_clear_sentence(tmp_path: Path, bad: str) -> None:
+    path = BAD[bad](tmp_path)
+    result = run("check", path, folder=tmp_path)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    (sentence,) = result.stderr.strip().splitlines()
+    assert sentence.startswith(f"course: {path} ")
+    assert sentence.endswith(".")
+    assert not (tmp_path / ".course").exists()
+
+
+def test_a_notebook_is_known_by_its_cells_too(tmp_path: Path) -> None:
+    cell = new_code_cell("x = 1", metadata={"nbgrader": {"grade_id": "stable_softmax"}})
+    result = run("check", write(tmp_path / "homework 1.ipynb", cell), folder=tmp_path)
+    assert result.returncode == 1
+    assert "`stable_softmax` is not defined" in rows(result.stdout)["stable_softmax"]
+
+
+def test_a_notebook_too_large_to_be_one_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "attention.ipynb"
+    with path.open("wb") as file:
+        file.truncate(60_000_000)
+    result = run("check", path, folder=tmp_path)
+    assert result.returncode == 2
+    assert "is larger than 50 MB: clear its outputs and save it again" in result.stderr
+
+
+def test_progress_starts_with_the_first_exercise(tmp_path: Path) -> None:
+    result = run("progress", folder=tmp_path, COLUMNS="80")
+    assert result.returncode == 0
+    assert set(rows(result.stdout)) == {exercise.id for exercise in MODULE.graded}
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+    assert "Nothing is recorded here yet." in result.stdout
+    assert "Next: A softmax that survives large numbers" in result.stdout
+    assert not (tmp_path / ".course").exists()
+
+
+def test_progress_counts_hints_and_says_what_comes_next(tmp_path: Path) -> None:
+    source = (
+        "from course import hint, progress; hint('split_heads'); hint('split_heads')\n"
+        "progress.record_check('attention/stable_softmax', 'passed')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    subprocess.run([sys.executable, "-c", source], cwd=tmp_path, env=environment, check=True)
+    (tmp_path / "inside").mkdir()
+    result = run("progress", "--folder", "..", folder=tmp_path / "inside")
+    assert rows(result.stdout)["split_heads"].split()[-1] == "2"
+    assert "✓ passes" in rows(result.stdout)["stable_softmax"]
+    assert "Next: Scaled dot-product attention" in result.stdout
+
+
+def test_progress_of_a_folder_that_is_none(tmp_path: Path) -> None:
+    result = run("progress", "--folder", "none", folder=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == "course: none is no folder.\n"
+
+
+def test_a_terminal_that_knows_no_ticks_gets_a_table_all_the_same(tmp_path: Path) -> None:
+    result = run("progress", folder=tmp_path, PYTHONIOENCODING="ascii")
+    assert result.returncode == 0, result.stderr
+    assert "stable_softmax" in result.stdout

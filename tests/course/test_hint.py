@@ -1,0 +1,94 @@
+"""`hint(...)`: one more each time, counted, and off where the instructors want it off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from course import hint, progress
+from course.hint import next_hint
+from course.hints import HintError, hints_of, parse
+from course.syllabus import load
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COURSE_HINTS", raising=False)
+
+
+@pytest.mark.parametrize("module", load().modules, ids=lambda module: module.id)
+def test_every_exercise_has_two_or_three_hints_and_nothing_else_has(module: object) -> None:
+    exercises = {exercise.id for exercise in module.exercises}  # type: ignore[attr-defined]
+    hints = hints_of(module.id)  # type: ignore[attr-defined]
+    assert set(hints) == exercises
+    assert {len(each) for each in hints.values()} <= {2, 3}
+
+
+def test_each_call_gives_the_next_hint_and_then_the_last_again(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(5):
+        hint("stable_softmax")
+    titles = [line for line in capsys.readouterr().out.splitlines() if "hint" in line]
+    assert [title.split(" · ")[1] for title in titles] == [
+        "hint 1 of 3", "hint 2 of 3", "hint 3 of 3", "hint 3 of 3", "hint 3 of 3",
+    ]  # fmt: skip
+
+
+def test_only_new_hints_are_counted() -> None:
+    for _ in range(5):
+        next_hint("stable_softmax")
+    next_hint("CrossAttention")
+    recorded = progress.load()
+    assert recorded.of("attention/stable_softmax").hints == 3
+    assert recorded.of("attention/CrossAttention").hints == 1
+    assert recorded.of("attention/split_heads").hints == 0
+
+
+def test_the_last_one_says_so_and_the_others_do_not() -> None:
+    said = ["That was the last one." in next_hint("split_heads") for _ in range(3)]
+    assert said == [False, False, True]
+
+
+def test_an_exercise_is_named_by_any_of_its_functions_too() -> None:
+    def merge_heads() -> None:
+        pass
+
+    assert next_hint(merge_heads).startswith("split_heads · hint 1 of 3\n")
+    assert next_hint("merge_heads").startswith("split_heads · hint 2 of 3\n")
+
+
+@pytest.mark.parametrize("thing", ["attention_is_all", "attention_quiz", 3, None, len, "x" * 1000])
+def test_what_has_no_hints_is_answered_in_a_sentence(thing: object) -> None:
+    text = next_hint(thing)
+    assert text.startswith("There are no hints for ")
+    assert text.endswith("SpatialSelfAttention.")
+    assert len(text) < 300
+
+
+@pytest.mark.parametrize("value", ["off", "OFF", "0", "no", "false"])
+def test_instructors_can_switch_hints_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_HINTS", value)
+    assert next_hint("stable_softmax") == "Hints are switched off in this course."
+    assert not Path(progress.FOLDER).exists()
+
+
+def test_lines_are_short_enough_for_a_notebook() -> None:
+    for module in load().modules:
+        for exercise in module.exercises:
+            for _ in hints_of(module.id)[exercise.id]:
+                assert all(len(line) <= 88 for line in next_hint(exercise.id).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("hints:\n  one: [a]\n", "h.yaml, line 2: hints.one: List should have at least 2 items"),
+        ("hints:\n  one:\n    - a\n    - 3\n", "h.yaml, line 4: hints.one.1: Input should be a valid string"),
+        ("- a", "h.yaml, line 1: expected a mapping with `hints`"),
+    ],
+)
+def test_an_error_in_a_file_of_hints_names_file_and_line(text: str, said: str) -> None:
+    with pytest.raises(HintError) as error:
+        parse(text, source="h.yaml")
+    assert str(error.value).startswith(said)

@@ -1,0 +1,106 @@
+"""The student's own record: written whole or not at all, and never in the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from course import progress
+from course.progress import Entry
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def file(folder: Path = Path()) -> Path:
+    return folder / ".course" / "progress.json"
+
+
+def test_nothing_is_recorded_at_first_and_reading_makes_no_file() -> None:
+    assert progress.load().entries == {}
+    assert progress.load().of("attention/stable_softmax") == Entry()
+    assert not file().exists()
+
+
+def test_checks_and_hints_are_recorded_side_by_side() -> None:
+    progress.record_hint("a/one")
+    progress.record_check("a/one", "failed")
+    progress.record_check("a/two", "passed")
+    progress.record_hint("a/one")
+    recorded = progress.load()
+    assert (recorded.of("a/one").state, recorded.of("a/one").hints) == ("failed", 2)
+    assert recorded.of("a/two").state == "passed"
+    assert recorded.of("a/two").checked.startswith("20")
+    assert json.loads(file().read_text())["schema"] == 1
+
+
+def test_the_last_check_counts() -> None:
+    for state in ("failed", "passed", "untouched"):
+        progress.record_check("a/one", state)
+    assert progress.load().of("a/one").state == "untouched"
+
+
+def test_every_folder_has_a_record_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    progress.record_check("a/one", "passed")
+    progress.record_check("a/two", "passed", tmp_path / "inside")
+    assert set(progress.load().entries) == {"a/one"}
+    assert set(progress.load(tmp_path / "inside").entries) == {"a/two"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'{"exercises": 3}', b'{"exercises": {"a": 3}}', b"\xff\xfe", b"[" * 100_000,
+     b'{"exercises": {"a": {"hints": "many"}}}', b'{"exercises": {"a": {"hints": []}}}'],
+    ids=lambda content: repr(content[:30]),
+)  # fmt: skip
+def test_a_broken_file_is_kept_aside_and_work_goes_on(content: bytes) -> None:
+    file().parent.mkdir()
+    file().write_bytes(content)
+    assert progress.load().entries == {}
+    progress.record_check("a/one", "passed")
+    assert progress.load().of("a/one").state == "passed"
+    (aside,) = file().parent.glob("progress-unreadable-*.json")
+    assert aside.read_bytes() == content
+
+
+def test_what_a_later_version_keeps_in_the_file_survives() -> None:
+    file().parent.mkdir()
+    file().write_text(json.dumps({"schema": 1, "exercises": {}, "started": "2030-01-01"}))
+    progress.record_check("a/one", "passed")
+    assert json.loads(file().read_text())["started"] == "2030-01-01"
+
+
+def test_no_other_file_is_left_behind() -> None:
+    for _ in range(3):
+        progress.record_hint("a/one")
+    assert [path.name for path in file().parent.iterdir()] == ["progress.json"]
+
+
+def test_a_writer_that_is_killed_leaves_the_old_file_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress.record_check("a/one", "passed")
+    source = (
+        "import os, course.progress as p\n"
+        "os.replace = lambda *_: os._exit(9)\n"  # killed after writing, before renaming
+        "p.record_check('a/one', 'failed')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(progress.__file__).parent.parent)}
+    assert subprocess.run([sys.executable, "-c", source], env=environment, check=False).returncode == 9
+    assert progress.load().of("a/one").state == "passed"
+
+
+def test_where_nothing_can_be_written_it_is_remembered_by_the_process(tmp_path: Path) -> None:
+    (tmp_path / ".course").write_text("a file where the folder should be")
+    progress.record_hint("a/one")
+    progress.record_hint("a/one")
+    assert progress.load().of("a/one").hints == 2
+    (tmp_path / ".course").unlink()
+    progress.record_hint("a/one")
+    assert json.loads(file().read_text())["exercises"]["a/one"]["hints"] == 3

@@ -1,0 +1,91 @@
+"""The command line as a person types it, and the sample class graded once for all tests."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from autograder.course_root import CourseRoot
+from autograder.results import Result
+from autograder.run.store import Store
+from tests.sample_class import CLASS, Material, Student, load_material, write_class
+
+SEED = 20
+COMMAND = [sys.executable, "-m", "autograder.cli", "grade"]
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What a run of `autograder grade` left behind and said."""
+
+    out: Path
+    code: int
+    said: str
+    complained: str
+
+    @property
+    def results(self) -> dict[str, Result]:
+        """The results that count, by student."""
+        return {result.student: result for result in Store(self.out).results()}
+
+
+Grade = Callable[..., Graded]
+
+
+@pytest.fixture(scope="session")
+def grade(course_root: CourseRoot) -> Grade:
+    """Runs `autograder grade PATHS --out OUT OPTIONS` to its end."""
+
+    def run(*paths: Path, out: Path, options: Sequence[str] = ("--seed", str(SEED), "--jobs", "2")) -> Graded:
+        done = subprocess.run(
+            [*COMMAND, *map(str, paths), "--out", str(out), *options, "--course-root", str(course_root.path)],
+            cwd=course_root.path,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=280,
+        )
+        return Graded(out, done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def material(course_root: CourseRoot) -> Material:
+    return load_material(course_root)
+
+
+@pytest.fixture(scope="session")
+def sample_class(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everybody's notebook, as STUDENT/attention.ipynb."""
+    folder = tmp_path_factory.mktemp("class")
+    write_class(folder, material)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def class_run(sample_class: Path, grade: Grade, tmp_path_factory: pytest.TempPathFactory) -> Graded:
+    """The whole class, graded once. Tests only read what it left; `copy_of` gives one to go on with."""
+    return grade(sample_class, out=tmp_path_factory.mktemp("run") / "graded")
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Callable[[Graded], Path]:
+    """A copy of a run's output folder, file times kept."""
+
+    def copy(run: Graded) -> Path:
+        return shutil.copytree(run.out, tmp_path / "graded", copy_function=shutil.copy2)
+
+    return copy
+
+
+def named(name: str) -> Student:
+    """The one of the class whose name contains this."""
+    (found,) = (student for student in CLASS if name in student.name)
+    return found

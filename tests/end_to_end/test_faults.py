@@ -1,0 +1,365 @@
+"""A fault of ours is never a zero: who cannot be graded is named, has no result, and is graded next time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autograder.course_root import CourseRoot
+from autograder.results import Result
+from autograder.run.messages import Finished, Job
+from autograder.run.pool import Pool, Setup
+from autograder.run.run import Options, Progress, Report
+from autograder.run.run import grade as grade_all
+from autograder.run.store import Store
+from autograder.sandbox.levels import strongest
+from tests.end_to_end import processes
+from tests.end_to_end.conftest import COMMAND, SEED, Grade
+from tests.end_to_end.processes import Role
+from tests.sample_class import Material
+
+NAMES = ["Ann", "Ben", "Cem", "Dov", "Eve", "Fay"]
+POINTS = 10  # of split_heads, which is all that they solved
+
+# A cell that takes its time, so that something is at work when a test kills it.
+SLOW_CELL = "import time\n\nuntil = time.process_time() + 0.4\nwhile time.process_time() < until:\n    pass\n"
+FILLS_THE_DISK = """
+import os
+
+with open(os.path.join(os.environ["TMPDIR"], "full"), "wb") as file:
+    while True:
+        file.write(bytes(1 << 20))
+"""
+SLEEPS = "    import time\n    time.sleep(1000)\n"
+
+
+@pytest.fixture
+def handed_in(material: Material, tmp_path: Path) -> Path:
+    """Six notebooks with the same exercise solved, each of which takes a while."""
+    for name in NAMES:
+        write(tmp_path / "class", name, material, SLOW_CELL)
+    return tmp_path / "class"
+
+
+def write(folder: Path, name: str, material: Material, cell: str = "", split_heads: str = "") -> None:
+    draft = material.draft()
+    draft.solve("split_heads")
+    if split_heads:
+        draft.replace("split_heads", "B, L, C = x.shape\n", f"B, L, C = x.shape\n{split_heads}")
+    draft.insert_before("split_heads", cell)
+    path = folder / name / "attention.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(draft.bytes())
+
+
+@dataclass
+class Log:
+    """What a run told of its progress; `each` is called whenever a submission is done with."""
+
+    each: Callable[[int], None] = lambda count: None
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def progress(self) -> Progress:
+        def done(job: Job, result: Result | None, fault: str) -> None:
+            self.done.append(job.student)
+            self.each(len(self.done))
+
+        return Progress(done=done)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "graded"
+
+
+Run = Callable[..., Report]
+
+
+@pytest.fixture
+def run(course_root: CourseRoot, handed_in: Path, out: Path) -> Run:
+    """`autograder grade` within this process, which thus is the parent of what tests kill."""
+
+    def grade(log: Log | None = None) -> Report:
+        options = Options(out=out, jobs=2, seed=SEED)
+        return grade_all(course_root, [handed_in], options, (log or Log()).progress)
+
+    return grade
+
+
+def stored(out: Path) -> dict[str, tuple[float, int]]:
+    """Points, and the time of the last change, of each stored result."""
+    found = {}
+    for result in Store(out).results():
+        path = Store(out).path(result.student, result.module)
+        found[result.student] = (result.points, path.stat().st_mtime_ns)
+    return found
+
+
+def assert_that_nobody_lost_anything(report: Report, out: Path, run: Run) -> None:
+    """Each has full points or is named as not graded; the next run grades those, and nobody else."""
+    lost = {student for student, _, _ in report.faults}
+    before = stored(out)
+    assert before.keys() == set(NAMES) - lost
+    assert {points for points, _ in before.values()} <= {POINTS}
+    log = Log()
+    again = run(log)
+    assert (again.faults, set(log.done), again.kept) == ([], lost, len(before))
+    after = stored(out)
+    assert {student: after[student] for student in before} == before
+    assert {student: points for student, (points, _) in after.items()} == dict.fromkeys(NAMES, POINTS)
+
+
+# --- killed in the middle of a run
+
+ROLES = [processes.zygotes, processes.hosts, processes.graders, processes.monitors, processes.workers]
+
+
+def test_everything_is_killed_in_one_run(run: Run, out: Path) -> None:
+    killed = iter([processes.workers, processes.graders, processes.zygotes, processes.hosts])
+
+    def kill_the_next(count: int) -> None:
+        if count < len(NAMES) and (role := next(killed, None)):
+            processes.send(signal.SIGKILL, role, os.getpid())
+
+    log = Log(each=kill_the_next)
+    report = run(log)
+    assert sorted(log.done) == NAMES
+    assert report.faults
+    assert_that_nobody_lost_anything(report, out, run)
+    assert psutil.Process().children(recursive=True) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.__name__)
+def test_what_is_killed_costs_only_what_it_was_at(role: Role, run: Run, out: Path) -> None:
+    def kill(count: int) -> None:
+        if count == 1:
+            processes.send(signal.SIGKILL, role, os.getpid())
+
+    log = Log(each=kill)
+    report = run(log)
+    assert sorted(log.done) == NAMES
+    assert len(report.faults) <= 2, "two are graded at a time"
+    assert_that_nobody_lost_anything(report, out, run)
+
+
+def test_the_run_itself_is_killed(handed_in: Path, out: Path, course_root: CourseRoot, grade: Grade) -> None:
+    arguments = [handed_in, "--out", out, "--seed", SEED, "--jobs", 2, "--course-root", course_root.path]
+    with subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert any(line.startswith("[1/6]") for line in parent.stdout)
+        family = psutil.Process(parent.pid).children(recursive=True)
+        parent.kill()
+    _, alive = psutil.wait_procs(family, timeout=processes.PATIENCE)
+    assert alive == [], "what a run started must end with it"
+    before = stored(out)
+    assert before
+    again = grade(handed_in, out=out)
+    assert again.code == 0, again.complained
+    assert f"{len(before)} graded before and kept" in again.said
+    assert {student: file for student, file in stored(out).items() if student in before} == before
+    assert {result.points for result in again.results.values()} == {POINTS}
+    assert sorted(again.results) == NAMES
+
+
+def test_a_fault_names_who_was_not_graded(
+    handed_in: Path, out: Path, course_root: CourseRoot, grade: Grade
+) -> None:
+    arguments = [handed_in, "--out", out, "--seed", SEED, "--jobs", 2, "--course-root", course_root.path]
+    command = [*COMMAND, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as parent:
+        processes.send(signal.SIGKILL, processes.workers, parent.pid)
+        said, complained = parent.communicate()
+    assert parent.returncode == 3
+    (lost,) = set(NAMES) - stored(out).keys()
+    assert f"not graded: {lost}, attention: a worker was killed from outside" in complained
+    assert (
+        "1 submission(s) could not be graded, for no fault of the students; run the same command again"
+        in complained
+    )
+    assert f"{lost}  attention  not graded" in said
+    assert lost in (out / "report.html").read_text()
+    assert lost not in (out / "grades.csv").read_text()
+
+
+# --- time
+
+
+@dataclass
+class Graders:
+    """A pool with little patience, and who was given to a grader, in order, with how many others at work."""
+
+    pool: Pool
+    given: list[tuple[str, int]] = field(default_factory=list)
+    finished: dict[str, Finished] = field(default_factory=dict)
+
+    def grade(self, folder: Path) -> dict[str, Result]:
+        names = sorted(path.name for path in folder.iterdir())
+        jobs = [Job(n, "attention", str(folder / n / "attention.ipynb"), n, "key", "any") for n in names]
+
+        def on_finished(job: Job, finished: Finished) -> None:
+            assert job.student not in self.finished
+            self.finished[job.student] = finished
+
+        self.pool.run(jobs, on_finished)
+        return {n: Result.from_json(f.result) for n, f in self.finished.items() if not f.fault}
+
+
+@pytest.fixture
+def impatient(course_root: CourseRoot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graders]:
+    limits = {"call_cpu": 0.5, "wall_factor": 3.0}
+    setup = Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 2, limits=limits)
+    with Pool(setup) as pool:
+        graders = Graders(pool)
+        give = pool._give
+
+        def noted(grader: object, job: Job) -> None:
+            graders.given.append((job.student, sum(other.job is not None for other in pool._graders)))
+            give(grader, job)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(pool, "_give", noted)
+        yield graders
+
+
+def test_waiting_is_given_a_second_chance_alone_before_it_counts(
+    impatient: Graders, material: Material, tmp_path: Path
+) -> None:
+    write(tmp_path, "Ann", material, split_heads=SLEEPS)
+    for name in NAMES[1:4]:
+        write(tmp_path, name, material, SLOW_CELL)
+    results = impatient.grade(tmp_path)
+    assert [student for student, _ in impatient.given] == ["Ann", "Ben", "Cem", "Dov", "Ann"]
+    assert impatient.given[-1] == ("Ann", 0), "nothing else is graded meanwhile"
+    assert [results[name].points for name in NAMES[1:4]] == [POINTS] * 3
+    assert [flag.kind for flag in results["Ann"].flags] == ["wall-timeout"]
+    split_heads = results["Ann"].exercises[2]
+    assert 0 < split_heads.points < POINTS, "merge_heads is right"
+    messages = {test.message for test in split_heads.tests if not test.passed}
+    assert "your code waited too long without an answer" in messages
+    assert split_heads.mistakes == []
+
+
+def test_a_machine_that_stood_still_costs_nobody_points(
+    impatient: Graders, material: Material, tmp_path: Path
+) -> None:
+    until = "import time\n\nuntil = time.process_time() + 0.4\n"
+    wait = "    while time.process_time() < until:\n        pass\n"  # in the first call, not in a cell
+    write(tmp_path, "Ann", material, until, split_heads=wait)
+    give, stopped = impatient.pool._give, []
+
+    def stop_the_first(grader: object, job: Job) -> None:
+        give(grader, job)  # type: ignore[arg-type]
+        if not stopped:
+            stopped.append(processes.send(signal.SIGSTOP, processes.workers, os.getpid()))
+
+    impatient.pool._give = stop_the_first  # type: ignore[assignment,method-assign]
+    results = impatient.grade(tmp_path)
+    assert len(stopped) == 1
+    assert [student for student, _ in impatient.given] == ["Ann", "Ann"]
+    assert (results["Ann"].points, results["Ann"].flags) == (POINTS, [])
+
+
+def test_a_grader_that_hangs_is_ended_and_replaced(
+    course_root: CourseRoot, material: Material, tmp_path: Path
+) -> None:
+    for name in NAMES[:2]:
+        write(tmp_path, name, material, SLOW_CELL)
+    limits = {"submission_cpu": 4.0, "wall_factor": 1.0, "startup": 1.0}  # a grader may take 10 s in all
+    setup = Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 1, limits=limits)
+    with Pool(setup) as pool:
+        os.kill(pool.pids["grader"][0], signal.SIGSTOP)
+        results = Graders(pool)
+        graded = results.grade(tmp_path)
+    assert results.finished["Ann"].fault == "its grader hung and was ended"
+    assert graded["Ben"].points == POINTS
+
+
+# --- no room, or no right to write
+
+
+@pytest.mark.parametrize("level", ["full", "landlock"])
+def test_a_student_who_fills_the_disk_fills_only_their_own(
+    level: str, course_root: CourseRoot, material: Material, tmp_path: Path
+) -> None:
+    for name in NAMES[:3]:
+        write(tmp_path, name, material, FILLS_THE_DISK)
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    setup = Setup(course_root.path, ["attention"], SEED, "cpu", strongest(level), 2)
+    with Pool(setup) as pool:
+        results = Graders(pool).grade(tmp_path)
+    errors = {raised.error.message.partition("]")[0] for r in results.values() for raised in r.cell_errors}
+    assert errors == {"[Errno 28" if level == "full" else "[Errno 13"}
+    assert {result.points for result in results.values()} == {POINTS}
+    assert len(results) == 3
+    assert shutil.disk_usage(tempfile.gettempdir()).free > free - (1 << 30)
+
+
+def test_an_output_folder_that_cannot_be_made(handed_in: Path, tmp_path: Path, grade: Grade) -> None:
+    (tmp_path / "file").write_text("no folder")
+    run = grade(handed_in, out=tmp_path / "file" / "graded")
+    assert run.code == 3
+    assert f"{tmp_path}/file/graded/run.json: cannot be written: Not a directory" in run.complained
+
+
+def as_root(*command: object) -> None:
+    """Runs a command that only root may run; skips the test otherwise."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"this machine refuses to mount: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for some results and not for all."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    as_root("mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", place)
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_full_disk_is_named_for_each_who_has_no_result(
+    handed_in: Path, small_disk: Path, grade: Grade
+) -> None:
+    out = small_disk / "graded"
+    run = grade(handed_in, out=out)
+    before = stored(out)
+    lost = set(NAMES) - before.keys()
+    assert run.code == 3
+    assert lost
+    assert before
+    for student in lost:
+        assert f"not graded: {student}, attention: " in run.complained
+    assert run.complained.count("No space left on device") >= len(lost)
+    as_root("mount", "-o", "remount,size=50m", small_disk)
+    again = grade(handed_in, out=out)
+    assert again.code == 0, again.complained
+    assert f"Grading {len(lost)} submission(s)" in again.said
+    after = stored(out)
+    assert {student: after[student] for student in before} == before
+    assert {student: points for student, (points, _) in after.items()} == dict.fromkeys(NAMES, POINTS)
+
+
+def test_a_read_only_output_folder_keeps_what_it_has(handed_in: Path, small_disk: Path, grade: Grade) -> None:
+    as_root("mount", "-o", "remount,size=50m", small_disk)
+    out = small_disk / "graded"
+    assert grade(handed_in, out=out).code == 0
+    before = stored(out)
+    as_root("mount", "-o", "remount,ro", small_disk)
+    shutil.rmtree(handed_in / "Fay")
+    refused = grade(handed_in, out=out, options=["--seed", str(SEED), "--force"])
+    assert refused.code == 3
+    assert f"{out}/run.json: cannot be written: Read-only file system" in refused.complained
+    assert stored(out) == before

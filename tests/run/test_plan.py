@@ -1,0 +1,216 @@
+"""What there is to grade: what was graded under the same conditions is kept, all else is graded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder.course_root import CourseRoot
+from autograder.errors import UsageError
+from autograder.results import Result
+from autograder.run import plan as planning
+from autograder.run.messages import Job
+from autograder.run.plan import UNKNOWN, Conditions, Plan, plan
+from autograder.run.store import Store
+from autograder.submission.find import Found
+from tests.build.tiny_course import SYLLABUS, write_tiny_course
+from tests.run.example import result
+
+HERE = Conditions(run_seed=7, device="cpu", isolation="full")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> CourseRoot:
+    return write_tiny_course(tmp_path / "course")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "graded")
+
+
+def notebook(path: Path, code: str = "x = 1", module: str | None = None) -> Path:
+    cells = [nbformat.v4.new_code_cell(code, id="a")]
+    metadata = {"course": {"module": module}} if module else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    return path
+
+
+@pytest.fixture
+def ada(tmp_path: Path) -> Found:
+    return Found("Ada", "tiny", notebook(tmp_path / "class/Ada/tiny.ipynb"), "Ada/tiny.ipynb")
+
+
+def key(root: CourseRoot, found: Found, store: Store, conditions: Conditions = HERE) -> str:
+    (job,) = plan(root, [found], store, conditions).jobs
+    return job.key
+
+
+def sorts(made: Plan) -> tuple[list[Job], list[Result], list[Job]]:
+    return made.jobs, made.unreadable, made.kept
+
+
+def test_a_new_notebook_is_a_job(root: CourseRoot, ada: Found, store: Store) -> None:
+    (job,) = plan(root, [ada], store, HERE).jobs
+    assert (job.student, job.module, job.path, job.shown) == ("Ada", "tiny", str(ada.path), "Ada/tiny.ipynb")
+    assert (job.isolation, job.attempt) == ("full", 1)
+
+
+def test_what_was_graded_under_the_same_key_is_kept(root: CourseRoot, ada: Found, store: Store) -> None:
+    store.write(result(5, key=key(root, ada, store)))
+    jobs, unreadable, kept = sorts(plan(root, [ada], store, HERE))
+    assert (jobs, unreadable, [job.student for job in kept]) == ([], [], ["Ada"])
+
+
+def test_force_grades_it_again(root: CourseRoot, ada: Found, store: Store) -> None:
+    store.write(result(5, key=key(root, ada, store)))
+    assert len(plan(root, [ada], store, HERE, force=True).jobs) == 1
+
+
+def test_what_was_graded_lower_than_before_is_not_graded_again(
+    root: CourseRoot, ada: Found, store: Store
+) -> None:
+    store.write(result(5, key="an earlier notebook"))
+    store.write(result(3, key=key(root, ada, store)))
+    assert plan(root, [ada], store, HERE).jobs == []
+
+
+# --- what a grade depends on
+
+
+def test_the_same_bytes_in_another_place_are_the_same_work(
+    root: CourseRoot, ada: Found, store: Store, tmp_path: Path
+) -> None:
+    moved = notebook(tmp_path / "submitted/Ada/tiny/tiny.ipynb")
+    assert key(root, Found("Ada", "tiny", moved, "elsewhere"), store) == key(root, ada, store)
+
+
+def test_another_notebook_is_graded(root: CourseRoot, ada: Found, store: Store) -> None:
+    before = key(root, ada, store)
+    notebook(ada.path, "x = 2")
+    assert key(root, ada, store) != before
+
+
+COURSE = {
+    "suite": CourseRoot.suite,
+    "reference": CourseRoot.solution,
+    "quiz": CourseRoot.quiz,
+    "quiz keys": CourseRoot.keys,
+    "released notebook": CourseRoot.exercise_notebook,
+}
+
+
+@pytest.mark.parametrize("part", COURSE)
+def test_a_change_of_what_decides_grades_the_class_again(
+    part: str, root: CourseRoot, ada: Found, store: Store
+) -> None:
+    before = key(root, ada, store)
+    path = COURSE[part](root, "tiny")
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes((path.read_bytes() if path.exists() else b"") + b"\n")
+    assert key(root, ada, store) != before
+
+
+def test_a_change_of_points_grades_the_class_again(
+    root: CourseRoot, ada: Found, store: Store, tmp_path: Path
+) -> None:
+    changed = write_tiny_course(tmp_path / "changed", syllabus=SYLLABUS.replace("points: 10", "points: 11"))
+    same = write_tiny_course(tmp_path / "same")
+    assert key(changed, ada, store) != key(root, ada, store) == key(same, ada, store)
+
+
+@pytest.mark.parametrize("bank", [CourseRoot.mistakes, CourseRoot.variants, CourseRoot.lesson])
+def test_a_new_hint_is_no_reason_to_grade_a_class_again(
+    bank: Callable[[CourseRoot, str], Path], root: CourseRoot, ada: Found, store: Store
+) -> None:
+    before = key(root, ada, store)
+    path = bank(root, "tiny")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("# another one\n")
+    assert key(root, ada, store) == before
+
+
+@pytest.mark.parametrize("other", [Conditions(7, "cuda", "full"), Conditions(7, "cpu", "landlock")])
+def test_another_device_or_isolation_is_another_grade(
+    other: Conditions, root: CourseRoot, ada: Found, store: Store
+) -> None:
+    assert key(root, ada, store, other) != key(root, ada, store)
+
+
+def test_another_torch_is_another_grade(
+    root: CourseRoot, ada: Found, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key(root, ada, store)
+    monkeypatch.setattr(planning, "version", lambda package: "9.9")
+    assert key(root, ada, store) != before
+
+
+# --- what cannot be read
+
+
+def test_a_problem_with_the_file_is_a_result_that_says_so(root: CourseRoot, ada: Found, store: Store) -> None:
+    broken = Found("Ada", "tiny", ada.path, ada.shown, "It is a symbolic link.")
+    (made,) = plan(root, [broken], store, HERE).unreadable
+    assert (made.status, made.reason, made.points) == ("unreadable", "It is a symbolic link.", 0)
+    assert made.max_points == root.module("tiny").points
+    assert [exercise.state for exercise in made.exercises] == ["missing"] * len(root.module("tiny").graded)
+    store.write(made)
+    assert len(plan(root, [broken], store, HERE).kept) == 1
+
+
+# --- which module it is, where the file's name does not say
+
+TWO_MODULES = """\
+title: A course of two
+modules:
+  - id: tiny
+    title: Tiny
+    summary: One exercise.
+    exercises:
+      - {id: double, title: Doubling, points: 10, minutes: 5, difficulty: 1}
+  - id: huge
+    title: Huge
+    summary: One exercise.
+    exercises:
+      - {id: triple, title: Trebling, points: 10, minutes: 5, difficulty: 1}
+"""
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> CourseRoot:
+    return write_tiny_course(tmp_path / "two", syllabus=TWO_MODULES)
+
+
+def unnamed(path: Path, student: str = "Ada") -> Found:
+    return Found(student, None, path, path.name)
+
+
+def test_the_only_module_needs_no_name(root: CourseRoot, store: Store, tmp_path: Path) -> None:
+    (job,) = plan(root, [unnamed(notebook(tmp_path / "hw.ipynb"))], store, HERE).jobs
+    assert job.module == "tiny"
+
+
+def test_a_notebook_may_say_its_module(two: CourseRoot, store: Store, tmp_path: Path) -> None:
+    (job,) = plan(two, [unnamed(notebook(tmp_path / "hw.ipynb", module="huge"))], store, HERE).jobs
+    assert job.module == "huge"
+
+
+@pytest.mark.parametrize("module", [None, "nonsense"])
+def test_a_notebook_that_says_nothing_is_a_result_of_no_module(
+    module: str | None, two: CourseRoot, store: Store, tmp_path: Path
+) -> None:
+    (made,) = plan(two, [unnamed(notebook(tmp_path / "hw.ipynb", module=module))], store, HERE).unreadable
+    assert (made.module, made.max_points, made.exercises) == (UNKNOWN, 0, [])
+    assert "name the file after one of tiny, huge" in made.reason
+
+
+def test_two_notebooks_of_one_student_and_module_stop_the_run(
+    two: CourseRoot, store: Store, tmp_path: Path
+) -> None:
+    found = [unnamed(notebook(tmp_path / name, module="huge")) for name in ("a.ipynb", "b.ipynb")]
+    with pytest.raises(UsageError, match=r"two notebooks of 'Ada' for 'huge': a\.ipynb and b\.ipynb"):
+        plan(two, found, store, HERE)
