@@ -28,6 +28,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 out = Console(soft_wrap=True, highlight=False)
+if not out.is_terminal:
+    out = Console(soft_wrap=True, highlight=False, width=100)  # a log has no width of its own
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Root = Annotated[
@@ -36,7 +38,9 @@ Root = Annotated[
 ]
 Sandbox = Annotated[
     str,
-    typer.Option(help="full, landlock, none, or auto: the strongest that works. none is for your own code only."),
+    typer.Option(
+        help="full, landlock, none, or auto: the strongest that works. none is for your own code only."
+    ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 
@@ -64,7 +68,9 @@ def _modules(root: CourseRoot, named: list[str] | None) -> list[str]:
 @app.command()
 def build(
     modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a notebook is stale.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a notebook is stale.")
+    ] = False,
     course_root: Root = None,
 ) -> None:
     """Lessons and solutions to exercises/*.ipynb."""
@@ -85,7 +91,9 @@ def build(
 def verify(
     modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many run seeds to try.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for every finding.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, for every finding.")
+    ] = False,
     sandbox: Sandbox = "auto",
     device: Device = "auto",
     course_root: Root = None,
@@ -125,14 +133,22 @@ def verify(
 @app.command()
 def grade(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="A notebook, a folder, or a zip.")],
-    module: Annotated[str | None, typer.Option(help="The module, where the files' names do not say it.")] = None,
-    out_folder: Annotated[Path, typer.Option("--out", help="Where results, tables and pages go.")] = Path("graded"),
+    module: Annotated[
+        str | None, typer.Option(help="The module, where the files' names do not say it.")
+    ] = None,
+    out_folder: Annotated[Path, typer.Option("--out", help="Where results, tables and pages go.")] = Path(
+        "graded"
+    ),
     jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = max(1, os.cpu_count() or 1),
     device: Device = "auto",
     sandbox: Sandbox = "auto",
     seed: Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")] = None,
-    preload: Annotated[str, typer.Option(help="More packages for the workers to have loaded, with commas.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Grade again what was graded; keeps the old beside.")] = False,
+    preload: Annotated[
+        str, typer.Option(help="More packages for the workers to have loaded, with commas.")
+    ] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Grade again what was graded; keeps the old beside.")
+    ] = False,
     course_root: Root = None,
 ) -> None:
     """Grades notebooks; run it again to go on where it stopped."""
@@ -176,7 +192,10 @@ def grade(
                 3,
             )
         if report.unwritten:
-            _fail("everything is graded, but not all tables and pages are written; run the same command again", 3)
+            _fail(
+                "everything is graded, but not all tables and pages are written; run the same command again",
+                3,
+            )
 
 
 def _tell_where(folder: Path, pages: dict[tuple[str, str], Path]) -> None:

@@ -42,7 +42,6 @@ class Unreadable(AutograderError):
     """A submission that cannot be read; the message is the reason that the student is shown."""
 
 
-
 class StudentFailure(AutograderError):
     """Whatever a student's code did instead of giving a right answer."""
 

@@ -88,7 +88,13 @@ class Flag(_Record):
     """Something for a person to look at. Never changes points by itself."""
 
     kind: Literal[
-        "forbidden-call", "tampering", "odd-answer", "edited-cell", "duplicate-id", "other-course", "wall-timeout"
+        "forbidden-call",
+        "tampering",
+        "odd-answer",
+        "edited-cell",
+        "duplicate-id",
+        "other-course",
+        "wall-timeout",
     ]
     exercise: str = ""
     message: str

@@ -71,7 +71,7 @@ def verify(
     device: str,
     on_finding: OnFinding,
 ) -> None:
-    """Tries everything; `on_finding` gets each outcome. Raises ContentError for a suite that cannot be read."""
+    """Tries everything; `on_finding` gets each outcome. Raises ContentError for an unreadable suite."""
     torch.set_num_threads(1)
 
     def body(suites: dict[str, Suite]) -> None:
@@ -149,7 +149,7 @@ def trivial(reference: dict[str, Any], exercise: Exercise) -> Iterator[tuple[str
             made[defined] = _trivial_class(original, answer) if inspect.isclass(original) else answer
         yield name, {**reference, **made}
     if any(inspect.isclass(reference[defined]) for defined in exercise.defines):
-        yield "no parameters", {**reference, **{name: _Empty for name in exercise.defines}}
+        yield "no parameters", {**reference, **dict.fromkeys(exercise.defines, _Empty)}
 
 
 def _first(args: tuple[Any, ...]) -> Tensor:

@@ -25,7 +25,8 @@ def stable_softmax(x: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
          Scores may be as large as +-1e4. Some may be -inf (their weight is 0), though never all along `dim`.
     dim  the dimension that adds up to 1; may be negative, as everywhere in torch.
 
-    Returns a new tensor with x's shape, dtype and device: no NaN and no infinity in it. Gradients flow through it.
+    Returns a new tensor with x's shape, dtype and device: no NaN and no infinity in it.
+    Gradients flow through it.
     """
     ### BEGIN SOLUTION
     # A constant added to all the scores cancels out; this one makes the largest exponent 0, so that

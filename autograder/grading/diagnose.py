@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 SECONDS = 5.0  # for one exercise; a mistake not tried by then is not named
 
 
-def diagnose(
-    setting: Setting, exercise: Exercise, attempts: Sequence[Attempt]
-) -> list[NamedMistake]:
+def diagnose(setting: Setting, exercise: Exercise, attempts: Sequence[Attempt]) -> list[NamedMistake]:
     """The known mistakes whose behaviour is the student's: one, or several that cannot be told apart.
 
     A candidate gives the student's answers on every test that the student failed, and passes every test

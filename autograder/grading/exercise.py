@@ -60,7 +60,9 @@ class Graded:
     wall_timeout: bool = False
 
 
-def grade_exercise(setting: Setting, line: Line, exercise: Exercise, failed_before: Sequence[Exercise]) -> Graded:
+def grade_exercise(
+    setting: Setting, line: Line, exercise: Exercise, failed_before: Sequence[Exercise]
+) -> Graded:
     """Grades one exercise of the submission at the other end of `line`.
 
     `failed_before` are those of the exercises it depends on that did not get full marks: the reference
@@ -110,7 +112,11 @@ class _Helped(Student):
 
 
 def _follow_through(
-    setting: Setting, line: Line, exercise: Exercise, failed_before: Sequence[Exercise], attempts: list[Attempt]
+    setting: Setting,
+    line: Line,
+    exercise: Exercise,
+    failed_before: Sequence[Exercise],
+    attempts: list[Attempt],
 ) -> tuple[list[Attempt], list[str]]:
     """The same tests with the reference in place of what failed before; kept if they go better."""
     helped = _Helped(line)
@@ -131,7 +137,9 @@ def _follow_through(
 def _score(exercise: Exercise, attempts: list[Attempt]) -> ExerciseResult:
     """Weights share out the points; a rule counts only once a value test passes."""
     value_passed = any(attempt.passed and attempt.test.kind == "value" for attempt in attempts)
-    tests = [_test_result(attempt, counts=attempt.test.kind == "value" or value_passed) for attempt in attempts]
+    tests = [
+        _test_result(attempt, counts=attempt.test.kind == "value" or value_passed) for attempt in attempts
+    ]
     total = sum(test.weight for test in tests)
     earned = sum(test.weight for test in tests if test.passed and test.counts)
     return ExerciseResult(
@@ -186,7 +194,9 @@ def _flag_oddities(setting: Setting, exercise: Exercise, attempt: Attempt, flags
     own = run_test(setting.suite, attempt.test, reference, setting.run_seed, setting.device)
     if own is not None or not isinstance(raised, Exception):
         raise Fault(f"the hidden test {attempt.test.id} is broken: {type(raised).__name__}: {raised}")
-    message = f"the hidden test {attempt.test.id} could not make sense of the answer ({type(raised).__name__})"
+    message = (
+        f"the hidden test {attempt.test.id} could not make sense of the answer ({type(raised).__name__})"
+    )
     flags.append(Flag(kind="odd-answer", exercise=exercise.id, message=message))
 
 

@@ -24,7 +24,6 @@ from .exercise import Graded, Setting, grade_exercise
 from .quiz import Key, grade_quiz
 from .student import Student
 
-
 Open = Callable[[Budget, list[tuple[int, str]]], WorkerLine]
 
 
@@ -118,7 +117,9 @@ def _grade_all(course: Course, line: WorkerLine, extracted: Extracted) -> tuple[
     try:
         line.load()
     except (BudgetSpent, ProtocolViolation) as failure:
-        return [Graded(_unanswered(exercise, "answered", course)) for exercise in course.module.graded], str(failure)
+        return [Graded(_unanswered(exercise, "answered", course)) for exercise in course.module.graded], str(
+            failure
+        )
     graded: dict[str, Graded] = {}
     for exercise in course.module.exercises:
         state = extracted.states[exercise.id]

@@ -22,10 +22,10 @@ import msgspec
 
 from ..course_root import CourseRoot
 from ..errors import AutograderError, Fault
+from ..run.messages import Finished, Job, Specification
 from ..sandbox.budget import Budget, Limits
 from ..sandbox.line import WorkerLine
 from ..sandbox.locked import LockedWorker, WorkerRequest
-from ..run.messages import Finished, Job, Specification
 from .grade import Course, grade_submission
 from .suite import Suite, with_suites
 
@@ -83,7 +83,9 @@ def _serve(control: socket.socket, specification: Specification, suites: dict[st
         if os.fork() == 0:
             try:
                 control.close()
-                _grade_jobs(Connection(descriptors[0]), socket.socket(fileno=descriptors[1]), specification, courses)
+                _grade_jobs(
+                    Connection(descriptors[0]), socket.socket(fileno=descriptors[1]), specification, courses
+                )
             finally:
                 os._exit(0)
         for descriptor in descriptors:

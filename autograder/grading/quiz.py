@@ -36,7 +36,7 @@ def load_keys(path: Path) -> dict[str, Key]:
 
 
 def grade_quiz(exercise: Exercise, quiz: QuizText, keys: dict[str, Key], answers: Any) -> ExerciseResult:
-    """One result a question, all of equal weight. An answer in a wrong form is said to be so, and is wrong."""
+    """One result a question, all of equal weight. An answer in a wrong form is wrong, and told so."""
     given = answers if isinstance(answers, dict) else {}
     malformed = problems(quiz, given)
     tests = []

@@ -41,7 +41,9 @@ def load_reference(root: CourseRoot, module: str) -> Reference:
         found: dict[str, list[Answer]] = {id: [] for id in exercises}
         for answer in answers_in(_import(path, name)) if path.is_file() else []:
             if answer.exercise not in found:
-                raise ContentError(f"{path}: {answer.id} belongs to {answer.exercise!r}, which is no exercise")
+                raise ContentError(
+                    f"{path}: {answer.id} belongs to {answer.exercise!r}, which is no exercise"
+                )
             found[answer.exercise].append(answer)
         return found
 
@@ -60,7 +62,8 @@ def _import(path: Path, name: str) -> ModuleType:
         if name.startswith("solutions."):
             return importlib.import_module(name)
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)

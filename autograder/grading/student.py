@@ -43,6 +43,7 @@ class Line(ABC):
     def request(self, kind: str, payload: dict[str, Any]) -> Any:
         """The worker's answer; raises StudentFailure for what the student's code did, Fault for ours."""
 
+    @abstractmethod
     def close(self) -> None:
         """Ends the worker; it may be called again."""
 
@@ -89,8 +90,9 @@ class Line(ABC):
         try:
             question = message.value
             if message.kind == "vector_jacobian":
-                graph, cotangent = self._graphs[question["token"]], question["cotangent"]
-                return lambda: _vector_jacobian(*graph, cotangent)
+                output, leaves = self._graphs[question["token"]]
+                cotangent = question["cotangent"]
+                return lambda: _vector_jacobian(output, leaves, cotangent)
             called, args = self.callbacks[question["callback"]], list(question["args"])
             kwargs = {str(key): item for key, item in question["kwargs"].items()}
         except (KeyError, IndexError, TypeError, AttributeError):
@@ -140,6 +142,9 @@ class InProcess(Line):
         encoded = wire.encode(kind, 0, payload, extend=self.extend)
         answer = self.session.answer(*_parts(encoded))
         return outcome(wire.decode(*_parts(answer), self.resolve, self._accelerator))
+
+    def close(self) -> None:
+        self.session.handles.clear()
 
     def _ask(self, kind: str, value: Any) -> Any:
         question = wire.encode(kind, 0, value, extend=self.session.extend)
@@ -203,7 +208,9 @@ class Student:
 
     def new(self, name: str, *args: Any, **kwargs: Any) -> Handle:
         """Builds an object of the student's class `name`. A missing or unbuildable class fails the test."""
-        made = self.ask("call", name, target=name, method="", args=list(args), kwargs=kwargs, times=1, pretend=False)
+        made = self.ask(
+            "call", name, target=name, method="", args=list(args), kwargs=kwargs, times=1, pretend=False
+        )
         if not isinstance(made, wire.Handle):
             raise StudentError("TypeError", f"`{name}(...)` did not give an object")
         return Handle(self, made.id, name)
@@ -227,7 +234,9 @@ class Student:
         `untrained`: the answer depends on untouched random weights, so only its outline is remembered.
         """
         if label in self._given_up:
-            raise StudentTimeout(f"`{label}` ran out of time in an earlier test and was not called again", wall=False)
+            raise StudentTimeout(
+                f"`{label}` ran out of time in an earlier test and was not called again", wall=False
+            )
         try:
             value = self.line.request(kind, payload)
         except StudentFailure as failure:
@@ -311,9 +320,7 @@ class Handle(Function):
             raise ProtocolViolation("the worker's answer is not what was asked for") from None
 
     def state_dict(self) -> dict[str, Tensor]:
-        found = self._student.ask(
-            "state_dict", self._label, untrained=self._untrained, target=self._target
-        )
+        found = self._student.ask("state_dict", self._label, untrained=self._untrained, target=self._target)
         if not isinstance(found, dict) or not all(isinstance(item, Tensor) for item in found.values()):
             raise StudentError("TypeError", "`state_dict()` did not give a dictionary of tensors")
         return {str(name): item for name, item in found.items()}

@@ -22,7 +22,15 @@ from ..testing.marks import TestMark
 from .student import Student
 
 INI = Path(__file__).with_name("pytest.ini")
-UNUSED = ["cacheprovider", "terminal", "logging", "unraisableexception", "threadexception", "doctest", "junitxml"]
+UNUSED = [
+    "cacheprovider",
+    "terminal",
+    "logging",
+    "unraisableexception",
+    "threadexception",
+    "doctest",
+    "junitxml",
+]
 
 
 @dataclass
@@ -77,13 +85,12 @@ class _Collected:
             self.problems.append(str(report.longrepr))
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> pytest.TestReport:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
         """Keeps the exception itself and spares the rendering of tracebacks, which nobody may see."""
         if call.excinfo is not None and self.outcome is None:
             self.outcome = call.excinfo.value
         result: Literal["passed", "failed"] = "failed" if call.excinfo is not None else "passed"
+        assert call.when != "collect"
         return pytest.TestReport(item.nodeid, item.location, {}, result, None, call.when)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -125,7 +132,12 @@ def with_suites(paths: Mapping[str, Path], body: Callable[[dict[str, Suite]], An
     resolved = {path.resolve(): module for module, path in paths.items()}
     folder = os.path.commonpath([path.parent for path in resolved])
     plugin = _Collected(body, resolved)
-    options = [f"--config-file={INI}", f"--rootdir={folder}", f"--confcutdir={folder}", "--import-mode=importlib"]
+    options = [
+        f"--config-file={INI}",
+        f"--rootdir={folder}",
+        f"--confcutdir={folder}",
+        "--import-mode=importlib",
+    ]
     quiet = [option for name in UNUSED for option in ("-p", f"no:{name}")]
     pytest.main([*options, *quiet, "--capture=no", *map(str, resolved)], plugins=[plugin])
     if plugin.raised is not None:
@@ -134,7 +146,9 @@ def with_suites(paths: Mapping[str, Path], body: Callable[[dict[str, Suite]], An
         raise ContentError("the hidden suite cannot be collected:\n" + "\n".join(plugin.problems))
 
 
-def run_test(suite: Suite, test: Test, student: Student, run_seed: int, device: torch.device) -> BaseException | None:
+def run_test(
+    suite: Suite, test: Test, student: Student, run_seed: int, device: torch.device
+) -> BaseException | None:
     """Runs one test for one student: None if it passes, else what it raised."""
     plugin: _Collected = suite.plugin  # type: ignore[attr-defined]
     draw = Draw(run_seed, test.id, device)

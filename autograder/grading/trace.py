@@ -58,7 +58,11 @@ def alike(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, float):
-        return one == other or abs(one - other) <= 1e-7 * max(abs(one), abs(other)) or (one != one and other != other)
+        return (
+            one == other
+            or abs(one - other) <= 1e-7 * max(abs(one), abs(other))
+            or (one != one and other != other)
+        )
     if isinstance(one, (list, tuple)):
         return len(one) == len(other) and all(alike(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, dict):

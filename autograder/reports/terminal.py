@@ -93,7 +93,7 @@ def _remark(result: Result) -> str:
 
 
 def _mistakes(exercise: ExerciseResult) -> str:
-    return " or ".join(mistake.id.replace("_", " ") for mistake in exercise.mistakes)
+    return " or ".join(mistake.title for mistake in exercise.mistakes)
 
 
 def _caption(results: Sequence[Result], ascii_only: bool) -> str:

@@ -15,7 +15,11 @@ DEVICES = ("cpu", "cuda", "auto")
 @cache
 def cuda_problem() -> str:
     """Empty when torch can use a CUDA device here, else why not. Asked in a subprocess: torch is heavy."""
-    if sys.platform == "linux" and not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/dxg").exists():
+    if (
+        sys.platform == "linux"
+        and not any(Path("/dev").glob("nvidia[0-9]*"))
+        and not Path("/dev/dxg").exists()
+    ):
         return "this machine shows no NVIDIA device (/dev/nvidia0)"
     code = "import torch; print(torch.cuda.is_available() and torch.ones(2, device='cuda').sum().item() == 2)"
     try:
@@ -24,8 +28,8 @@ def cuda_problem() -> str:
         return f"torch could not be asked ({type(error).__name__})"
     if done.stdout.strip() == "True":
         return ""
-    said = (done.stderr.strip().splitlines() or ["torch finds no usable CUDA device (a CPU build of torch?)"])[-1]
-    return said
+    said = done.stderr.strip().splitlines()
+    return said[-1] if said else "torch finds no usable CUDA device (a CPU build of torch?)"
 
 
 def choose_device(asked: str) -> str:

@@ -10,6 +10,7 @@ alone, before it counts: the machine may just have been busy.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -130,10 +131,8 @@ class Pool:
         # A backstop for a grader that hangs: its own budgets end any submission long before.
         worst = self._limits.submission_cpu * self._limits.wall_factor + self._limits.startup
         grader.deadline = time.monotonic() + 2 * worst
-        try:
+        with contextlib.suppress(OSError):  # it has died: `_collect` will see that
             grader.line.send_bytes(msgspec.json.encode(job))
-        except OSError:
-            pass  # it has died: `_collect` will see that
 
     def _collect(self) -> list[tuple[_Grader, Job, Finished]]:
         """What graders have finished, died on, or hung at."""
@@ -186,10 +185,8 @@ class Pool:
     def _drop(self, grader: _Grader) -> None:
         self._graders.remove(grader)
         grader.line.close()
-        try:
+        with contextlib.suppress(OSError):
             os.kill(grader.pid, 9)
-        except OSError:
-            pass
 
     # Starting and stopping
 

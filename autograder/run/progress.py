@@ -58,9 +58,7 @@ def _with_lines(console: Console) -> Progress:
         said = f"{result.points:g} of {result.max_points:g}" if result else f"not graded: {fault}"
         if result and result.status != "graded":
             said += f" ({result.status.value})"
-        console.print(
-            f"[{count['done']:>{len(str(count['total']))}}/{count['total']}] {job.student}  {job.module}  {said}",
-            markup=False,
-        )
+        place = f"{count['done']:>{len(str(count['total']))}}/{count['total']}"
+        console.print(f"[{place}] {job.student}  {job.module}  {said}", markup=False)
 
     return Progress(begin, done)

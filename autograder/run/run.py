@@ -60,7 +60,7 @@ class Progress:
 
 
 def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: Progress) -> Report:
-    """Grades everything found under `paths`. Raises UsageError, or Fault when nothing can be graded at all."""
+    """Grades all that is found under `paths`. Raises UsageError, or Fault when nothing can be graded."""
     syllabus = root.syllabus
     if options.module is not None:
         root.module(options.module)
@@ -72,7 +72,12 @@ def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: P
         seed = _seed(store, options)
         conditions = Conditions(seed, device, level.value)
         store.write_settings(
-            {"seed": seed, "device": device, "isolation": level.value, "modules": sorted({str(f.module) for f in found})}
+            {
+                "seed": seed,
+                "device": device,
+                "isolation": level.value,
+                "modules": sorted({str(f.module) for f in found}),
+            }
         )
         made = plan(root, found, store, conditions, force=options.force)
         setup = Setup(

@@ -70,7 +70,7 @@ class Store:
         return any(result is not None and result.key == key for result in stored)
 
     def write(self, result: Result, *, force: bool = False) -> bool:
-        """Stores a result; False if an earlier, better one goes on counting (the new one stands beside it)."""
+        """Stores a result; False if an earlier, better one goes on counting, with the new one beside it."""
         counting = self.read(result.student, result.module)
         content = result.to_json(indent=1) + "\n"
         if counting is not None and counting.points > result.points and not force:
@@ -105,10 +105,14 @@ class Store:
         path = self.folder / "run.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
-        except (OSError, ValueError):
-            raise UsageError(f"{path}: not readable as JSON; mend it, or choose another --out folder") from None
+        except OSError as error:
+            raise Fault(f"{path}: cannot be read: {error.strerror or error}") from None
+        except ValueError:
+            raise UsageError(
+                f"{path}: not readable as JSON; mend it, or choose another --out folder"
+            ) from None
         return found if isinstance(found, dict) else {}
 
     def write_settings(self, settings: dict[str, object]) -> None:

@@ -52,7 +52,9 @@ class Budget:
         if self.cpu_left <= 0:
             raise BudgetSpent(f"the notebook used up its {self.limits.submission_cpu:g} s of CPU time")
         if self.wall_left <= 0:
-            raise BudgetSpent(f"the notebook kept the grader waiting for {self.limits.submission_wall:g} s in all")
+            raise BudgetSpent(
+                f"the notebook kept the grader waiting for {self.limits.submission_wall:g} s in all"
+            )
 
     def spend_bytes(self, count: int) -> None:
         self.bytes += count

@@ -34,7 +34,7 @@ Cells = Sequence[tuple[int, str]]
 
 @dataclass(frozen=True)
 class Deadline:
-    """Until when a worker may take: wall time (monotonic), and CPU time on its own clock (None: not counted)."""
+    """Until when a worker may take: monotonic time, and CPU time on its own clock (None: any)."""
 
     until: float
     cpu: float | None
@@ -141,7 +141,9 @@ class WorkerLine(Line):
         except (Gone, wire.WireError) as error:
             ending = self._end()
             how = _how(ending.status) if ending else "its monitor is gone, and the zygote with it"
-            raise Fault(f"a worker ended before it was ready ({error or how}){self._last_words()}") from None
+            raise Fault(
+                f"a worker ended before it was ready ({str(error) or how}){self._last_words()}"
+            ) from None
         if hello.kind != "hello":
             self._end()
             raise Fault(f"a worker could not be locked: {hello.error.message if hello.error else hello.kind}")
@@ -180,7 +182,7 @@ class WorkerLine(Line):
     # One request
 
     def _exchange(self, kind: str, payload: dict[str, Any], cpu: float) -> Any:
-        """A request and its answer, callbacks in between. All failures but the student's error end the worker."""
+        """A request and its answer, callbacks in between. All but the student's own errors end the worker."""
         worker = self._worker
         assert worker is not None
         allowed = min(cpu, self._budget.cpu_left)
@@ -230,7 +232,9 @@ class WorkerLine(Line):
         header, payload = wire.frame_lengths(head)
         self._budget.spend_bytes(len(head) + header + payload)
         device = self.device if self.device.type != "cpu" else None
-        return wire.decode(worker.read(header, deadline), worker.read(payload, deadline), self.resolve, device)
+        return wire.decode(
+            worker.read(header, deadline), worker.read(payload, deadline), self.resolve, device
+        )
 
     # How it failed
 

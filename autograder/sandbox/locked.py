@@ -57,8 +57,7 @@ class LockedWorker:
         os.set_blocking(self._output, False)
 
     def send(self, encoded: wire.Encoded, deadline: Deadline) -> None:
-        for part in (encoded.head, *encoded.buffers):
-            view = memoryview(part)
+        for view in (memoryview(encoded.head), *encoded.buffers):
             while len(view):
                 try:
                     view = view[self._line.send(view) :]

@@ -31,9 +31,11 @@ MAX_INT = 1 << 62
 MAX_TEXT = 1 << 16
 
 DTYPES: dict[str, torch.dtype] = {
-    name: getattr(torch, name)
-    for name in (
-        "float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128".split()
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        *(torch.float32, torch.float64, torch.float16, torch.bfloat16),
+        *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+        *(torch.complex64, torch.complex128),
     )
 }
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -167,7 +169,8 @@ class _Packer:
 
 def _memory_order(tensor: Tensor) -> list[int]:
     """Dimensions from the slowest to the fastest, empty when that is how they are listed."""
-    order = sorted(range(tensor.dim()), key=lambda d: (-tensor.stride(d), d))
+    strides = tensor.stride()
+    order = sorted(range(tensor.dim()), key=lambda d: (-strides[d], d))
     return [] if order == list(range(tensor.dim())) else order
 
 
@@ -191,7 +194,7 @@ def _raw(tensor: Tensor) -> tuple[TensorHeader, memoryview]:
     dense = (tensor.permute(order) if order else tensor).contiguous()
     if dense.numel() == 0:
         return header, memoryview(b"")
-    return header, memoryview(dense.reshape(-1).view(torch.uint8).numpy())
+    return header, memoryview(dense.reshape(-1).view(torch.uint8).numpy().data)
 
 
 def encode(
@@ -251,7 +254,14 @@ def decode(
         value = _Unpacker(tensors, resolve).unpack(message.value)
     except WireError:
         raise
-    except (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError, TypeError, OverflowError) as error:
+    except (
+        msgspec.MsgspecError,
+        RecursionError,
+        UnicodeError,
+        ValueError,
+        TypeError,
+        OverflowError,
+    ) as error:
         raise WireError(f"malformed message: {type(error).__name__}") from None
     except RuntimeError as error:  # torch refusing a shape that the checks above let through
         raise WireError(f"malformed tensor: {type(error).__name__}") from None
@@ -326,7 +336,7 @@ class _Unpacker:
             raise WireError("unknown node")
         ((tag, content),) = node.items()
         match tag, content:
-            case ("l" | "t" | "s"), list():
+            case (("l" | "t" | "s"), list()):
                 items = [self.unpack(item, depth + 1) for item in content]
                 return items if tag == "l" else tuple(items) if tag == "t" else self._set(items)
             case "d", list():
@@ -337,7 +347,7 @@ class _Unpacker:
                 return float(content)
             case "dt", str() if content in DTYPES:
                 return DTYPES[content]
-            case ("h" | "cb"), [int() as id, extra] if self.resolve and type(id) is int:
+            case (("h" | "cb"), [int() as id, extra]) if self.resolve and type(id) is int:
                 return self.resolve(tag, id, extra)
         raise WireError("unknown node")
 

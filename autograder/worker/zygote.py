@@ -1,8 +1,9 @@
 """Loads torch once, then forks a locked worker for each request. Holds no secret and runs nobody's code.
 
 The one argument is the descriptor of the control line to the parent of the run. What comes over it is
-one byte and the descriptor of another control line: a grader's. Over a grader's line come requests for workers, each a
-JSON object with three descriptors: the worker's line, where it prints, and its monitor's line.
+one byte and the descriptor of another control line: a grader's. Over a grader's line come requests for
+workers, each a JSON object with three descriptors: the worker's line, where it prints, and its
+monitor's line.
 
 Forking is safe only from a process that never ran an operation on two threads, and CUDA must not have
 been touched: see `prepare`.
@@ -10,6 +11,7 @@ been touched: see `prepare`.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -20,6 +22,7 @@ import sys
 from dataclasses import asdict, dataclass
 
 from .environment import ENVIRONMENT
+
 
 @dataclass(frozen=True)
 class Request:
@@ -141,10 +144,8 @@ def _monitor(request: Request, line: int, printed: int, grader: int) -> None:
         "maxrss": usage.ru_maxrss << 10,
         "asked": asked,
     }
-    try:
+    with contextlib.suppress(OSError):  # the grader is gone too
         os.write(grader, json.dumps(report).encode())
-    except OSError:
-        pass  # the grader is gone too
     os._exit(0)
 
 

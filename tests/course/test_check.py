@@ -470,6 +470,7 @@ def test_a_stub_gets_one_kind_line(capsys: pytest.CaptureFixture[str]) -> None:
 
     with pytest.raises(CheckFailed, match=r"^stable_softmax: not written yet$"):
         check(stable_softmax)
+    assert examine.reports_on([stable_softmax], None)[0].state == "untouched"
     assert capsys.readouterr().out.splitlines()[1:] == [
         "  Not written yet. Have a go: this cell tells you how far you have come."
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -38,14 +37,27 @@ def workers(run: int) -> list[psutil.Process]:
     return [child for monitor in monitors(run) for child in _children(monitor.pid)]
 
 
+def busy(run: int) -> list[psutil.Process]:
+    """Those workers that have computed for so long that they must be running a student's code."""
+    return [worker for worker in workers(run) if sum(worker.cpu_times()[:2]) > 0.2]
+
+
 Role = Callable[[int], list[psutil.Process]]
 
 
 def send(number: signal.Signals, role: Role, run: int) -> int:
     """Sends a signal to one process of this kind, as soon as there is one; its id."""
-    process = wait_for(lambda: next(iter(role(run)), None), f"{role.__name__} of process {run}")
-    os.kill(process.pid, number)
-    return process.pid
+
+    def look() -> int | None:
+        try:
+            for process in role(run):
+                process.send_signal(number)
+                return process.pid
+        except psutil.NoSuchProcess:  # it ended while it was looked at
+            pass
+        return None
+
+    return wait_for(look, f"{role.__name__} of process {run}")
 
 
 def wait_for(look: Callable[[], T | None], what: str) -> T:
@@ -65,14 +77,11 @@ def _forking(zygote: psutil.Process) -> psutil.Process:
 
 
 def _children(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children()
-    except psutil.NoSuchProcess:
-        return []
+    return psutil.Process(pid).children()
 
 
 def _command(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+    except psutil.ZombieProcess:
         return []

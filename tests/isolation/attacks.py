@@ -274,7 +274,7 @@ _RAW = """
             lines.append(line)
         except OSError:
             pass
-    def frame(kind, value, id=0, tensors=(), payload=b"", magic=b"DCG1"):
+    def frame(kind, value, tensors=(), id=0, payload=b"", magic=b"DCG1"):
         header = json.dumps({"kind": kind, "id": id, "value": value, "tensors": list(tensors)}).encode()
         return struct.pack("<4sIQ", magic, len(header), len(payload)) + header + payload
 """
@@ -293,7 +293,7 @@ ON_THE_LINE = {
         "sends_what_is_no_frame": "bytes(100)",
         "sends_another_protocol": "frame('answer', 1, magic=b'EVIL')",
         "announces_a_gigabyte": "struct.pack('<4sIQ', b'DCG1', 1 << 30, 1 << 40)",
-        "sends_a_tensor_without_end": "frame('answer', {'x': 0}, tensors=[['float32', [1 << 24, 1 << 24], []]])",
+        "sends_a_tensor_without_end": "frame('answer', {'x': 0}, [['float32', [1 << 24, 1 << 24], []]])",
         "sends_deep_nesting": "frame('answer', None)[:16] + b'[' * 4000",
         "asks_for_a_callback_that_is_not_there": "frame('callback', {'d': [['callback', 99]]})",
         "asks_without_end": "frame('callback', {'d': []}) * 100000",

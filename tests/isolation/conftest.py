@@ -17,7 +17,13 @@ from autograder.sandbox.levels import Level, probe
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 # Short, so that an attack on patience takes seconds; long enough for honest code on a busy machine.
-LIMITS = {"call_cpu": 0.5, "cell_cpu": 1.0, "submission_cpu": 2.0, "wall_factor": 10.0, "submission_wall": 20.0}
+LIMITS = {
+    "call_cpu": 0.5,
+    "cell_cpu": 1.0,
+    "submission_cpu": 2.0,
+    "wall_factor": 10.0,
+    "submission_wall": 20.0,
+}
 
 
 @dataclass

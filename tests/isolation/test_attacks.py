@@ -14,7 +14,7 @@ def cheat(cell: str) -> dict[str, str]:
     """Every exercise answered with zeros, after the attack has run."""
     source = cell + ANSWERS
     names = ["scaled_dot_product_attention", "split_heads", "MultiHeadSelfAttention", "CrossAttention"]
-    untouched = {name: "pass" for name in [*names, "SpatialSelfAttention", "attention_quiz"]}
+    untouched = dict.fromkeys([*names, "SpatialSelfAttention", "attention_quiz"], "pass")
     return {"stable_softmax": source, **untouched}
 
 

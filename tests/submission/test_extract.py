@@ -277,7 +277,7 @@ class TestCellErrors:
 
 
 class TestOtherNotebooks:
-    def refused(self, *sources: str, module: str | None = None, others: tuple[object, ...] = ()) -> str:
+    def refused(self, *sources: str, module: str | None = None) -> str:
         notebook = parse(notebook_bytes(*sources), sha256="f" * 64)
         if module:
             made = released_json()

@@ -166,8 +166,18 @@ def test_ipython_agrees(lines: list[str]) -> None:
 # ----------------------------------------------------------------------------------------- hostile cells
 
 SPECIAL = st.sampled_from(
-    list("%!?\\\n\n\n'\"#()[]{}= \t;:x1")
-    + ["%%", '"""', "'''", ">>> ", "In [1]: ", "%time ", "%%time\n", "\r", "\x0c"]
+    [
+        *list("%!?\\\n\n\n'\"#()[]{}= \t;:x1"),
+        "%%",
+        '"""',
+        "'''",
+        ">>> ",
+        "In [1]: ",
+        "%time ",
+        "%%time\n",
+        "\r",
+        "\x0c",
+    ]
 )
 
 
@@ -205,8 +215,16 @@ def test_what_python_can_parse_python_gets(cell: str) -> None:
         "%time x\n",
         "In [1]: ",
         ">>> ",
-    ]
-    + ["%%time\n", "'''a", "?", "=!", "{'", "#", "\\", "%%", "x\\\n?"],
+        "%%time\n",
+        "'''a",
+        "?",
+        "=!",
+        "{'",
+        "#",
+        "\\",
+        "%%",
+        "x\\\n?",
+    ],
 )
 def test_no_cell_takes_more_than_a_moment(piece: str) -> None:
     for cell in (piece * (MAX_CELL // len(piece)), piece * (MAX_CELL // len(piece)) + "\n!x"):
