@@ -191,7 +191,8 @@ class TestWhereItCounts:
             "def softmax(x, dim):\n    return softmax(x, dim - 1) if dim else x",
             "class Ops:\n    def softmax(self, x): return x\n    def run(self, x): return self.softmax(x)\n"
             "def softmax(x, dim):\n    return Ops().run(x)",
-            "class O:\n    def __init__(self): self.softmax = len\n    def run(self, x):\n        self.softmax(x)\n"
+            "class O:\n    def __init__(self): self.softmax = len\n"
+            "    def run(self, x): return self.softmax(x)\n"
             "def softmax(x, dim):\n    return O().run(x)",
         ],
     )

@@ -236,7 +236,7 @@ class TestWholeArchives:
                 raise OSError(28, "No space left on device")
             return real(path, flags, mode)
 
-        monkeypatch.setattr(unzipping.os, "open", full)
+        monkeypatch.setattr(os, "open", full)
         with pytest.raises(errors.Fault, match="No space left"):
             unzip(zip_path, scratch)
 
