@@ -569,7 +569,7 @@ class ZeroTerminalSnr:
 
     @rule()
     def keeps_the_beginning(self, student: Student, draw: Draw) -> None:
-        """The first beta is what it was."""
+        """The first beta is what it was, so the beginning stays as it is."""
         betas = _betas(draw, 6)
         assert_close(_schedule(student.zero_terminal_snr(betas), 6)[:1], betas[:1], rtol=RTOL)
 

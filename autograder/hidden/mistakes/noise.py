@@ -429,7 +429,7 @@ def upside_down(alphas_cumprod: Tensor) -> Tensor:
 
 @mistake(
     "signal_to_noise",
-    title="the logarithm",
+    title="the logarithm of the ratio",
     hint="It is negative towards the end, which no ratio of variances can be. The pictures below have a "
     "logarithmic axis; the function itself does not take the logarithm.",
 )
