@@ -103,10 +103,11 @@ class LockedWorker:
             if len(self.printed) < MOST_AT_ONCE:
                 self.printed += part
 
-    def end(self) -> Ending | None:
+    def end(self, patience: float = 0.0) -> Ending | None:
         """Hanging up on the monitor has it kill the worker and report how it ended."""
         ending = None
         try:
+            select.select([self._monitor], [], [], patience)  # a report that comes unasked
             self._monitor.shutdown(socket.SHUT_WR)
             self._monitor.settimeout(10)
             if report := self._monitor.recv(4096):

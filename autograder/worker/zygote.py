@@ -48,7 +48,9 @@ def prepare(preload: list[str]) -> None:
     from . import worker  # noqa: F401 - loaded here for all workers
 
     convolution = torch.nn.Conv2d(2, 2, 3)
-    convolution(torch.ones(1, 2, 8, 8)).sum().backward()
+    image = torch.ones(1, 2, 8, 8, requires_grad=True)
+    # With a gradient given, the first backward imports sympy: a quarter of a second for each worker.
+    convolution(image).backward(torch.ones(1, 2, 6, 6))
     (torch.ones(8, 8) @ torch.ones(8, 8)).softmax(-1)
     # Pulled in by the first use otherwise, in each worker anew.
     import inspect  # noqa: F401

@@ -18,13 +18,18 @@ import psutil
 import pytest
 
 from autograder.course_root import CourseRoot
+from autograder.errors import Fault
 from autograder.results import Result
 from autograder.run.messages import Finished, Job
 from autograder.run.pool import Pool, Setup
 from autograder.run.run import Options, Progress, Report
 from autograder.run.run import grade as grade_all
 from autograder.run.store import Store
+from autograder.sandbox import zygote as zygotes
+from autograder.sandbox.budget import Budget, Limits
 from autograder.sandbox.levels import strongest
+from autograder.sandbox.line import WorkerLine
+from autograder.sandbox.locked import LockedWorker, WorkerRequest
 from tests.end_to_end import processes
 from tests.end_to_end.conftest import COMMAND, SEED, Grade, Graded
 from tests.end_to_end.processes import Role
@@ -51,6 +56,14 @@ def handed_in(material: Material, tmp_path: Path) -> Path:
     """Six notebooks with the same exercise solved, each of which takes a while."""
     for name in NAMES:
         write(tmp_path / "class", name, material, SLOW_CELL)
+    return tmp_path / "class"
+
+
+@pytest.fixture
+def quick(material: Material, tmp_path: Path) -> Path:
+    """Six notebooks with the same exercise solved, in no time."""
+    for name in NAMES:
+        write(tmp_path / "class", name, material)
     return tmp_path / "class"
 
 
@@ -202,6 +215,24 @@ def test_a_fault_names_who_was_not_graded(
     assert lost not in (out / "grades.csv").read_text()
 
 
+def test_a_worker_that_is_killed_is_not_taken_for_one_that_ended_itself(course_root: CourseRoot) -> None:
+    level, limits = strongest("auto"), Limits()
+    zygote = zygotes.start(level, course_root.path)
+    zygote.wait_until_ready()
+    request = WorkerRequest(level, "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home)
+    cells = [(1, "def forever():\n    while True:\n        pass\n")]
+    call = {"target": "forever", "method": "", "args": [], "kwargs": {}, "times": 1, "pretend": False}
+    with zygote.connect() as connection, ThreadPoolExecutor(1) as thread:
+        for _ in range(8):  # whether its line or the process itself is gone first is a matter of chance
+            line = WorkerLine(lambda: LockedWorker(connection, request, 60), Budget(limits), cells)
+            line.load()
+            killed = thread.submit(processes.send, signal.SIGKILL, processes.workers, os.getpid())
+            with pytest.raises(Fault, match="a worker was killed from outside"):
+                line.request("call", call)
+            assert killed.result()
+    zygote.close()
+
+
 # --- time
 
 
@@ -263,17 +294,11 @@ def test_a_machine_that_stood_still_costs_nobody_points(
     impatient: Graders, material: Material, tmp_path: Path
 ) -> None:
     write(tmp_path, "Ann", material, SLOW_CELL)
-    give, stopped = impatient.pool._give, []
-
-    def stop_the_first(grader: object, job: Job) -> None:
-        give(grader, job)  # type: ignore[arg-type]
-        if not stopped:
-            stopped.append(processes.send(signal.SIGSTOP, processes.workers, os.getpid()))
-
-    impatient.pool._give = stop_the_first  # type: ignore[assignment,method-assign]
-    results = impatient.grade(tmp_path)
-    assert len(stopped) == 1
-    assert [student for student, _ in impatient.given] == ["Ann", "Ann"]
+    with ThreadPoolExecutor(1) as thread:
+        stopped = thread.submit(processes.send, signal.SIGSTOP, processes.busy, os.getpid())
+        results = impatient.grade(tmp_path)
+        assert stopped.result()
+    assert impatient.given == [("Ann", 0), ("Ann", 0)]
     assert (results["Ann"].points, results["Ann"].flags) == (POINTS, [])
 
 
@@ -283,7 +308,7 @@ def test_a_grader_that_hangs_is_ended_and_replaced(
 ) -> None:
     for name in NAMES[:2]:
         write(tmp_path, name, material, SLOW_CELL)
-    limits = {"submission_cpu": 4.0, "wall_factor": 1.0, "startup": 1.0}  # a grader may take 10 s in all
+    limits = {"submission_cpu": 4.0, "wall_factor": 1.0, "startup": 3.0}  # a grader may take 14 s in all
     setup = Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 1, limits=limits)
     with Pool(setup) as pool:
         os.kill(pool.pids["grader"][0], signal.SIGSTOP)
@@ -313,9 +338,9 @@ def test_a_student_who_fills_the_disk_fills_only_their_own(
     assert shutil.disk_usage(tempfile.gettempdir()).free > free - (1 << 30)
 
 
-def test_an_output_folder_that_cannot_be_made(handed_in: Path, tmp_path: Path, grade: Grade) -> None:
+def test_an_output_folder_that_cannot_be_made(quick: Path, tmp_path: Path, grade: Grade) -> None:
     (tmp_path / "file").write_text("no folder")
-    run = grade(handed_in, out=tmp_path / "file" / "graded")
+    run = grade(quick, out=tmp_path / "file" / "graded")
     assert run.code == 3
     assert f"{tmp_path}/file/graded/run.json: cannot be written: Not a directory" in run.complained
 
@@ -330,20 +355,19 @@ def as_root(*command: object) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with room for what two results take, and not for six."""
+def small_disk(class_run: Graded, tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for two results and a half."""
+    one = max(path.stat().st_size for path in class_run.out.glob("results/*/*.json"))
     place = tmp_path / "disk"
     place.mkdir()
-    as_root("mount", "-t", "tmpfs", "-o", "size=80k", "tmpfs", place)
+    as_root("mount", "-t", "tmpfs", "-o", f"size={5 * one // 2}", "tmpfs", place)
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def test_a_full_disk_is_named_for_each_who_has_no_result(
-    handed_in: Path, small_disk: Path, grade: Grade
-) -> None:
+def test_a_full_disk_is_named_for_each_who_has_no_result(quick: Path, small_disk: Path, grade: Grade) -> None:
     out = small_disk / "graded"
-    run = grade(handed_in, out=out)
+    run = grade(quick, out=out)
     before = stored(out)
     lost = set(NAMES) - before.keys()
     assert run.code == 3
@@ -353,7 +377,7 @@ def test_a_full_disk_is_named_for_each_who_has_no_result(
         assert f"not graded: {student}, attention: {out}/results/" in run.complained
     assert run.complained.count("No space left on device") == len(lost) + 1, "a page cannot be written either"
     as_root("mount", "-o", "remount,size=50m", small_disk)
-    again = grade(handed_in, out=out)
+    again = grade(quick, out=out)
     assert again.code == 0, again.complained
     assert f"Grading {len(lost)} submission(s)" in again.said
     after = stored(out)

@@ -1,0 +1,48 @@
+"""The whole path on a CUDA device: `make test-gpu`. On a machine without one it says so and proves nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autograder.course_root import CourseRoot
+from autograder.run.devices import cuda_problem
+from autograder.run.run import Options, Progress, grade
+from autograder.sandbox.levels import strongest
+from autograder.verify import Finding, verify
+from tests.sample_class import CLASS, write_class
+
+ROOT = CourseRoot.find(Path(__file__).parent)
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(bool(cuda_problem()), reason=f"no CUDA device: {cuda_problem()}"),
+]
+
+
+def test_verify_on_cuda() -> None:
+    findings: list[Finding] = []
+    modules = [module.id for module in ROOT.syllabus.modules]
+    verify(ROOT, modules, range(2), strongest("auto"), "cuda", findings.append)
+    assert [finding for finding in findings if not finding.ok] == []
+
+
+def test_the_sample_class_on_cuda(tmp_path: Path) -> None:
+    """Points are as on the CPU, but for those whose code the pretended accelerator warned about."""
+    write_class(ROOT, tmp_path / "class")
+    points = {}
+    for device in ("cpu", "cuda"):
+        options = Options(out=tmp_path / device, device=device, seed=1)
+        report = grade(ROOT, [tmp_path / "class"], options, Progress())
+        assert report.faults == []
+        points[device] = {result.student: result for result in report.results}
+    for student, on_cpu in points["cpu"].items():
+        warned = {e.id for e in on_cpu.exercises if e.portability and not e.portability.ok}
+        on_cuda = {exercise.id: exercise.points for exercise in points["cuda"][student].exercises}
+        for exercise in on_cpu.exercises:
+            if exercise.id in warned:
+                assert on_cuda[exercise.id] < exercise.points, (student, exercise.id)
+            else:
+                assert on_cuda[exercise.id] == exercise.points, (student, exercise.id)
+    assert len(points["cpu"]) == len(CLASS)
