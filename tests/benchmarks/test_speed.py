@@ -128,7 +128,7 @@ def test_submissions_a_minute_against_fresh_kernels(
         f"\n{SUBMISSIONS} submissions, {CORES} at a time, start included: {seconds:.1f} s, "
         f"{ours:.0f} a minute ({graded[0].isolation})"
         f"\nmedian of one submission, once started: {median(r.seconds for r in graded):.3f} s"
-        f"\nfresh Jupyter kernels, demo cells left out, one by one as nbgrader does: {one_by_one:.1f} a minute"
+        f"\nfresh kernels, demo cells left out, one by one as nbgrader does: {one_by_one:.1f} a minute"
         f"\nthe same, {CORES} kernels at a time: {two_at_once:.1f} a minute"
         f"\nratio: {ours / one_by_one:.1f} (one by one), {ours / two_at_once:.1f} ({CORES} at a time)"
     )

@@ -19,6 +19,7 @@ import pytest
 
 from autograder.course_root import CourseRoot
 from autograder.errors import Fault
+from autograder.grading.student import Student
 from autograder.results import Result
 from autograder.run.messages import Finished, Job
 from autograder.run.pool import Pool, Setup
@@ -27,7 +28,7 @@ from autograder.run.run import grade as grade_all
 from autograder.run.store import Store
 from autograder.sandbox import zygote as zygotes
 from autograder.sandbox.budget import Budget, Limits
-from autograder.sandbox.levels import strongest
+from autograder.sandbox.levels import Level, probe, strongest
 from autograder.sandbox.line import WorkerLine
 from autograder.sandbox.locked import LockedWorker, WorkerRequest
 from tests.end_to_end import processes
@@ -221,14 +222,13 @@ def test_a_worker_that_is_killed_is_not_taken_for_one_that_ended_itself(course_r
     zygote.wait_until_ready()
     request = WorkerRequest(level, "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home)
     cells = [(1, "def forever():\n    while True:\n        pass\n")]
-    call = {"target": "forever", "method": "", "args": [], "kwargs": {}, "times": 1, "pretend": False}
     with zygote.connect() as connection, ThreadPoolExecutor(1) as thread:
         for _ in range(8):  # whether its line or the process itself is gone first is a matter of chance
             line = WorkerLine(lambda: LockedWorker(connection, request, 60), Budget(limits), cells)
             line.load()
             killed = thread.submit(processes.send, signal.SIGKILL, processes.workers, os.getpid())
             with pytest.raises(Fault, match="a worker was killed from outside"):
-                line.request("call", call)
+                Student(line).forever()
             assert killed.result()
     zygote.close()
 
@@ -302,6 +302,19 @@ def test_a_machine_that_stood_still_costs_nobody_points(
     assert (results["Ann"].points, results["Ann"].flags) == (POINTS, [])
 
 
+@pytest.mark.parametrize("role", ["zygote", pytest.param("host", marks=pytest.mark.slow)])
+def test_what_dies_between_two_submissions_costs_nothing(
+    role: str, impatient: Graders, material: Material, tmp_path: Path
+) -> None:
+    for name in NAMES[:3]:
+        write(tmp_path, name, material)
+    (pid,) = impatient.pool.pids[role]
+    processes.kill_and_see_it_dead(pid)
+    results = impatient.grade(tmp_path)
+    assert {name: result.points for name, result in results.items()} == dict.fromkeys(NAMES[:3], POINTS)
+    assert impatient.pool.pids[role] != [pid]
+
+
 @pytest.mark.slow
 def test_a_grader_that_hangs_is_ended_and_replaced(
     course_root: CourseRoot, material: Material, tmp_path: Path
@@ -325,6 +338,8 @@ def test_a_grader_that_hangs_is_ended_and_replaced(
 def test_a_student_who_fills_the_disk_fills_only_their_own(
     level: str, course_root: CourseRoot, material: Material, tmp_path: Path
 ) -> None:
+    if reason := probe()[Level(level)]:
+        pytest.skip(reason)
     for name in NAMES[:3]:
         write(tmp_path, name, material, FILLS_THE_DISK)
     free = shutil.disk_usage(tempfile.gettempdir()).free

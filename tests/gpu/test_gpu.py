@@ -1,4 +1,4 @@
-"""The whole path on a CUDA device: `make test-gpu`. On a machine without one it says so and proves nothing."""
+"""The whole path on a CUDA device: `make test-gpu`. Where there is none it says so and proves nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autograder.run.devices import cuda_problem
 from autograder.run.run import Options, Progress, grade
 from autograder.sandbox.levels import strongest
 from autograder.verify import Finding, verify
-from tests.sample_class import CLASS, write_class
+from tests.sample_class import CLASS, load_material, write_class
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 
@@ -30,7 +30,7 @@ def test_verify_on_cuda() -> None:
 
 def test_the_sample_class_on_cuda(tmp_path: Path) -> None:
     """Points are as on the CPU, but for those whose code the pretended accelerator warned about."""
-    write_class(ROOT, tmp_path / "class")
+    write_class(tmp_path / "class", load_material(ROOT))
     points = {}
     for device in ("cpu", "cuda"):
         options = Options(out=tmp_path / device, device=device, seed=1)
