@@ -58,7 +58,8 @@ def load_course(root: CourseRoot, suite: Suite, run_seed: int, device: str) -> C
     setting = Setting(suite, load_reference(root, suite.module), run_seed, torch.device(device))
     quiz = load_quiz(root.quiz(suite.module)) if module.quiz else None
     keys = load_keys(root.keys(suite.module)) if module.quiz else {}
-    return Course(module, setting, read(root.exercise_notebook(suite.module)), quiz, keys)
+    released = read(root.exercise_notebook(suite.module))
+    return Course(module, setting, released, quiz, keys, root.syllabus.modules)
 
 
 def rehearse(course: Course) -> None:
@@ -81,8 +82,6 @@ def _serve(control: socket.socket, specification: Specification, suites: dict[st
     import torch
 
     torch.set_num_threads(1)
-    import IPython.core.inputtransformer2  # noqa: F401 - for all graders at once
-
     root = CourseRoot(Path(specification.root))
     courses = {
         module: load_course(root, suite, specification.run_seed, specification.device)

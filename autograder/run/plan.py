@@ -16,7 +16,7 @@ from course.syllabus import Module
 from ..course_root import CourseRoot
 from ..errors import Fault, Unreadable
 from ..results import Result, Status
-from ..submission.find import Found, refuse_duplicates
+from ..submission.find import Found, settle
 from ..submission.read import read
 from .messages import Job
 from .store import Store
@@ -58,8 +58,7 @@ def plan(
             known.append(_with_module(one, root))
         except Fault as fault:
             made.faults.append((one.student, UNKNOWN, str(fault)))
-    refuse_duplicates(known)
-    for one in known:
+    for one in settle(known):
         module, problem = one.module or UNKNOWN, one.problem
         if module not in digests:
             digests[module] = "" if module == UNKNOWN else course_digest(root, module)

@@ -57,13 +57,14 @@ class Gone(Exception):
 class Ending:
     """How a worker's process ended: a wait status, CPU seconds, bytes of resident memory.
 
-    `asked`: it was still running when it was told to end.
+    `asked`: it was still running when it was told to end. `too_many_threads`: that is what it was killed for.
     """
 
     status: int
     cpu: float
     maxrss: int
     asked: bool = False
+    too_many_threads: bool = False
 
 
 class Worker(Protocol):
@@ -258,6 +259,8 @@ class WorkerLine(Line):
         signal, limit = ending.status & 0x7F, self._budget.limits.submission_cpu
         if signal in (SIGXCPU, SIGKILL) and self._budget.cpu_left <= 1:
             raise BudgetSpent(f"the notebook used up its {limit:g} s of CPU time")
+        if ending.too_many_threads:
+            raise WorkerDied("your code started hundreds of threads, and its process was ended")
         if ending.asked:
             raise WorkerDied("your code closed the line on which it is asked")
         if signal == SIGKILL:

@@ -21,7 +21,7 @@ from autograder.course_root import CourseRoot
 from autograder.errors import Fault
 from autograder.grading.student import Student
 from autograder.results import Result
-from autograder.run.messages import Finished, Job
+from autograder.run.messages import Job
 from autograder.run.pool import Pool, Setup
 from autograder.run.run import Options, Progress, Report
 from autograder.run.run import grade as grade_all
@@ -34,13 +34,9 @@ from autograder.sandbox.locked import LockedWorker, WorkerRequest
 from tests.end_to_end import processes
 from tests.end_to_end.conftest import COMMAND, SEED, Grade, Graded
 from tests.end_to_end.processes import Role
+from tests.end_to_end.small_class import NAMES, POINTS, SLOW_CELL, Graders, write
 from tests.sample_class import Material
 
-NAMES = ["Ann", "Ben", "Cem", "Dov", "Eve", "Fay"]
-POINTS = 10  # of split_heads, which is all that they solved
-
-# A cell that takes its time, so that something is at work when a test kills it.
-SLOW_CELL = "import time\n\nuntil = time.process_time() + 0.4\nwhile time.process_time() < until:\n    pass\n"
 FILLS_THE_DISK = """
 import itertools
 import tempfile
@@ -49,7 +45,6 @@ from pathlib import Path
 for number in itertools.count():
     Path(tempfile.gettempdir(), f"{number}").write_bytes(bytes(1 << 20))
 """
-SLEEPS = "    import time\n    time.sleep(1000)\n"
 
 
 @pytest.fixture
@@ -66,17 +61,6 @@ def quick(material: Material, tmp_path: Path) -> Path:
     for name in NAMES:
         write(tmp_path / "class", name, material)
     return tmp_path / "class"
-
-
-def write(folder: Path, name: str, material: Material, cell: str = "", split_heads: str = "") -> None:
-    draft = material.draft()
-    draft.solve("split_heads")
-    if split_heads:
-        draft.replace("split_heads", "B, L, C = x.shape\n", f"B, L, C = x.shape\n{split_heads}")
-    draft.insert_before("split_heads", cell)
-    path = folder / name / "attention.ipynb"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(draft.bytes())
 
 
 @dataclass
@@ -233,73 +217,7 @@ def test_a_worker_that_is_killed_is_not_taken_for_one_that_ended_itself(course_r
     zygote.close()
 
 
-# --- time
-
-
-@dataclass
-class Graders:
-    """A pool with little patience, and who was given to a grader, in order, with how many others at work."""
-
-    pool: Pool
-    given: list[tuple[str, int]] = field(default_factory=list)
-    finished: dict[str, Finished] = field(default_factory=dict)
-
-    def grade(self, folder: Path) -> dict[str, Result]:
-        names = sorted(path.name for path in folder.iterdir())
-        jobs = [Job(n, "attention", str(folder / n / "attention.ipynb"), n, "key", "any") for n in names]
-
-        def on_finished(job: Job, finished: Finished) -> None:
-            assert job.student not in self.finished
-            self.finished[job.student] = finished
-
-        self.pool.run(jobs, on_finished)
-        return {n: Result.from_json(f.result) for n, f in self.finished.items() if not f.fault}
-
-
-@pytest.fixture
-def impatient(course_root: CourseRoot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graders]:
-    limits = {"call_cpu": 0.5, "cell_cpu": 1.0, "wall_factor": 3.0}
-    setup = Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 2, limits=limits)
-    with Pool(setup) as pool:
-        graders = Graders(pool)
-        give = pool._give
-
-        def noted(grader: object, job: Job) -> None:
-            graders.given.append((job.student, sum(other.job is not None for other in pool._graders)))
-            give(grader, job)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(pool, "_give", noted)
-        yield graders
-
-
-def test_waiting_is_given_a_second_chance_alone_before_it_counts(
-    impatient: Graders, material: Material, tmp_path: Path
-) -> None:
-    write(tmp_path, "Ann", material, split_heads=SLEEPS)
-    for name in NAMES[1:4]:
-        write(tmp_path, name, material, SLOW_CELL)
-    results = impatient.grade(tmp_path)
-    assert [student for student, _ in impatient.given] == ["Ann", "Ben", "Cem", "Dov", "Ann"]
-    assert impatient.given[-1] == ("Ann", 0), "nothing else is graded meanwhile"
-    assert [results[name].points for name in NAMES[1:4]] == [POINTS] * 3
-    assert [flag.kind for flag in results["Ann"].flags] == ["wall-timeout"]
-    split_heads = results["Ann"].exercises[2]
-    assert 0 < split_heads.points < POINTS, "merge_heads is right"
-    messages = {test.message for test in split_heads.tests if not test.passed}
-    assert "your code waited too long without an answer" in messages
-    assert split_heads.mistakes == []
-
-
-def test_a_machine_that_stood_still_costs_nobody_points(
-    impatient: Graders, material: Material, tmp_path: Path
-) -> None:
-    write(tmp_path, "Ann", material, SLOW_CELL)
-    with ThreadPoolExecutor(1) as thread:
-        stopped = thread.submit(processes.send, signal.SIGSTOP, processes.busy, os.getpid())
-        results = impatient.grade(tmp_path)
-        assert stopped.result()
-    assert impatient.given == [("Ann", 0), ("Ann", 0)]
-    assert (results["Ann"].points, results["Ann"].flags) == (POINTS, [])
+# --- between two submissions, and for ever
 
 
 @pytest.mark.parametrize("role", ["zygote", pytest.param("host", marks=pytest.mark.slow)])
