@@ -87,12 +87,12 @@ def results(folder: Path) -> Iterator[Result]:
         yield Result.model_validate(json.loads(line))
 
 
-def run_in_kernel(notebook: nbformat.NotebookNode) -> float:
-    """Points, by a fresh kernel that runs the notebook without its demos, then the tests."""
+def run_in_kernel(notebook: nbformat.NotebookNode, demos: bool = False) -> float:
+    """Points, by a fresh kernel that runs the notebook, with or without its demos, then the tests."""
     cells = [
         cell
         for cell in notebook.cells
-        if cell.cell_type == "code" and "demo" not in cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and (demos or "demo" not in cell.metadata.get("tags", []))
     ]
     tests = nbformat.v4.new_code_cell(TESTS_IN_KERNEL)
     whole = nbformat.v4.new_notebook(cells=[*cells, tests], metadata=notebook.metadata)
@@ -116,22 +116,25 @@ def test_submissions_a_minute_against_fresh_kernels(
     copies = [nbformat.from_dict(solved) for _ in range(IN_KERNELS)]
     full = sum(exercise.points for exercise in ROOT.module(MODULE).exercises)
 
-    def in_kernels(at_once: int) -> float:
+    def in_kernels(at_once: int, demos: bool) -> float:
         began = time.perf_counter()
         with ThreadPoolExecutor(at_once) as threads:
-            assert set(threads.map(run_in_kernel, copies)) == {full}
+            assert set(threads.map(lambda copy: run_in_kernel(copy, demos), copies)) == {full}
         return 60 * IN_KERNELS / (time.perf_counter() - began)
 
-    one_by_one, two_at_once = in_kernels(1), in_kernels(CORES)
+    kernels = {
+        "whole notebooks, one by one as nbgrader does": in_kernels(1, demos=True),
+        "demo cells left out, one by one": in_kernels(1, demos=False),
+        f"demo cells left out, {CORES} at a time": in_kernels(CORES, demos=False),
+    }
 
     print(
         f"\n{SUBMISSIONS} submissions, {CORES} at a time, start included: {seconds:.1f} s, "
         f"{ours:.0f} a minute ({graded[0].isolation})"
         f"\nmedian of one submission, once started: {median(r.seconds for r in graded):.3f} s"
-        f"\nfresh kernels, demo cells left out, one by one as nbgrader does: {one_by_one:.1f} a minute"
-        f"\nthe same, {CORES} kernels at a time: {two_at_once:.1f} a minute"
-        f"\nratio: {ours / one_by_one:.1f} (one by one), {ours / two_at_once:.1f} ({CORES} at a time)"
     )
+    for how, rate in kernels.items():
+        print(f"fresh Jupyter kernels, {how}: {rate:.1f} a minute; ratio {ours / rate:.1f}")
 
 
 def test_one_notebook_from_the_shell(tmp_path: Path, solved: nbformat.NotebookNode) -> None:
@@ -141,20 +144,15 @@ def test_one_notebook_from_the_shell(tmp_path: Path, solved: nbformat.NotebookNo
 
 
 def workers_of(launcher: psutil.Process) -> list[psutil.Process]:
-    """The processes that have nothing below them and, above them, a monitor and the zygote."""
+    """The children's children of the zygote, which is the first Python below the launcher, or it itself."""
     try:
-        below = launcher.children(recursive=True)
-        inner = {process.ppid() for process in below}
-        return [
-            p for p in below if p.pid not in inner and p.ppid() in {q.pid for q in below} and monitored(p)
-        ]
+        pythons = [p for p in [launcher, *launcher.children(recursive=True)] if "python" in p.name()]
+        ids = {process.pid for process in pythons}
+        zygotes = [process.pid for process in pythons if process.ppid() not in ids]
+        monitors = [process.pid for process in pythons if process.ppid() in zygotes]
+        return [process for process in pythons if process.ppid() in monitors]
     except psutil.Error:
         return []
-
-
-def monitored(process: psutil.Process) -> bool:
-    monitor = process.parent()
-    return monitor is not None and len(monitor.children()) == 1 and monitor.ppid() != 1
 
 
 def unique_memory(process: psutil.Process) -> int:
