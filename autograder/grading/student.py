@@ -204,6 +204,7 @@ class Request:
 class Student:
     """The names of one submission. `student.f(x)` calls f; `student.new("C", 8)` builds a C.
 
+    A name that this class has itself, such as `replace`, is to be had by `student.function("replace")`.
     Every call raises StudentFailure if the student's code fails, which fails the test.
     """
 
@@ -214,6 +215,10 @@ class Student:
     def __getattr__(self, name: str) -> Function:
         if name.startswith("__"):
             raise AttributeError(name)
+        return self.function(name)
+
+    def function(self, name: str) -> Function:
+        """The student's function of this name."""
         return Function(self, name, name)
 
     def new(self, name: str, *args: Any, **kwargs: Any) -> Handle:

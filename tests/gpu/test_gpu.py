@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch import Tensor, nn
 
 from autograder.course_root import CourseRoot
 from autograder.run.devices import cuda_problem
 from autograder.run.run import Options, Progress, grade
 from autograder.sandbox.levels import strongest
 from autograder.verify import Finding, verify
+from tests.course.test_portability import CORRECT, WRONG
 from tests.sample_class import CLASS, load_material, write_class
 
 ROOT = CourseRoot.find(Path(__file__).parent)
@@ -26,6 +29,33 @@ def test_verify_on_cuda() -> None:
     modules = [module.id for module in ROOT.syllabus.modules]
     verify(ROOT, modules, range(2), strongest("auto"), "cuda", findings.append)
     assert [finding for finding in findings if not finding.ok] == []
+
+
+def to_cuda(tree: Any) -> Any:
+    """What the portability cases call to put their inputs on the device."""
+    if isinstance(tree, (Tensor, nn.Module)):
+        return tree.cuda()
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(to_cuda(item) for item in tree)
+    if isinstance(tree, dict):
+        return {name: to_cuda(item) for name, item in tree.items()}
+    return tree
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_what_the_pretended_accelerator_lets_pass_runs_on_cuda(name: str) -> None:
+    CORRECT[name](to_cuda)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_the_pretended_accelerator_refuses_fails_on_cuda(name: str) -> None:
+    """By an error, or by an answer that is left on the CPU."""
+    try:
+        answer = WRONG[name](to_cuda)
+    except (RuntimeError, TypeError):
+        return
+    tensors = answer if isinstance(answer, (list, tuple)) else [answer]
+    assert any(tensor.device.type == "cpu" for tensor in tensors)
 
 
 def test_the_sample_class_on_cuda(tmp_path: Path) -> None:
