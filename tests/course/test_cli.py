@@ -138,18 +138,18 @@ def test_the_released_stub_is_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("last", "said"),
     [
-        ("while True: pass", "! Cell 3 did not finish within 6 seconds."),
+        ("import time; time.sleep(1000)", "! Cell 3 did not finish within 12 seconds."),
         ("import os; os._exit(7)", "! Cell 3 ended its own process (exit code 7)."),
         (
             "def stable_softmax(x, dim):\n    import os\n    os._exit(0)",
             "! The check of stable_softmax ended its own process (exit code 0).",
         ),
     ],
-    ids=["endless loop", "exit in a cell", "exit in a function"],
+    ids=["too slow", "exit in a cell", "exit in a function"],
 )
 def test_a_notebook_that_does_not_come_to_its_end_says_where(tmp_path: Path, last: str, said: str) -> None:
     notebook = write(tmp_path / "attention.ipynb", IMPORTS, "x = 1", last)
-    result = run("check", notebook, "--timeout", "6", folder=tmp_path)
+    result = run("check", notebook, "--timeout", "12", folder=tmp_path)
     assert result.returncode == 1
     assert said in result.stdout
     assert "not reached" in result.stdout
