@@ -89,8 +89,10 @@ class LinearBetas:
 
     def dtype(self, student: Student) -> None:
         """The result has the dtype that is asked for."""
-        for betas in (student.linear_betas, student.scaled_linear_betas):
-            _has_dtype(betas(4, 0.25, 0.5, dtype=torch.float32), torch.float32, "dtype=torch.float32")
+        linear = student.linear_betas(4, 0.25, 0.5, dtype=torch.float32)
+        _has_dtype(linear, torch.float32, "dtype=torch.float32")
+        scaled = student.scaled_linear_betas(4, 0.25, 0.5, dtype=torch.float32)
+        _has_dtype(scaled, torch.float32, "dtype=torch.float32")
 
 
 @exercise("extract")
@@ -450,6 +452,7 @@ class QPosterior:
 
 
 def _two(answer: Any) -> tuple[Any, Any]:
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise Broken("two tensors are expected, the mean and the variance: `return mean, variance`")
-    return answer[0], answer[1]
+    match answer:
+        case (mean, variance):
+            return mean, variance
+    raise Broken("two tensors are expected, the mean and the variance: `return mean, variance`")
