@@ -105,7 +105,7 @@ def signal_to_noise(alphas_cumprod: Float[Tensor, "..."]) -> Float[Tensor, "..."
     alphas_cumprod  abar: 0 <= abar < 1, any number of dimensions; not modified.
 
     Returns a new tensor with the same shape, dtype and device; 0 where abar is 0.
-    Source: Kingma et al., "Variational Diffusion Models" (2021), equation 3.
+    Source: Kingma et al., "Variational Diffusion Models" (2021), section 3.1.
     """
     ### BEGIN SOLUTION
     return alphas_cumprod / (1 - alphas_cumprod)
