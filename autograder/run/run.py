@@ -10,6 +10,7 @@ from pathlib import Path
 
 from course.syllabus import Syllabus
 
+from ..atomic import write_atomically
 from ..course_root import CourseRoot
 from ..errors import Fault, UsageError
 from ..results import Result
@@ -20,7 +21,7 @@ from .devices import choose_device
 from .messages import Finished, Job
 from .plan import Conditions, Plan, plan
 from .pool import Pool, Setup
-from .store import Store, folder_name, write_atomically
+from .store import Store, folder_name
 
 
 @dataclass(frozen=True)
