@@ -56,6 +56,8 @@ class Session:
     def resolve(self, tag: str, id: int, extra: Any) -> Any:
         if tag == "cb":
             return GradersCallable(self, id, bool(extra))
+        if tag == "g":
+            return torch.Generator(self.accelerator if extra and self.accelerator else "cpu").manual_seed(id)
         if id not in self.handles:
             raise wire.WireError(f"no object {id}")
         return self.handles[id]
