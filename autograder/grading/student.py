@@ -114,10 +114,11 @@ class Line(ABC):
     def _with_grad(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
         leaves = [
             arg.requires_grad_(True) if isinstance(arg, Tensor) and arg.is_floating_point() else arg
-            for arg in args
+            for arg in (*args, *kwargs.values())
         ]
+        named = dict(zip(kwargs, leaves[len(args) :], strict=True))
         with torch.enable_grad():
-            output = function(*leaves, **kwargs)
+            output = function(*leaves[: len(args)], **named)
         self._graphs.append((output, leaves))
         return [output, len(self._graphs) - 1]
 

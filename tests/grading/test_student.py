@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from autograder.errors import StudentError
-from autograder.grading.student import InProcess, Student
+from autograder.grading.student import InProcess, Student, differentiable
 from autograder.worker import wire
 
 
@@ -72,6 +72,13 @@ def test_a_callable_that_was_never_handed_over_is_refused(id: int) -> None:
     line.extend(len)
     with pytest.raises(wire.WireError):
         line.resolve("cb", id, False)
+
+
+@pytest.mark.parametrize("ask", [lambda model, x, y: model(x, y), lambda model, x, y: model(y=y, x=x)])
+def test_gradients_flow_through_a_callable_whether_its_arguments_are_named_or_not(ask: Any) -> None:
+    model = differentiable(lambda x, y: x**2 * y)
+    found = student(asked=ask).asked.gradients(model, torch.tensor(3.0), torch.tensor(5.0))
+    assert [float(gradient) for gradient in found.inputs[1:]] == [30, 9]
 
 
 def drawn(generator: torch.Generator) -> Tensor:
