@@ -165,10 +165,10 @@ class ClassEmbedding:
 
 def _dropped(answer: Any, cond: Tensor, null: Tensor) -> Tensor:
     """Which samples have null instead of their condition; fails for a sample that has neither, whole."""
-    answer = assert_tensor(answer, shape=tuple(cond.shape), dtype=cond.dtype)
-    assert_holds(answer.device == cond.device, f"the result is on the wrong device: {answer.device}")
-    is_null = (answer == null.expand_as(cond)).reshape(len(cond), -1).all(1)
-    is_kept = (answer == cond).reshape(len(cond), -1).all(1)
+    own = assert_tensor(answer, shape=tuple(cond.shape), dtype=cond.dtype)
+    assert_holds(own.device == cond.device, f"the result is on the wrong device: {own.device}")
+    is_null = (own == null.expand_as(cond)).reshape(len(cond), -1).all(1)
+    is_kept = (own == cond).reshape(len(cond), -1).all(1)
     if not (is_null | is_kept).all():
         raise Mismatch("some samples have neither their own condition nor null, whole and unchanged")
     return is_null
@@ -316,7 +316,7 @@ class Guide:
 
     @value()
     def whole_numbers(self, student: Student, draw: Draw) -> None:
-        """Takes a scale that is an int."""
+        """Takes a scale that is an int as well as one that is a float."""
         uncond, cond = draw.normal(3, 4), draw.normal(3, 4)
         assert_close(student.guide(uncond, cond, 3), _guide(uncond, cond, 3))
 
