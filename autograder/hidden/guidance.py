@@ -655,7 +655,7 @@ class RescaleGuidance:
 
     @rule()
     def none_of_it(self, student: Student, draw: Draw) -> None:
-        """With phi = 0 nothing changes."""
+        """With phi = 0 the guided prediction comes back as it was."""
         guided, cond = _predictions(draw, 3, 2, 4, 5)
         assert_close(student.rescale_guidance(guided, cond, 0.0), guided)
 

@@ -600,7 +600,7 @@ def test_a_class_that_is_no_module_is_said_to_be_none() -> None:
             {},
             "merge_heads is missing: this is checked with check(split_heads, merge_heads)",
         ),
-        (({},), {"quiz": "no_quiz"}, "There is no quiz 'no_quiz'. There are: attention_quiz."),
+        (({},), {"quiz": "no_quiz"}, "There is no quiz 'no_quiz'. There are: attention_quiz"),
         ((), {"quiz": "attention_quiz"}, 'check(answers, quiz="attention_quiz")'),
         ((None,), {"quiz": "attention_quiz"}, "`answers` is None: keep the dictionary"),
         ((Unprintable(),), {"quiz": "attention_quiz"}, "`answers` is an Unprintable"),
