@@ -72,6 +72,21 @@ class DeviceTensor(Tensor):
     __array__ = numpy
 
 
+class DeviceGenerator(torch.Generator):
+    """A generator of random numbers that says it is on the device; it draws what it would draw on the CPU."""
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return DEVICE
+
+
+def generator_to_device(generator: torch.Generator) -> torch.Generator:
+    """A copy on the device, in the same state: drawing from it leaves the original as it was."""
+    if isinstance(generator, DeviceGenerator):
+        return generator
+    return DeviceGenerator().set_state(generator.get_state())
+
+
 def to_device(tensor: Tensor) -> Tensor:
     if isinstance(tensor, DeviceTensor):
         return tensor
@@ -83,8 +98,8 @@ def to_cpu(tensor: Tensor) -> Tensor:
 
 
 def map_tree(function: Callable[[Any], Any], tree: Any) -> Any:
-    """A nest of lists, tuples and dicts with `function` applied to its tensors and modules."""
-    if isinstance(tree, Tensor | nn.Module):
+    """A nest of lists, tuples and dicts with `function` applied to its tensors, modules and generators."""
+    if isinstance(tree, Tensor | nn.Module | torch.Generator):
         return function(tree)
     if isinstance(tree, dict):
         return _rebuilt(tree, {key: map_tree(function, value) for key, value in tree.items()})
@@ -169,7 +184,7 @@ def _run(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return map_tree(outer, result) if on_device else result
 
 
-def _inner(tensor: Tensor) -> Tensor:
+def _inner(tensor: Any) -> Any:
     return tensor.on_cpu if isinstance(tensor, DeviceTensor) else tensor
 
 
@@ -195,6 +210,25 @@ def _check_devices(operation: Any, args: tuple[Any, ...], tensors: list[Tensor])
                 f"{shape_of(there)} on the GPU; give the first one the second one's device, with "
                 "device=x.device or .to(x.device)"
             )
+
+
+def _check_generator(generator: object, drawn: object) -> None:
+    """Raises DeviceMismatch if what was drawn is not where its generator is.
+
+    Asked of the function that was called, not of the operation below it: there, any generator is a plain one.
+    """
+    if not isinstance(generator, torch.Generator) or not isinstance(drawn, Tensor):
+        return
+    if isinstance(generator, DeviceGenerator) and not isinstance(drawn, DeviceTensor):
+        raise DeviceMismatch(
+            f"{_name_of(None)}: the generator is on the GPU, but it is to draw on the CPU; say where, with "
+            "device=generator.device"
+        )
+    if isinstance(drawn, DeviceTensor) and not isinstance(generator, DeviceGenerator):
+        raise DeviceMismatch(
+            f"{_name_of(None)}: the generator is on the CPU, but it is to draw on the GPU; make it with "
+            "torch.Generator(device=x.device)"
+        )
 
 
 def _as_called(here: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
@@ -244,7 +278,9 @@ class FunctionMode(TorchFunctionMode):
         before = FunctionMode.called
         FunctionMode.called = function, [tensor for _, tensor in tensors_of((args, kwargs), "")]
         try:
-            return _MENDED.get(function, function)(*args, **kwargs)
+            result = _MENDED.get(function, function)(*args, **kwargs)
+            _check_generator(kwargs.get("generator"), result)
+            return result
         finally:
             FunctionMode.called = before
 
@@ -306,7 +342,7 @@ def _name_of(operation: Any) -> str:
     """What the student wrote, as far as it can be told: `torch.einsum`, `+`, `.masked_fill()`."""
     function, _ = FunctionMode.called
     if function is None:
-        return str(operation.overloadpacket.__name__).strip("_")
+        return "an operation" if operation is None else str(operation.overloadpacket.__name__).strip("_")
     name = str(resolve_name(function) or getattr(function, "__name__", function))
     own, last = name.startswith("torch.Tensor."), name.rsplit(".", 1)[-1]
     if own and (symbol := _SYMBOLS.get(last.strip("_"))):

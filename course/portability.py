@@ -31,6 +31,7 @@ from course.device_tensor import (
     DeviceTensor,
     DispatchMode,
     FunctionMode,
+    generator_to_device,
     map_tree,
     shape_of,
     tensors_of,
@@ -41,6 +42,7 @@ from course.device_tensor import (
 __all__ = ["DeviceMismatch", "PretendedAccelerator", "prepare"]
 
 T = TypeVar("T")
+Movable = Tensor | nn.Module | torch.Generator
 
 
 class PretendedAccelerator:
@@ -70,13 +72,17 @@ class PretendedAccelerator:
         """A copy of a nest of lists, tuples and dicts with its tensors on the pretended device.
 
         Shapes, strides, dtypes and `requires_grad` are kept; a tensor that stands in it twice is one tensor
-        afterwards too. Modules move in place, as with `module.to("cuda")`: parameters and buffers, the
-        same objects before and after. Everything else is passed on as it is, functions included: one that
-        makes or keeps tensors has to `take` and `put` them itself.
+        afterwards too. A generator of random numbers becomes one on the device, in the same state. Modules
+        move in place, as with `module.to("cuda")`: parameters and buffers, the same objects before and
+        after. Everything else is passed on as it is, functions included: one that makes or keeps tensors
+        has to `take` and `put` them itself.
         """
         moved: dict[int, Tensor] = {}
+        generators: dict[int, torch.Generator] = {}
 
-        def put_one(thing: Tensor | nn.Module) -> Tensor | nn.Module:
+        def put_one(thing: Movable) -> Movable:
+            if isinstance(thing, torch.Generator):
+                return generators.setdefault(id(thing), generator_to_device(thing))
             if isinstance(thing, nn.Module):
                 return _moved(thing, put_tensor)
             return put_tensor(thing)
@@ -139,7 +145,9 @@ def prepare() -> None:
     resolve_name(torch.add)
 
 
-def _taken(thing: Tensor | nn.Module) -> Tensor | nn.Module:
+def _taken(thing: Movable) -> Movable:
+    if isinstance(thing, torch.Generator):
+        return thing
     return _moved(thing, to_cpu) if isinstance(thing, nn.Module) else to_cpu(thing)
 
 

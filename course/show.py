@@ -23,6 +23,8 @@ def value(thing: Any) -> str:
             return a(thing)
     if isinstance(thing, torch.nn.Module):
         return type(thing).__name__
+    if isinstance(thing, torch.Generator):
+        return f"a torch.Generator with the seed {thing.initial_seed()}"
     try:
         text = " ".join(repr(thing).split())
     except Exception:

@@ -57,9 +57,15 @@ class Line(ABC):
         self._asked = 0
 
     def extend(self, value: Any) -> dict[str, Any] | None:
-        """How handles and callables travel to the worker."""
+        """How handles, callables and generators of random numbers travel to the worker.
+
+        A generator arrives as a new one with the same seed, on the same device: what has been drawn from it
+        here already is not known there.
+        """
         if isinstance(value, (Handle, wire.Handle)):
             return {"h": [value.id, ""]}
+        if isinstance(value, torch.Generator):
+            return {"g": [value.initial_seed(), value.device.type != "cpu"]}
         if isinstance(value, Kept) or callable(value):
             known = value if isinstance(value, Kept) else Kept(value, grad=False)
             id = len(self.callbacks) + 1
@@ -67,9 +73,13 @@ class Line(ABC):
             return {"cb": [id, known.grad]}
         return None
 
-    @staticmethod
-    def resolve(tag: str, id: int, extra: Any) -> Any:
-        """What a handle from the worker becomes here."""
+    def resolve(self, tag: str, id: int, extra: Any) -> Any:
+        """What a handle from the worker becomes here; a callable of ours comes home as it went.
+
+        It does where the reference stands in for a student's function that is given a model.
+        """
+        if tag == "cb" and id in self.callbacks:
+            return self.callbacks[id].function
         if tag != "h" or type(extra) is not str or not 0 < id < 1 << 31:
             raise wire.WireError("not a handle")
         return wire.Handle(id, "".join(c for c in extra[:80] if c.isprintable()))
@@ -105,10 +115,11 @@ class Line(ABC):
     def _with_grad(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
         leaves = [
             arg.requires_grad_(True) if isinstance(arg, Tensor) and arg.is_floating_point() else arg
-            for arg in args
+            for arg in (*args, *kwargs.values())
         ]
+        named = dict(zip(kwargs, leaves[len(args) :], strict=True))
         with torch.enable_grad():
-            output = function(*leaves, **kwargs)
+            output = function(*leaves[: len(args)], **named)
         self._graphs.append((output, leaves))
         return [output, len(self._graphs) - 1]
 

@@ -56,6 +56,10 @@ class Draw:
             if n < 2 or not torch.equal(order, torch.arange(n)):
                 return order.to(self.device)
 
+    def seeded(self) -> torch.Generator:
+        """A fresh generator on the device, for a function that draws by itself."""
+        return torch.Generator(self.device).manual_seed(self.integer(0, 1 << 31))
+
     def mask(self, *shape: int) -> Tensor:
         """Random booleans, at least one True and, where there is room, one False along the last dimension."""
         drawn = torch.rand(shape, generator=self.generator) < 0.5

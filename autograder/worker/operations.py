@@ -56,6 +56,8 @@ class Session:
     def resolve(self, tag: str, id: int, extra: Any) -> Any:
         if tag == "cb":
             return GradersCallable(self, id, bool(extra))
+        if tag == "g":
+            return torch.Generator(self.accelerator if extra and self.accelerator else "cpu").manual_seed(id)
         if id not in self.handles:
             raise wire.WireError(f"no object {id}")
         return self.handles[id]
@@ -182,7 +184,8 @@ class GradersCallable:
             args, kwargs = pretended.take((args, kwargs), had_inputs=False)
             return pretended.put(self._session.ask("callback", self._question(args, kwargs)))
         if self.grad and torch.is_grad_enabled():
-            return _ThroughTheGrader.apply(self, kwargs, *args)  # type: ignore[no-untyped-call]
+            # Named arguments among the others: autograd follows only those.
+            return _ThroughTheGrader.apply(self, tuple(kwargs), *args, *kwargs.values())  # type: ignore[no-untyped-call]
         return self._session.ask("callback", self._question(args, kwargs))
 
     def _question(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -193,8 +196,10 @@ class _ThroughTheGrader(torch.autograd.Function):
     """Forward is computed by the grader; so is the vector-Jacobian product."""
 
     @staticmethod
-    def forward(ctx: Any, callable: GradersCallable, kwargs: dict[str, Any], *args: Any) -> Any:
-        question = callable._question(args, kwargs)
+    def forward(ctx: Any, callable: GradersCallable, names: tuple[str, ...], *values: Any) -> Any:
+        unnamed = len(values) - len(names)
+        kwargs = dict(zip(names, values[unnamed:], strict=True))
+        question = callable._question(values[:unnamed], kwargs)
         output, ctx.token = callable._session.ask("callback_with_grad", question)
         ctx.callable = callable
         return output

@@ -213,7 +213,7 @@ def encode(
     error: ErrorHeader | None = None,
     extend: Extend | None = None,
 ) -> Encoded:
-    """A message as bytes. `extend(value)` gives the node for a handle or a callback, or None.
+    """A message as bytes. `extend(value)` gives the node for a handle, a callback or a generator, or None.
 
     Raises Unsendable.
     """
@@ -250,8 +250,9 @@ def decode(
 ) -> Message:
     """The message in these bytes, which must belong to the caller (no shared memory).
 
-    `resolve(tag, id, extra)` gives the object for a handle ("h") or callback ("cb"); without it both
-    are refused. Tensors marked as accelerated go to `accelerator`; without one they are refused.
+    `resolve(tag, id, extra)` gives the object for a handle ("h"), a callback ("cb") or a generator of random
+    numbers ("g"); without it all three are refused. Tensors marked as accelerated go to `accelerator`;
+    without one they are refused.
     Raises WireError for anything that is not exactly a message.
     """
     if len(header) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
@@ -355,7 +356,7 @@ class _Unpacker:
                 return float(content)
             case "dt", str() if content in DTYPES:
                 return DTYPES[content]
-            case (("h" | "cb"), [int() as id, extra]) if self.resolve and type(id) is int:
+            case (("h" | "cb" | "g"), [int() as id, extra]) if self.resolve and type(id) is int:
                 return self.resolve(tag, id, extra)
         raise WireError("unknown node")
 

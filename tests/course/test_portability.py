@@ -249,12 +249,6 @@ def random_numbers_from_the_cpu_then_moved(put: Put) -> Tensor:
 
 
 @correct
-def random_numbers_on_the_device_from_a_generator(put: Put) -> Tensor:
-    x = put(normal(4, 3))
-    return x + torch.randn(x.shape, generator=torch.Generator().manual_seed(0), device=x.device)
-
-
-@correct
 def rows_replaced_where_a_mask_says(put: Put) -> Tensor:
     condition, null = put((normal(4, 3), torch.zeros(3)))
     out = condition.clone()
@@ -596,6 +590,64 @@ def one_of_several_results_on_the_cpu(put: Put) -> Any:
     """the result['keep'][1] is on the CPU, the input was on the GPU"""
     x = put(normal(2))
     return {"keep": [x, x.cpu()]}
+
+
+# --- Generators of random numbers --------------------------------------------------------------------------
+
+
+def numbers(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@correct
+def drawn_where_the_generator_is(put: Put) -> Tensor:
+    x, generator = put((normal(3), numbers()))
+    return x + torch.rand(3, generator=generator, device=generator.device)
+
+
+@correct
+def drawn_where_the_input_is_which_is_where_the_generator_is(put: Put) -> Tensor:
+    x, generator = put((normal(3), numbers()))
+    noise = torch.randn(x.shape, generator=generator, device=x.device)
+    return x + noise + torch.empty_like(x).uniform_(generator=generator)
+
+
+@correct
+def a_coin_for_each_element(put: Put) -> Tensor:
+    x, generator = put((normal(9), numbers()))
+    return torch.where(torch.bernoulli(torch.full_like(x, 0.5), generator=generator).bool(), x, -x)
+
+
+@correct
+def drawn_on_the_cpu_and_moved(put: Put) -> Tensor:
+    x = put(normal(3))
+    return x + torch.rand(3, generator=numbers()).to(x.device)
+
+
+@wrong
+def drawn_on_the_cpu_by_a_generator_on_the_gpu(put: Put) -> Tensor:
+    """torch.rand: the generator is on the GPU, but it is to draw on the CPU; say where, with device="""
+    x, generator = put((normal(3), numbers()))
+    x = x.clone()
+    x[torch.rand(3, generator=generator) < 0.5] = 0  # a mask on the CPU is nothing to complain about
+    return x
+
+
+@wrong
+def drawn_on_the_gpu_by_a_generator_of_the_cpu(put: Put) -> Tensor:
+    """torch.randn: the generator is on the CPU, but it is to draw on the GPU; make it with"""
+    x = put(normal(3))
+    return x + torch.randn(3, generator=numbers(), device=x.device)
+
+
+def test_a_generator_that_was_put_leaves_the_original_as_it_was() -> None:
+    generator = numbers()
+    before = generator.get_state()
+    with PretendedAccelerator() as gpu:
+        one, same = gpu.put((generator, generator))
+        torch.rand(3, generator=one, device=one.device)
+    assert torch.equal(generator.get_state(), before)
+    assert torch.equal(same.get_state(), one.get_state())  # one generator stays one
 
 
 @pytest.mark.parametrize("name", CORRECT)

@@ -134,6 +134,7 @@ def forged(value: Any = None, tensors: list[Any] | None = None, **more: Any) -> 
         (forged({"s": [{"l": []}]}), b""),
         (forged({"h": [1, "Tensor"]}), b""),
         (forged({"cb": [1, False]}), b""),
+        (forged({"g": [1, False]}), b""),
         (forged({"f": "Infinity"}), b""),
         (forged({"dt": "__class__"}), b""),
         (forged({"l": [1], "t": [2]}), b""),
@@ -211,7 +212,7 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["l", "t", "s", "d", "x", "f", "dt", "h", "cb", "?"]), inner, max_size=2
+            st.sampled_from(["l", "t", "s", "d", "x", "f", "dt", "h", "cb", "g", "?"]), inner, max_size=2
         )
     ),
     max_leaves=15,

@@ -1,0 +1,675 @@
+"""Hidden tests of the module `guidance`. `B` is the batch; what a sample is made of does not matter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.grading.student import Kept, Student, differentiable
+from autograder.testing import (
+    Draw,
+    Mismatch,
+    assert_close,
+    assert_gradients,
+    assert_holds,
+    assert_parameters,
+    assert_tensor,
+    exercise,
+    rule,
+    twins,
+    value,
+)
+from solutions import guidance as reference
+
+RTOL_SINGLE = 1e-4
+RTOL_HALF = 2e-2
+# A correct answer may guard its divisions with a number such as 1e-12; 1e-8 and more is not needed.
+RTOL_RATIO = 1e-6
+
+
+class Denoiser:
+    """Stands for a network: a smooth function of each sample, its own timestep and its own condition.
+
+    `once`: it may be asked once only, as an expensive network should be; `rows`: for so many samples only.
+    """
+
+    def __init__(self, *, once: bool = False, rows: int | None = None) -> None:
+        self.once, self.rows = once, rows
+        self.batches: list[int] = []
+
+    def __call__(self, x: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+        self.batches.append(len(x))
+        if self.once and len(self.batches) > 1:
+            raise RuntimeError("the model was called a second time; one call is enough")
+        if self.rows is not None and len(x) != self.rows:
+            raise RuntimeError(f"the model is to get {self.rows} samples at once; it was given {len(x)}")
+        for what, given in (("timesteps", t), ("conditions", cond)):
+            if given.dim() == 0 or len(given) != len(x):
+                count = len(given) if given.dim() else "one for all"
+                raise RuntimeError(f"the model was given {len(x)} samples, but of {what} {count}")
+        own = [-1, *[1] * (x.dim() - 1)]
+        features = cond.reshape(len(cond), -1).to(x.dtype)
+        weights = torch.linspace(0.5, 1.5, features.shape[1], dtype=x.dtype, device=x.device)
+        told = (features * weights).sum(1).reshape(own)
+        time = 1 + t.to(x.dtype).reshape(own) / 10
+        return torch.sin(x * time) + torch.cos(x - told) / time + told / 7
+
+    def assert_asked_once(self, batch: int) -> None:
+        assert_holds(
+            len(self.batches) == 1,
+            f"the model is to be called exactly once; yours called it {len(self.batches)} times",
+        )
+        assert_holds(
+            self.batches == [2 * batch],
+            f"the model is to get both predictions' inputs at once, twice the batch; it got {self.batches[0]}"
+            f" samples for a batch of {batch}",
+        )
+
+
+def _guided(x: Tensor, t: Tensor, cond: Tensor, null: Tensor, w: float) -> Tensor:
+    """Guidance from two separate calls."""
+    uncond = Denoiser()(x, t, null.expand_as(cond))
+    return uncond + w * (Denoiser()(x, t, cond) - uncond)
+
+
+def _through_kept(function: Any) -> Any:
+    """`function`, for a model that is kept here for the student."""
+
+    def call(model: Kept, *args: Any) -> Any:
+        return function(model.function, *args)
+
+    return call
+
+
+def _checked(answer: Any, like: Tensor) -> Tensor:
+    """An answer that other answers may be compared with: finite, of this shape, dtype and device."""
+    tensor = assert_tensor(answer, shape=tuple(like.shape), dtype=like.dtype)
+    assert_holds(tensor.device == like.device, f"the result is on the wrong device: {tensor.device}")
+    assert_holds(torch.isfinite(tensor).all(), "the result contains NaN or infinity")
+    return tensor
+
+
+# --- ClassEmbedding -------------------------------------------------------------------------------------
+
+
+@exercise("ClassEmbedding")
+class ClassEmbedding:
+    @value(weight=3)
+    def gives_the_rows_of_its_table(self, student: Student, draw: Draw) -> None:
+        """With the same table, gives each label's own row, for batches of any size and in any order."""
+        for classes, dim, batch in [(5, 4, 7), (3, 6, 1)]:
+            handle, module = twins(student, draw, reference.ClassEmbedding, classes, dim)
+            labels = draw.integers(batch, high=classes + 1)
+            assert_close(handle(labels), module.weight[labels])
+
+    @value(weight=2)
+    def the_null_label(self, student: Student, draw: Draw) -> None:
+        """The null label, one above the last class, has the last row of the table."""
+        handle, module = twins(student, draw, reference.ClassEmbedding, 4, 5)
+        labels = torch.tensor([4, 3, 4], device=draw.device)
+        assert_close(handle(labels), module.weight[labels])
+
+    @value()
+    def every_label(self, student: Student, draw: Draw) -> None:
+        """Asked for all labels in order, the null label last, gives the whole table."""
+        for classes in (1, 6):
+            handle, module = twins(student, draw, reference.ClassEmbedding, classes, 3)
+            assert_close(handle(torch.arange(classes + 1, device=draw.device)), module.weight)
+
+    @value()
+    def single_precision(self, student: Student, draw: Draw) -> None:
+        """Works in float32, and returns float32, with small and large numbers in the table."""
+        handle, module = twins(student, draw, reference.ClassEmbedding, 3, 4, dtype=torch.float32)
+        scale = torch.tensor([[1e-6], [1.0], [1e6], [1e3]], device=draw.device)
+        state = {"weight": (module.weight * scale).detach()}
+        handle.load_state_dict(state, strict=False)
+        labels = torch.tensor([0, 1, 3, 0], device=draw.device)
+        assert_close(handle(labels), state["weight"][labels], rtol=0)
+
+    @value()
+    def leaves_the_labels_alone(self, student: Student, draw: Draw) -> None:
+        """Gives the same answer when called again on the same labels."""
+        handle, module = twins(student, draw, reference.ClassEmbedding, 4, 3)
+        labels = draw.integers(9, high=5)
+        assert_close(handle.twice(labels), module.weight[labels])
+
+    @value(weight=2)
+    def gradients(self, student: Student, draw: Draw) -> None:
+        """The rows that were asked for get their gradients, the null label's too, and the others get none."""
+        handle, module = twins(student, draw, reference.ClassEmbedding, 4, 3)
+        labels = torch.tensor([4, 1, 4, 0, 1], device=draw.device)
+        assert_gradients(handle, module, draw, labels)
+
+    @rule()
+    def parameters(self, student: Student, draw: Draw) -> None:
+        """Has the one parameter that the exercise names, with a row for each class and one more."""
+        assert_parameters(student.new("ClassEmbedding", 7, 4), reference.ClassEmbedding(7, 4))
+
+    @rule()
+    def rows_start_apart(self, student: Student, draw: Draw) -> None:
+        """At the start all rows differ, the null label's too, and are as widely spread as they should be."""
+        handle = student.new("ClassEmbedding", 39, 80)
+        table = handle(torch.arange(40, device=draw.device))
+        table = _checked(table, like=torch.zeros(40, 80, device=draw.device))
+        nearest = (torch.cdist(table, table) + 1e3 * torch.eye(40, device=draw.device)).min()
+        assert_holds(nearest > 1, "two rows of the table are alike, or nearly so")
+        # Of 3200 standard normal numbers; each bound is more than six deviations away.
+        assert_holds(abs(table.mean()) < 0.12, "the numbers in the table do not have mean 0")
+        assert_holds(abs(table.std() - 1) < 0.08, "the numbers in the table do not have deviation 1")
+
+
+# --- drop_condition -------------------------------------------------------------------------------------
+
+
+def _dropped(answer: Any, cond: Tensor, null: Tensor) -> Tensor:
+    """Which samples have null instead of their condition; fails for a sample that has neither, whole."""
+    own = assert_tensor(answer, shape=tuple(cond.shape), dtype=cond.dtype)
+    assert_holds(own.device == cond.device, f"the result is on the wrong device: {own.device}")
+    is_null = (own == null.expand_as(cond)).reshape(len(cond), -1).all(1)
+    is_kept = (own == cond).reshape(len(cond), -1).all(1)
+    if not (is_null | is_kept).all():
+        raise Mismatch("some samples have neither their own condition nor null, whole and unchanged")
+    return is_null
+
+
+def _assert_rate(dropped: Tensor, p: float) -> None:
+    """About as many as p says: within six deviations, so one in a billion correct answers is rejected."""
+    count, rate = len(dropped), dropped.double().mean().item()
+    allowed = 6 * (p * (1 - p) / count) ** 0.5
+    assert_holds(
+        abs(rate - p) <= allowed, f"of {count} samples, a share of {rate:.2f} was dropped, for p = {p:g}"
+    )
+
+
+@exercise("drop_condition")
+class DropCondition:
+    @value(weight=2)
+    def none_and_all(self, student: Student, draw: Draw) -> None:
+        """With p = 0 every condition stays, and with p = 1 every one becomes null."""
+        for cond, null in [
+            (draw.integers(5, high=7), torch.tensor(7, device=draw.device)),
+            (draw.normal(3, 4, 2), draw.normal(4, 2)),
+        ]:
+            assert_close(student.drop_condition(cond, null, 0.0, draw.seeded()), cond, rtol=0)
+            found = student.drop_condition(cond, null, 1.0, draw.seeded())
+            assert_close(found, null.expand_as(cond).clone(), rtol=0)
+
+    @value(weight=3)
+    def how_many(self, student: Student, draw: Draw) -> None:
+        """Of many labels, the share that becomes null is close to p, for small p and for large."""
+        for p in (0.1, 0.35, 0.8):
+            cond, null = draw.integers(3001, high=10), torch.tensor(10, device=draw.device)
+            _assert_rate(_dropped(student.drop_condition(cond, null, p, draw.seeded()), cond, null), p)
+
+    @value(weight=3)
+    def whole_samples(self, student: Student, draw: Draw) -> None:
+        """Of embeddings, each sample keeps all of its numbers or gets all of null's, one by one."""
+        for shape, null in [((75, 3, 4), draw.normal(3, 4)), ((75, 6), draw.normal(6))]:
+            cond = draw.normal(*shape)
+            dropped = _dropped(student.drop_condition(cond, null, 0.5, draw.seeded()), cond, null)
+            assert_holds(dropped.any(), "no sample of a large batch was dropped, for p = 0.5")
+            assert_holds(not dropped.all(), "every sample of a large batch was dropped, for p = 0.5")
+
+    @value()
+    def square_batches(self, student: Student, draw: Draw) -> None:
+        """Is right where a condition has as many numbers as the batch has samples."""
+        cond, null = draw.normal(64, 64), draw.normal(64)
+        dropped = _dropped(student.drop_condition(cond, null, 0.5, draw.seeded()), cond, null)
+        _assert_rate(dropped, 0.5)
+
+    @value()
+    def null_broadcasts(self, student: Student, draw: Draw) -> None:
+        """Takes a null with fewer dimensions than a condition, or with some of size 1."""
+        for null in (draw.normal(4), draw.normal(1, 4), draw.normal(3, 1), draw.normal(1)):
+            cond = draw.normal(75, 3, 4)
+            dropped = _dropped(student.drop_condition(cond, null, 0.4, draw.seeded()), cond, null)
+            _assert_rate(dropped, 0.4)
+
+    @value()
+    def keeps_the_dtype(self, student: Student, draw: Draw) -> None:
+        """Returns conditions of the dtype it was given, labels and embeddings, exact to the last bit."""
+        for dtype in (torch.int64, torch.int32, torch.float32, torch.float16):
+            cond, null = (1000 * draw.normal(65, 2)).to(dtype), draw.integers(2, high=9).to(dtype)
+            _assert_rate(_dropped(student.drop_condition(cond, null, 0.5, draw.seeded()), cond, null), 0.5)
+
+    @value()
+    def large_numbers(self, student: Student, draw: Draw) -> None:
+        """Is exact where a condition is huge and null is tiny, or the other way round."""
+        for large, small in ((1e9, 1e-9), (1e-9, 1e9)):
+            cond, null = large * draw.normal(65, 3, 2), small * draw.normal(3, 2)
+            found = student.drop_condition(cond, null, 0.5, draw.seeded())
+            _assert_rate(_dropped(found, cond, null), 0.5)
+
+    @value()
+    def leaves_its_inputs_alone(self, student: Student, draw: Draw) -> None:
+        """Called again on the same tensors, it drops from the conditions as they were at first."""
+        for cond, null in [
+            (draw.integers(501, high=4), torch.tensor(4, device=draw.device)),
+            (draw.normal(2, 501).T, draw.normal(2)),
+        ]:
+            found = student.drop_condition.twice(cond, null, 0.4, draw.seeded())
+            _assert_rate(_dropped(found, cond, null), 0.4)
+
+    @value()
+    def gradients(self, student: Student, draw: Draw) -> None:
+        """Gradients flow into the conditions that were kept, and into null from those that were dropped."""
+        cond, null, cotangent = draw.normal(65, 3), draw.normal(3), draw.normal(65, 3)
+        found = student.drop_condition.gradients(cond, null, 0.5, draw.seeded(), cotangent=cotangent)
+        dropped = _dropped(found.output, cond, null)[:, None]
+        expected = [cotangent.masked_fill(dropped, 0), cotangent.masked_fill(~dropped, 0).sum(0)]
+        for name, gradient, wanted in zip(("cond", "null"), found.inputs, expected, strict=False):
+            assert_holds(gradient is not None, f"no gradient reaches {name}")
+            assert_close(gradient, wanted)
+
+    @rule()
+    def the_generator_decides(self, student: Student, draw: Draw) -> None:
+        """The same seed drops the same samples again, and another seed drops others."""
+        cond, null = draw.normal(75, 2), draw.normal(2)
+        first, other = draw.seeded(), draw.seeded()
+        found = [student.drop_condition(cond, null, 0.5, each) for each in (first, other, first)]
+        dropped = [_dropped(each, cond, null) for each in found]
+        assert_holds(torch.equal(dropped[0], dropped[2]), "the same seed did not drop the same samples")
+        assert_holds(not torch.equal(dropped[0], dropped[1]), "two seeds dropped the very same samples")
+
+    @rule()
+    def the_next_call_drops_others(self, student: Student, draw: Draw) -> None:
+        """Called again with the same generator, it drops other samples."""
+        cond, null, generator = draw.normal(75, 2), draw.normal(2), draw.seeded()
+        once = _dropped(student.drop_condition(cond, null, 0.5, generator), cond, null)
+        again = _dropped(student.drop_condition.twice(cond, null, 0.5, generator), cond, null)
+        assert_holds(not torch.equal(once, again), "two calls in a row dropped the very same samples")
+
+    @rule()
+    def lone_samples(self, student: Student, draw: Draw) -> None:
+        """A sample that is alone in its batch is sometimes dropped and sometimes kept."""
+        cond, null = draw.normal(1, 2), draw.normal(2)
+        found = [student.drop_condition(cond, null, 0.5, draw.seeded()) for _ in range(40)]
+        dropped = sum(int(_dropped(each, cond, null)) for each in found)
+        assert_holds(dropped > 0, "a lone sample was never dropped, for p = 0.5")
+        assert_holds(dropped < 40, "a lone sample was always dropped, for p = 0.5")
+
+
+# --- guide ----------------------------------------------------------------------------------------------
+
+
+def _guide(uncond: Tensor, cond: Tensor, w: float) -> Tensor:
+    return (1 - w) * uncond + w * cond
+
+
+@exercise("guide")
+class Guide:
+    @value(weight=4)
+    def agrees_with_the_formula(self, student: Student, draw: Draw) -> None:
+        """Agrees with the formula, for scales below 0, between 0 and 1, and far above."""
+        for w in (7.5, 3.0, 0.25, -2.0, 40.0):
+            uncond, cond = draw.normal(3, 2, 4, 5), draw.normal(3, 2, 4, 5)
+            assert_close(student.guide(uncond, cond, w), _guide(uncond, cond, w))
+
+    @value()
+    def any_shape(self, student: Student, draw: Draw) -> None:
+        """Takes predictions of any shape: a batch of one, points, pictures, even single numbers."""
+        for shape in [(1, 3, 2, 5), (5, 2), (7,), (3, 1, 2, 2, 2)]:
+            uncond, cond = draw.normal(*shape), draw.normal(*shape)
+            assert_close(student.guide(uncond, cond, 2.5), _guide(uncond, cond, 2.5))
+
+    @value()
+    def whole_numbers(self, student: Student, draw: Draw) -> None:
+        """Takes a scale that is an int as well as one that is a float."""
+        uncond, cond = draw.normal(3, 4), draw.normal(3, 4)
+        assert_close(student.guide(uncond, cond, 3), _guide(uncond, cond, 3))
+
+    @value()
+    def large_numbers(self, student: Student, draw: Draw) -> None:
+        """Is right for predictions that are very large or very small."""
+        for scale in (1e8, 1e-8):
+            uncond, cond = scale * draw.normal(3, 2, 4), scale * draw.normal(3, 2, 4)
+            assert_close(student.guide(uncond, cond, 9.0), _guide(uncond, cond, 9.0))
+
+    @value()
+    def keeps_the_dtype(self, student: Student, draw: Draw) -> None:
+        """Returns the dtype of the predictions, in half precision too."""
+        for dtype, rtol in ((torch.float32, RTOL_SINGLE), (torch.float16, RTOL_HALF)):
+            uncond, cond = draw.normal(3, 2, 4, dtype=dtype), draw.normal(3, 2, 4, dtype=dtype)
+            expected = _guide(uncond.double(), cond.double(), 7.5).to(dtype)
+            assert_close(student.guide(uncond, cond, 7.5), expected, rtol=rtol)
+
+    @value()
+    def leaves_its_inputs_alone(self, student: Student, draw: Draw) -> None:
+        """Gives the same answer when called again on the same predictions, however they lie in memory."""
+        uncond, cond = draw.normal(4, 2, 3).transpose(0, 2), draw.normal(3, 2, 4)
+        assert_close(student.guide.twice(uncond, cond, 4.0), _guide(uncond, cond, 4.0))
+
+    @value()
+    def gradients(self, student: Student, draw: Draw) -> None:
+        """Lets gradients flow back to both predictions."""
+        assert_gradients(student.guide, _guide, draw, draw.normal(3, 4), draw.normal(3, 4), 2.5)
+
+    @rule(weight=2)
+    def nought_and_one(self, student: Student, draw: Draw) -> None:
+        """A scale of 0 gives the unconditional prediction, and a scale of 1 the conditional one."""
+        uncond, cond = draw.normal(3, 2, 5), draw.normal(3, 2, 5)
+        assert_close(student.guide(uncond, cond, 0.0), uncond)
+        assert_close(student.guide(uncond, cond, 1.0), cond)
+
+    @rule()
+    def even_steps(self, student: Student, draw: Draw) -> None:
+        """Equal steps of the scale move the result by equal steps."""
+        uncond, cond = draw.normal(3, 5), draw.normal(3, 5)
+        at = [_checked(student.guide(uncond, cond, w), like=uncond) for w in (1.5, 4.0, 6.5)]
+        assert_close(at[2] - at[1], at[1] - at[0])
+
+    @rule()
+    def where_both_agree(self, student: Student, draw: Draw) -> None:
+        """Where the two predictions agree, no scale changes anything."""
+        cond = draw.normal(3, 5)
+        for w in (-1.0, 0.5, 8.0):
+            assert_close(student.guide(cond, cond.clone(), w), cond)
+
+
+# --- guided_eps -----------------------------------------------------------------------------------------
+
+
+@exercise("guided_eps")
+class GuidedEps:
+    @value(weight=4)
+    def agrees_with_two_calls(self, student: Student, draw: Draw) -> None:
+        """Gives what two separate calls and the formula give, each sample with its own time and condition."""
+        for w in (3.5, 7.0, -0.5):
+            x, t = draw.normal(3, 2, 4, 5), draw.integers(3, high=10)
+            cond, null = draw.normal(3, 4, 6), draw.normal(4, 6)
+            found = student.guided_eps(Denoiser(), x, t, cond, null, w)
+            assert_close(found, _guided(x, t, cond, null, w))
+
+    @value(weight=2)
+    def labels(self, student: Student, draw: Draw) -> None:
+        """Works with labels for conditions and a single null label."""
+        x, t = draw.normal(5, 2), draw.integers(5, high=10)
+        cond, null = draw.permutation(5), torch.tensor(5, device=draw.device)
+        assert_close(student.guided_eps(Denoiser(), x, t, cond, null, 3.0), _guided(x, t, cond, null, 3.0))
+
+    @value(weight=3)
+    def one_call(self, student: Student, draw: Draw) -> None:
+        """Calls the model exactly once, with twice the batch."""
+        for batch, w in ((3, 5.0), (1, 2.0)):
+            model = Denoiser(once=True)
+            x, t = draw.normal(batch, 2, 3, 4), draw.integers(batch, high=10)
+            cond, null = draw.normal(batch, 6), draw.normal(6)
+            assert_close(student.guided_eps(model, x, t, cond, null, w), _guided(x, t, cond, null, w))
+            model.assert_asked_once(batch)
+
+    @value()
+    def one_call_for_every_scale(self, student: Student, draw: Draw) -> None:
+        """Calls the model once, with twice the batch, also where the scale needs only one prediction."""
+        for w in (0.0, 1.0):
+            # Whoever asks for one prediction only has the right values: the batch is what tells.
+            model = Denoiser(once=True, rows=6)
+            x, t = draw.normal(3, 2), draw.integers(3, high=10)
+            cond, null = draw.normal(3, 4), draw.normal(4)
+            assert_close(student.guided_eps(model, x, t, cond, null, w), _guided(x, t, cond, null, w))
+            model.assert_asked_once(3)
+
+    @value()
+    def a_null_for_each(self, student: Student, draw: Draw) -> None:
+        """Takes a null that has the shape of all conditions, or fewer dimensions than one of them."""
+        x, t, cond = draw.normal(3, 2, 3), draw.integers(3, high=10), draw.normal(3, 4, 6)
+        for null in (draw.normal(3, 4, 6), draw.normal(6), draw.normal(1, 4, 1)):
+            found = student.guided_eps(Denoiser(), x, t, cond, null, 2.5)
+            assert_close(found, _guided(x, t, cond, null, 2.5))
+
+    @value()
+    def huge_scales(self, student: Student, draw: Draw) -> None:
+        """Is right for huge scales and for samples far out."""
+        x, t = 1e3 * draw.normal(3, 2, 3, 2), draw.integers(3, high=10)
+        cond, null = draw.normal(3, 6), draw.normal(6)
+        found = student.guided_eps(Denoiser(), x, t, cond, null, 1e4)
+        assert_close(found, _guided(x, t, cond, null, 1e4), rtol=1e-8)
+
+    @value()
+    def single_precision(self, student: Student, draw: Draw) -> None:
+        """Works in float32, and returns float32."""
+        x, t = draw.normal(3, 2, 3, 4, dtype=torch.float32), draw.integers(3, high=10)
+        cond, null = draw.normal(3, 5, dtype=torch.float32), draw.normal(5, dtype=torch.float32)
+        found = student.guided_eps(Denoiser(), x, t, cond, null, 3.0)
+        assert_close(found, _guided(x, t, cond, null, 3.0), rtol=RTOL_SINGLE)
+
+    @value()
+    def leaves_its_inputs_alone(self, student: Student, draw: Draw) -> None:
+        """Gives the same answer when called again on the same tensors, however they lie in memory."""
+        x, t = draw.normal(5, 4, 3).transpose(0, 2), draw.integers(3, high=10)
+        cond, null = draw.normal(6, 3).T, draw.normal(6)
+        found = student.guided_eps.twice(Denoiser(), x, t, cond, null, 2.0)
+        assert_close(found, _guided(x, t, cond, null, 2.0))
+
+    @value()
+    def gradients(self, student: Student, draw: Draw) -> None:
+        """Lets gradients flow through the model, into samples, conditions and null."""
+        x, t = draw.normal(3, 2, 2), draw.integers(3, high=10)
+        model = differentiable(Denoiser())
+        inputs = (x, t, draw.normal(3, 4), draw.normal(4), 2.5)
+        assert_gradients(student.guided_eps, _through_kept(_guided_by), draw, model, *inputs)
+
+    @rule()
+    def nothing_to_guide_by(self, student: Student, draw: Draw) -> None:
+        """If the condition is null itself, the scale makes no difference."""
+        x, t, cond = draw.normal(3, 4, 2), draw.integers(3, high=10), draw.normal(3, 5)
+        plain = Denoiser()(x, t, cond)
+        for w in (0.5, 6.0):
+            assert_close(student.guided_eps(Denoiser(), x, t, cond, cond.clone(), w), plain)
+
+    @rule()
+    def samples_are_separate(self, student: Student, draw: Draw) -> None:
+        """A sample's answer does not depend on the other samples of the batch."""
+        x, t, cond = draw.normal(5, 2, 3), draw.integers(5, high=10), draw.normal(5, 4)
+        null = draw.normal(4)
+        answer = _checked(student.guided_eps(Denoiser(), x, t, cond, null, 4.0), like=x)
+        for part in (slice(1, 2), slice(2, 5)):
+            found = student.guided_eps(Denoiser(), x[part], t[part], cond[part], null, 4.0)
+            assert_close(found, answer[part])
+
+
+def _guided_by(model: Denoiser, x: Tensor, t: Tensor, cond: Tensor, null: Tensor, w: float) -> Tensor:
+    uncond = model(x, t, null.expand_as(cond))
+    return uncond + w * (model(x, t, cond) - uncond)
+
+
+# --- negative_prompt_eps --------------------------------------------------------------------------------
+
+
+@exercise("negative_prompt_eps")
+class NegativePromptEps:
+    @value(weight=4)
+    def starts_from_the_negative(self, student: Student, draw: Draw) -> None:
+        """Guides from the prediction for the negative to the one for the condition."""
+        for w in (3.5, 0.5, 7.0):
+            x, t = draw.normal(3, 2, 4, 5), draw.integers(3, high=10)
+            cond, null, negative = draw.normal(3, 4, 6), draw.normal(4, 6), draw.normal(4, 6)
+            found = student.negative_prompt_eps(Denoiser(), x, t, cond, null, w, negative)
+            assert_close(found, _guided(x, t, cond, negative, w))
+
+    @value(weight=2)
+    def without_a_negative(self, student: Student, draw: Draw) -> None:
+        """Without a negative, left out or None, it is plain guidance."""
+        for given in ((), (None,)):
+            x, t = draw.normal(3, 4, 2), draw.integers(3, high=10)
+            cond, null = draw.normal(3, 5), draw.normal(5)
+            found = student.negative_prompt_eps(Denoiser(), x, t, cond, null, 3.0, *given)
+            assert_close(found, _guided(x, t, cond, null, 3.0))
+
+    @value(weight=2)
+    def one_call(self, student: Student, draw: Draw) -> None:
+        """Calls the model exactly once, with twice the batch, with a negative and without."""
+        for batch, given in ((3, (draw.normal(6),)), (5, ())):
+            model = Denoiser(once=True)
+            x, t = draw.normal(batch, 3, 4), draw.integers(batch, high=10)
+            cond, null = draw.normal(batch, 6), draw.normal(6)
+            found = student.negative_prompt_eps(model, x, t, cond, null, 4.0, *given)
+            assert_close(found, _guided(x, t, cond, given[0] if given else null, 4.0))
+            model.assert_asked_once(batch)
+
+    @value()
+    def labels(self, student: Student, draw: Draw) -> None:
+        """Works with labels: one negative for all samples, or one for each; label 0 is one like others."""
+        x, t, null = draw.normal(5, 2), draw.integers(5, high=10), torch.tensor(5, device=draw.device)
+        cond = draw.permutation(5)
+        for negative in (torch.tensor(0, device=draw.device), draw.permutation(5)):
+            found = student.negative_prompt_eps(Denoiser(), x, t, cond, null, 2.5, negative)
+            assert_close(found, _guided(x, t, cond, negative, 2.5))
+
+    @value()
+    def single_precision(self, student: Student, draw: Draw) -> None:
+        """Works in float32 and returns float32, also for samples far out and large scales."""
+        x, t = draw.normal(3, 2, 3, dtype=torch.float32), draw.integers(3, high=10)
+        cond, null, negative = (draw.normal(*shape, dtype=torch.float32) for shape in ((3, 4), (4,), (4,)))
+        for scale, w in ((1.0, 3.0), (10.0, 100.0)):
+            found = student.negative_prompt_eps(Denoiser(), scale * x, t, cond, null, w, negative)
+            assert_close(found, _guided(scale * x, t, cond, negative, w), rtol=RTOL_SINGLE)
+
+    @value()
+    def leaves_its_inputs_alone(self, student: Student, draw: Draw) -> None:
+        """Gives the same answer when called again on the same tensors."""
+        x, t = draw.normal(3, 4, 2), draw.integers(3, high=10)
+        cond, null, negative = draw.normal(3, 6), draw.normal(6), draw.normal(3, 6)
+        found = student.negative_prompt_eps.twice(Denoiser(), x, t, cond, null, 2.0, negative)
+        assert_close(found, _guided(x, t, cond, negative, 2.0))
+
+    @value()
+    def gradients(self, student: Student, draw: Draw) -> None:
+        """Lets gradients flow through the model, into samples, condition and negative."""
+        x, t, null = draw.normal(3, 2, 2), draw.integers(3, high=10), draw.integers(4, high=9)
+        model, cond, negative = differentiable(Denoiser()), draw.normal(3, 4), draw.normal(4)
+
+        def guided(model: Kept, x: Tensor, t: Tensor, cond: Tensor, *others: Any) -> Tensor:
+            return _guided_by(model.function, x, t, cond, others[2], others[1])  # type: ignore[arg-type]
+
+        inputs = (model, x, t, cond, null, 2.5, negative)
+        assert_gradients(student.negative_prompt_eps, guided, draw, *inputs)
+
+    @rule()
+    def what_is_asked_for_and_not_wanted(self, student: Student, draw: Draw) -> None:
+        """If the negative is the condition itself, all scales give the plain conditional prediction."""
+        x, t, cond, null = draw.normal(3, 4, 2), draw.integers(3, high=10), draw.normal(3, 5), draw.normal(5)
+        for w in (0.0, 2.0, 7.0):
+            found = student.negative_prompt_eps(Denoiser(), x, t, cond, null, w, cond.clone())
+            assert_close(found, Denoiser()(x, t, cond))
+
+    @rule()
+    def an_empty_negative(self, student: Student, draw: Draw) -> None:
+        """A negative that is null changes nothing against none at all."""
+        x, t, cond, null = draw.normal(3, 4, 2), draw.integers(3, high=10), draw.normal(3, 5), draw.normal(5)
+        answer = _checked(student.negative_prompt_eps(Denoiser(), x, t, cond, null, 5.0), like=x)
+        assert_close(student.negative_prompt_eps(Denoiser(), x, t, cond, null, 5.0, null.clone()), answer)
+
+    @rule()
+    def a_scale_of_one(self, student: Student, draw: Draw) -> None:
+        """At a scale of 1 no negative makes a difference."""
+        x, t, cond, null = draw.normal(3, 4, 2), draw.integers(3, high=10), draw.normal(3, 5), draw.normal(5)
+        for _ in range(2):
+            found = student.negative_prompt_eps(Denoiser(), x, t, cond, null, 1.0, draw.normal(5))
+            assert_close(found, Denoiser()(x, t, cond))
+
+
+# --- rescale_guidance -----------------------------------------------------------------------------------
+
+
+def _rescaled(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
+    ratios = [
+        c.var(correction=0).sqrt() / g.var(correction=0).sqrt() for g, c in zip(guided, cond, strict=True)
+    ]
+    return torch.stack([(phi * ratio + 1 - phi) * g for g, ratio in zip(guided, ratios, strict=True)])
+
+
+def _predictions(draw: Draw, *shape: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """Two predictions whose samples have deviations and means of their own."""
+    own = [shape[0], *[1] * (len(shape) - 1)]
+    guided = (1 + 4 * draw.uniform(*own)) * draw.normal(*shape) + 2 * draw.normal(*own)
+    cond = (0.5 + draw.uniform(*own)) * draw.normal(*shape) + draw.normal(*own)
+    return guided.to(dtype), cond.to(dtype)
+
+
+@exercise("rescale_guidance")
+class RescaleGuidance:
+    @value(weight=4)
+    def agrees_with_the_formula(self, student: Student, draw: Draw) -> None:
+        """Agrees with the formula on pictures, each sample with a deviation of its own."""
+        for phi in (0.7, 0.3):
+            guided, cond = _predictions(draw, 3, 2, 4, 5)
+            found = student.rescale_guidance(guided, cond, phi)
+            assert_close(found, _rescaled(guided, cond, phi), rtol=RTOL_RATIO)
+
+    @value(weight=2)
+    def all_of_it(self, student: Student, draw: Draw) -> None:
+        """With phi = 1 each sample has the deviation of its conditional prediction."""
+        guided, cond = _predictions(draw, 5, 3, 2, 4)
+        found = student.rescale_guidance(guided, cond, 1.0)
+        assert_close(found, _rescaled(guided, cond, 1.0), rtol=RTOL_RATIO)
+
+    @value()
+    def any_shape(self, student: Student, draw: Draw) -> None:
+        """Takes samples of any shape: vectors, sequences, pictures, videos, and a batch of one."""
+        for shape in [(3, 7), (1, 4, 5), (3, 2, 1, 6), (2, 2, 3, 2, 2)]:
+            guided, cond = _predictions(draw, *shape)
+            found = student.rescale_guidance(guided, cond, 0.6)
+            assert_close(found, _rescaled(guided, cond, 0.6), rtol=RTOL_RATIO)
+
+    @value()
+    def samples_unlike_each_other(self, student: Student, draw: Draw) -> None:
+        """Is right where the samples of a batch have very different deviations."""
+        guided, cond = _predictions(draw, 4, 2, 3, 3)
+        scale = torch.tensor([0.01, 1.0, 30.0, 1e3], dtype=guided.dtype, device=guided.device)
+        guided, cond = (each * scale.reshape(4, 1, 1, 1) for each in (guided, cond.flip(0)))
+        expected = _rescaled(guided, cond, 0.7)
+        found = _checked(student.rescale_guidance(guided, cond, 0.7), like=expected)
+        for one, wanted in zip(found, expected, strict=True):  # the small ones measured by themselves
+            assert_close(one, wanted, rtol=RTOL_RATIO)
+
+    @value()
+    def tiny_and_huge(self, student: Student, draw: Draw) -> None:
+        """Is right for predictions that are tiny, and for huge ones."""
+        for scale in (1e-4, 1e4):
+            guided, cond = (scale * each for each in _predictions(draw, 3, 4, 2))
+            found = student.rescale_guidance(guided, cond, 0.8)
+            assert_close(found, _rescaled(guided, cond, 0.8), rtol=RTOL_RATIO)
+
+    @value()
+    def single_precision(self, student: Student, draw: Draw) -> None:
+        """Works in float32, and returns float32."""
+        guided, cond = _predictions(draw, 3, 2, 4, 5, dtype=torch.float32)
+        found = student.rescale_guidance(guided, cond, 0.7)
+        assert_close(found, _rescaled(guided, cond, 0.7), rtol=RTOL_SINGLE)
+
+    @value()
+    def leaves_its_inputs_alone(self, student: Student, draw: Draw) -> None:
+        """Gives the same answer when called again on the same predictions, however they lie in memory."""
+        guided, cond = _predictions(draw, 3, 4, 2)
+        guided = guided.transpose(1, 2).contiguous().transpose(1, 2)
+        found = student.rescale_guidance.twice(guided, cond, 0.5)
+        assert_close(found, _rescaled(guided, cond, 0.5), rtol=RTOL_RATIO)
+
+    @value()
+    def gradients(self, student: Student, draw: Draw) -> None:
+        """The right gradients reach both predictions."""
+        guided, cond = _predictions(draw, 3, 2, 3)
+        assert_gradients(student.rescale_guidance, _rescaled, draw, guided, cond, 0.7, rtol=RTOL_RATIO)
+
+    @rule()
+    def none_of_it(self, student: Student, draw: Draw) -> None:
+        """With phi = 0 the guided prediction comes back as it was."""
+        guided, cond = _predictions(draw, 3, 2, 4, 5)
+        assert_close(student.rescale_guidance(guided, cond, 0.0), guided)
+
+    @rule()
+    def nothing_to_repair(self, student: Student, draw: Draw) -> None:
+        """Where the deviations agree already, nothing changes, whatever phi is."""
+        guided, _ = _predictions(draw, 3, 2, 4)
+        for phi in (0.5, 1.0):
+            assert_close(student.rescale_guidance(guided, 3 - guided, phi), guided, rtol=RTOL_RATIO)
+
+    @rule()
+    def samples_are_separate(self, student: Student, draw: Draw) -> None:
+        """A sample's answer does not depend on the other samples of the batch."""
+        guided, cond = _predictions(draw, 5, 2, 3)
+        answer = _checked(student.rescale_guidance(guided, cond, 0.7), like=guided)
+        found = student.rescale_guidance(guided[1:3], cond[1:3], 0.7)
+        assert_close(found, answer[1:3], rtol=RTOL_RATIO)

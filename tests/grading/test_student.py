@@ -1,0 +1,110 @@
+"""What crosses the line to a student's code and back: callables that stay here, generators, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from autograder.errors import StudentError
+from autograder.grading.student import InProcess, Student, differentiable
+from autograder.worker import wire
+
+
+def student(**names: Any) -> Student:
+    return Student(InProcess(names))
+
+
+def asked_twice(model: Callable[..., Tensor], x: Tensor) -> Tensor:
+    return model(model(x))
+
+
+def test_a_callable_stays_here_and_is_called_back() -> None:
+    seen: list[Tensor] = []
+
+    def model(x: Tensor) -> Tensor:
+        seen.append(x)
+        return x + 1
+
+    answer = student(asked_twice=asked_twice).asked_twice(model, torch.zeros(2))
+    assert torch.equal(answer, torch.full((2,), 2.0))
+    assert [float(x[0]) for x in seen] == [0, 1]
+
+
+def test_a_callable_that_refuses_is_the_students_error_with_its_words() -> None:
+    def model(x: Tensor) -> Tensor:
+        raise ValueError("one call is enough")
+
+    with pytest.raises(StudentError, match="one call is enough"):
+        student(asked_twice=asked_twice).asked_twice(model, torch.zeros(2))
+
+
+def test_a_callable_comes_home_where_the_reference_stands_in_for_a_function_that_is_given_it() -> None:
+    line = InProcess({})
+    line.session.do_load(
+        1, "def inner(model, x): raise SystemExit\ndef outer(model, x): return 10 * inner(model, x)"
+    )
+    helped = Student(line)
+    asked = []
+
+    def model(x: Tensor) -> Tensor:
+        asked.append(x)
+        return x + 1
+
+    helped.replace("inner", lambda model, x: model(x) * 2)
+    assert torch.equal(helped.outer(model, torch.ones(2)), torch.full((2,), 40.0))
+    assert len(asked) == 1
+
+
+def test_a_callable_that_is_returned_is_an_odd_answer_and_no_attack() -> None:
+    def model(x: Tensor) -> Tensor:
+        return x
+
+    assert student(same=lambda model: model).same(model) is model
+
+
+@pytest.mark.parametrize("id", [0, 2, -1, 1 << 40])
+def test_a_callable_that_was_never_handed_over_is_refused(id: int) -> None:
+    line = InProcess({})
+    line.extend(len)
+    with pytest.raises(wire.WireError):
+        line.resolve("cb", id, False)
+
+
+@pytest.mark.parametrize("ask", [lambda model, x, y: model(x, y), lambda model, x, y: model(y=y, x=x)])
+def test_gradients_flow_through_a_callable_whether_its_arguments_are_named_or_not(ask: Any) -> None:
+    model = differentiable(lambda x, y: x**2 * y)
+    found = student(asked=ask).asked.gradients(model, torch.tensor(3.0), torch.tensor(5.0))
+    assert [float(gradient) for gradient in found.inputs[1:]] == [30, 9]
+
+
+def drawn(generator: torch.Generator) -> Tensor:
+    return torch.rand(3, generator=generator)
+
+
+def test_a_generator_arrives_as_a_new_one_with_its_seed_each_time() -> None:
+    generator = torch.Generator().manual_seed(5)
+    expected = torch.rand(3, generator=torch.Generator().manual_seed(5))
+    there = student(drawn=drawn)
+    for _ in range(2):
+        assert torch.equal(there.drawn(generator), expected)
+    assert torch.equal(torch.rand(3, generator=generator), expected)  # and this one is where it was
+
+
+def test_called_twice_a_generator_goes_on() -> None:
+    expected = torch.rand(6, generator=torch.Generator().manual_seed(5))[3:]
+    assert torch.equal(student(drawn=drawn).drawn.twice(torch.Generator().manual_seed(5)), expected)
+
+
+def test_a_generator_that_is_returned_stays_there() -> None:
+    answer = student(same=lambda generator: generator).same(torch.Generator())
+    assert isinstance(answer, wire.Handle)
+    assert answer.type_name == "Generator"
+
+
+def test_a_worker_cannot_send_a_generator() -> None:
+    with pytest.raises(wire.WireError):
+        InProcess({}).resolve("g", 1, False)
