@@ -89,12 +89,14 @@ def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) 
     budget = Budget(limits)
     line = open_line(budget, [(cell.number, cell.source) for cell in extracted.cells])
     try:
-        graded, reason = _grade_all(course, line, extracted)
+        graded, failure = _grade_all(course, line, extracted)
     finally:
         line.close()
 
     for one in graded:
         flags += one.flags
+    if isinstance(failure, ProtocolViolation):
+        flags.append(Flag(kind="tampering", message=str(failure)))
     errors = {error.cell: error for error in extracted.cell_errors}
     errors |= {number: _cell_error(number, header) for number, header in line.cell_errors.items()}
     wall = line.wall_timeout or any(one.wall_timeout for one in graded)
@@ -103,8 +105,8 @@ def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) 
     exercises = [one.result for one in graded]
     outcome = result(
         sha256,
-        Status.FAILED_TO_RUN if reason else Status.GRADED,
-        reason=reason,
+        Status.FAILED_TO_RUN if failure else Status.GRADED,
+        reason=str(failure or ""),
         points=round(sum(exercise.points for exercise in exercises), 2),
         exercises=exercises,
         cell_errors=[errors[number] for number in sorted(errors)],
@@ -114,14 +116,16 @@ def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) 
     return Outcome(outcome, wall)
 
 
-def _grade_all(course: Course, line: WorkerLine, extracted: Extracted) -> tuple[list[Graded], str]:
+def _grade_all(
+    course: Course, line: WorkerLine, extracted: Extracted
+) -> tuple[list[Graded], StudentFailure | None]:
     """Every exercise graded in order; and why nothing could be run, if so."""
     try:
         line.load()
     except (BudgetSpent, ProtocolViolation) as failure:
-        return [Graded(_unanswered(exercise, "answered", course)) for exercise in course.module.graded], str(
-            failure
-        )
+        return [
+            Graded(_unanswered(exercise, "answered", course)) for exercise in course.module.graded
+        ], failure
     graded: dict[str, Graded] = {}
     for exercise in course.module.exercises:
         state = extracted.states[exercise.id]
@@ -136,7 +140,7 @@ def _grade_all(course: Course, line: WorkerLine, extracted: Extracted) -> tuple[
         graded[exercise.id] = grade_exercise(course.setting, line, exercise, failed_before)
     if course.module.quiz is not None:
         graded[course.module.quiz.id] = _grade_quiz(course, line, extracted)
-    return list(graded.values()), ""
+    return list(graded.values()), None
 
 
 def _grade_quiz(course: Course, line: WorkerLine, extracted: Extracted) -> Graded:

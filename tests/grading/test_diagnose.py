@@ -35,6 +35,15 @@ def test_a_mistake_and_a_bug_together_are_not_named(tmp_path: Path) -> None:
     assert named(grade(tmp_path, "double", double=tripled_in_double_precision)) == []
 
 
+def test_a_mistake_that_would_fail_more_is_not_named(tmp_path: Path) -> None:
+    def tripled_in_single_precision(x: Tensor) -> Tensor:
+        return (3 if x.dtype == torch.float32 else 2) * x
+
+    graded = grade(tmp_path, "double", double=tripled_in_single_precision)
+    assert 0 < graded.result.points < graded.result.max_points
+    assert named(graded) == []
+
+
 def test_a_correct_variant_has_no_mistake(tmp_path: Path) -> None:
     assert named(grade(tmp_path, "double", double=by_product)) == []
 

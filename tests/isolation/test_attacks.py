@@ -42,7 +42,8 @@ def test_an_attack_on_the_machine_is_refused_without_an_error_of_ours(graders: G
 @pytest.mark.parametrize("name", sorted(set(ON_THE_LINE) - {"closes the line"}))
 def test_tampering_with_the_line_is_flagged_for_a_person(graders: Graders, name: str) -> None:
     result = graded(graders, name)
-    assert "tampering" in {flag.kind for flag in result.flags}
+    # By what the line saw; the source is flagged as well, since it speaks of sockets.
+    assert [flag for flag in result.flags if flag.kind == "tampering" and "the worker" in flag.message]
 
 
 def test_another_students_file_cannot_be_read(graders: Graders) -> None:

@@ -243,3 +243,22 @@ def forge():
         Student(line).forge()
     with pytest.raises(ProtocolViolation):
         Student(line).twice(torch.ones(1))
+
+
+def test_an_answer_that_was_sent_before_its_question_is_refused(
+    open_line: Open, request: pytest.FixtureRequest
+) -> None:
+    if LEVEL is Level.NONE or "plain" in request.node.callspec.id:
+        pytest.skip("the line of a plain worker is not among its descriptors")
+    forge = """
+import json, socket, struct
+def early():
+    header = json.dumps({"kind": "answer", "id": 7, "value": 42, "tensors": []}).encode()
+    for number in range(3, 64):
+        try: line = socket.socket(fileno=os.dup(number))
+        except OSError: continue
+        line.sendall(struct.pack("<4sIQ", b"DCG1", len(header), 0) + header)
+    return 1
+"""
+    with pytest.raises(ProtocolViolation, match="not asked"):
+        Student(open_line(forge)).early()

@@ -161,6 +161,11 @@ def test_a_forged_message_is_refused(header: bytes, payload: bytes) -> None:
         wire.decode(header, bytearray(payload))
 
 
+def test_a_shape_whose_strides_would_overflow_is_refused_before_torch_sees_it() -> None:
+    with pytest.raises(wire.WireError, match="shape too large"):
+        wire.decode(forged(None, [["float32", [0, 1 << 26, 1 << 26, 1 << 26], []]]), bytearray())
+
+
 def test_deep_nesting_is_refused() -> None:
     value: Any = None
     for _ in range(wire.MAX_DEPTH + 2):
