@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from course.syllabus import Exercise, Quiz
 
 from . import build
+from .atomic import write_atomically
 from .course_root import CourseRoot
 from .grading.exercise import Setting, grade_exercise
 from .grading.grade import Course, grade_submission
@@ -34,7 +35,6 @@ from .grading.student import InProcess
 from .grading.suite import Suite, with_suites
 from .results import ExerciseResult
 from .run.messages import Job
-from .run.store import write_atomically
 from .sandbox import zygote as zygotes
 from .sandbox.budget import Budget, Limits
 from .sandbox.levels import Level

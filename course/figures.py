@@ -5,7 +5,6 @@ matplotlib is imported where it is used: `import course` must stay quick, and gr
 
 from __future__ import annotations
 
-import logging
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course.canvas import FAINT, INK, PALETTE, WEIGHTS
+from course.canvas import array as _array
+from course.canvas import axes as _axes
+from course.canvas import expect_shape as _expect_shape
+from course.canvas import pixels as _pixels
+from course.canvas import plain as _plain
 from course.clickable import point_at_pixels
 from course.picture import Picture, needs
 
@@ -31,11 +36,6 @@ __all__ = [
     "word_links",
     "word_places",
 ]
-
-# Okabe and Ito's colours: told apart by nearly everyone.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-WEIGHTS = "magma"  # dark = 0, bright = 1; reads the same in grey
-INK, FAINT = "#222222", "#8a8a8a"
 
 Softmax = Callable[[Tensor, int], Tensor]
 
@@ -278,42 +278,3 @@ def word_places(
         axis.axis("off")
     figure.colorbar(image, ax=axes, shrink=0.7, label="weight")
     return Picture(figure, f"A heat map over the picture for each of the words {', '.join(words)}.")
-
-
-def _axes(
-    rows: int,
-    columns: int,
-    *,
-    width: float,
-    height: float,
-    sharey: bool = False,
-    widths: Sequence[float] | None = None,
-) -> tuple[Any, list[Any]]:
-    # Its note that it builds a font cache, once on every new machine, would land among the pictures.
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    # A figure of its own, not pyplot's: nothing global, and nothing that shows itself a second time.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    grid = figure.subplots(
-        rows, columns, squeeze=False, sharey=sharey, gridspec_kw={"width_ratios": widths} if widths else None
-    )
-    return figure, list(grid.flat)
-
-
-def _plain(axis: Any) -> None:
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(alpha=0.25)
-
-
-def _pixels(picture: Float[Tensor, "3 H W"]) -> Any:
-    return _array(picture.clamp(0, 1).permute(1, 2, 0))
-
-
-def _array(values: Tensor) -> Any:
-    return values.detach().cpu().numpy()
-
-
-def _expect_shape(values: Tensor, shape: Sequence[int], what: str) -> None:
-    if tuple(values.shape) != tuple(shape):
-        raise ValueError(f"{what} should have the shape {list(shape)}; it has {list(values.shape)}")

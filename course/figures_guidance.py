@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course.figures import FAINT, INK, PALETTE, _array, _axes, _expect_shape, _pixels, _plain
+from course import canvas
+from course.canvas import FAINT, INK, PALETTE
 from course.mixture import ALPHAS_CUMPROD, Mixture
 from course.picture import Picture, needs
 from course.slider import slide
@@ -38,7 +39,7 @@ def noised(world: Mixture, times: Sequence[int] = (0, 200, 400, 999), count: int
     labels = torch.arange(world.classes).repeat(count)
     samples = world.draw(labels, generator)
     noise = torch.randn(samples.shape, generator=generator)
-    figure, axes = _axes(1, len(times), width=3.1 * len(times), height=3.3, sharey=True)
+    figure, axes = canvas.axes(1, len(times), width=3.1 * len(times), height=3.3, sharey=True)
     for axis, t in zip(axes, times, strict=True):
         abar = float(ALPHAS_CUMPROD[t])
         _scatter(axis, abar**0.5 * samples + (1 - abar) ** 0.5 * noise, labels)
@@ -54,16 +55,16 @@ def lookup(
     table: Float[Tensor, "rows dim"], labels: Int[Tensor, " B"], found: Float[Tensor, "B dim"]
 ) -> Picture:
     """The table of an embedding, and beside it the rows that were found for some labels."""
-    _expect_shape(found, (len(labels), table.shape[1]), "what was found for the labels")
+    canvas.expect_shape(found, (len(labels), table.shape[1]), "what was found for the labels")
     names = [*map(str, range(len(table) - 1)), "null"]
     rows = max(len(table), len(labels))
-    figure, axes = _axes(1, 2, width=9.6, height=0.27 * rows + 0.7)
+    figure, axes = canvas.axes(1, 2, width=9.6, height=0.27 * rows + 0.7)
     reach = float(table.detach().abs().max())
     for axis, values, titles, what in (
         (axes[0], table, names, "the table"),
         (axes[1], found, [names[label] for label in labels.tolist()], "what a batch of labels gets"),
     ):
-        axis.imshow(_array(values), cmap="RdBu", vmin=-reach, vmax=reach, aspect="auto")
+        axis.imshow(canvas.array(values), cmap="RdBu", vmin=-reach, vmax=reach, aspect="auto")
         axis.set_yticks(range(len(values)), titles, fontsize=10)
         for tick, title in zip(axis.get_yticklabels(), titles, strict=True):
             tick.set(color=PALETTE[1] if title == "null" else INK, weight="bold" if title == "null" else None)
@@ -88,12 +89,12 @@ def dropped(drop: Callable[..., Tensor], p: float = 0.15, classes: int = 3) -> P
     null = torch.tensor(classes)
     after = [drop(labels, null, p, generator) for _ in range(batches)]
     for each in after:
-        _expect_shape(each, labels.shape, "the labels after dropping")
+        canvas.expect_shape(each, labels.shape, "the labels after dropping")
     chances = torch.linspace(0, 1, 21)
     many = torch.zeros(1000, dtype=torch.long)
     shares = [(drop(many, null, float(chance), generator) == null).double().mean() for chance in chances]
 
-    figure, axes = _axes(1, 2, width=10.4, height=3.7, widths=[1.9, 1])
+    figure, axes = canvas.axes(1, 2, width=10.4, height=3.7, widths=[1.9, 1])
     for row, kept in enumerate(after):
         for column, label in enumerate(kept.tolist()):
             hollow = label == classes
@@ -112,11 +113,13 @@ def dropped(drop: Callable[..., Tensor], p: float = 0.15, classes: int = 3) -> P
     share = torch.stack(after).eq(classes).double().mean()
     axes[0].set_title(f"p = {p:g}: hollow = null, {share:.0%} of these", fontsize=11, color=INK)
     axes[1].plot([0, 1], [0, 1], color=GREY, lw=1.2, label="what p says")
-    axes[1].plot(_array(chances), shares, "o", ms=5, color=PALETTE[0], label="1000 labels, dropped by you")
+    axes[1].plot(
+        canvas.array(chances), shares, "o", ms=5, color=PALETTE[0], label="1000 labels, dropped by you"
+    )
     axes[1].set(xlabel="p", ylabel="share that became null", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     axes[1].legend(fontsize=9, frameon=False, loc="upper left")
     axes[1].set_title("the rate", fontsize=11, color=INK)
-    _plain(axes[1])
+    canvas.plain(axes[1])
     return Picture(
         figure,
         f"On the left {batches} batches of coloured squares, here and there a hollow one whose label was "
@@ -127,7 +130,7 @@ def dropped(drop: Callable[..., Tensor], p: float = 0.15, classes: int = 3) -> P
 def on_a_line(guide: Guide, uncond: float = 1.0, cond: float = 3.0) -> Picture:
     """Where `guide` puts each scale on the line through two predictions, and what the paper calls it."""
     u, c = torch.tensor([uncond]), torch.tensor([cond])
-    figure, axes = _axes(1, 1, width=9.6, height=2.1)
+    figure, axes = canvas.axes(1, 1, width=9.6, height=2.1)
     axis = axes[0]
     scales = range(-1, 6)
     places = [float(guide(u, c, float(w))) for w in scales]
@@ -172,16 +175,16 @@ def arrows(
     points = world.draw(labels, generator)
     points = abar**0.5 * points + (1 - abar) ** 0.5 * torch.randn(points.shape, generator=generator)
 
-    figure, axes = _axes(1, len(scales) + 1, width=2.9 * (len(scales) + 1), height=3.2, sharey=True)
+    figure, axes = canvas.axes(1, len(scales) + 1, width=2.9 * (len(scales) + 1), height=3.2, sharey=True)
     fine = torch.linspace(-reach, reach, 120)
     where = torch.cartesian_prod(fine, fine)
     chance = world.probability(where, torch.full((len(where),), t))[:, target].view(120, 120).T
     extent = (-reach, reach, -reach, reach)
-    axes[0].imshow(_array(chance), cmap="Blues", vmin=0, vmax=1.4, extent=extent, origin="lower")
+    axes[0].imshow(canvas.array(chance), cmap="Blues", vmin=0, vmax=1.4, extent=extent, origin="lower")
     panels = [(f"cond - uncond over p(class {target} | x)", cond - uncond)]
     for w in scales:
         guided = guide(uncond, cond, float(w))
-        _expect_shape(guided, uncond.shape, "the guided prediction")
+        canvas.expect_shape(guided, uncond.shape, "the guided prediction")
         panels.append((f"guided, w = {w:g}", guided))
     for axis, (title, eps) in zip(axes, panels, strict=True):
         if axis is not axes[0]:
@@ -189,8 +192,8 @@ def arrows(
         length = eps.norm(dim=1, keepdim=True)
         shown = -eps / length.clamp(min=1e-9) * (0.55 * length / (length + 0.7))
         axis.quiver(
-            *_array(grid.T),
-            *_array(shown.T),
+            *canvas.array(grid.T),
+            *canvas.array(shown.T),
             angles="xy",
             scale_units="xy",
             scale=1,
@@ -218,12 +221,12 @@ def clouds(world: Mixture, of: Mapping[str, Float[Tensor, "N 2"]], target: int |
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(world.classes).repeat(400)
     background = world.draw(labels, generator)
-    figure, axes = _axes(1, len(of), width=2.95 * len(of), height=3.5, sharey=True)
+    figure, axes = canvas.axes(1, len(of), width=2.95 * len(of), height=3.5, sharey=True)
     said = []
     for axis, (title, points) in zip(axes, of.items(), strict=True):
-        _expect_shape(points, (len(points), 2), f"the cloud {title!r}")
+        canvas.expect_shape(points, (len(points), 2), f"the cloud {title!r}")
         _scatter(axis, background, labels, size=2, alpha=0.22)
-        axis.scatter(*_array(points.T), s=3, color=INK, alpha=0.35, lw=0)
+        axis.scatter(*canvas.array(points.T), s=3, color=INK, alpha=0.35, lw=0)
         figures = f"spread {_spread(points):.2f}"
         if target is not None:
             own, centre = background[labels == target].mean(0), points.mean(0)
@@ -238,11 +241,11 @@ def clouds(world: Mixture, of: Mapping[str, Float[Tensor, "N 2"]], target: int |
 
 def pictures(of: Mapping[str, Float[Tensor, "1 3 H W"]]) -> Picture:
     """Pictures with colours from -1 to 1, each with its deviation; what lies outside is cut off."""
-    figure, axes = _axes(1, len(of), width=2.75 * len(of), height=2.5)
+    figure, axes = canvas.axes(1, len(of), width=2.75 * len(of), height=2.5)
     said = []
     for axis, (title, picture) in zip(axes, of.items(), strict=True):
         figures = f"deviation {picture.std():.2f}, {(picture.abs() > 1).double().mean():.0%} cut off"
-        axis.imshow(_pixels(picture[0] / 2 + 0.5))
+        axis.imshow(canvas.pixels(picture[0] / 2 + 0.5))
         axis.set_title(f"{title}\n{figures}", fontsize=10, color=INK)
         axis.set(xticks=[], yticks=[])
         said.append(f"{title}: {figures}")
@@ -260,7 +263,7 @@ def _scatter(
 ) -> None:
     for label in sorted(set(labels.tolist())):
         colour = PALETTE[label % len(PALETTE)]
-        axis.scatter(*_array(points[labels == label].T), s=size, color=colour, alpha=alpha, lw=0)
+        axis.scatter(*canvas.array(points[labels == label].T), s=size, color=colour, alpha=alpha, lw=0)
     axis.set(xlim=(-3.6, 3.6), ylim=(-3.6, 3.6), aspect="equal", xticks=[], yticks=[])
     axis.spines[:].set_color(FAINT)
 

@@ -62,6 +62,8 @@ def difference(own: Tensor, expected: Tensor) -> str:
     error = (own - expected).abs().nan_to_num(nan=math.inf)
     at = tuple((error == error.max()).nonzero()[0].tolist())
     largest, yours, right = (number(float(each[at])) for each in (error, own, expected))
+    if yours == right:
+        yours, right = (f"{float(each[at]):.10g}" for each in (own, expected))
     return f"the largest error is {largest}, at {_position(at)}: {yours} instead of {right}"
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 
+from autograder.atomic import write_atomically
 from autograder.build.notebook import compose, dump
 from autograder.build.standalone import check_standalone
 from autograder.course_root import CourseRoot
@@ -40,7 +39,7 @@ def build(root: CourseRoot, modules: Iterable[str] | None = None, *, check: bool
     if check:
         return stale + (list(_strays(root)) if modules is None else [])
     for each in stale:
-        _replace(each.path, made[each.path])
+        write_atomically(each.path, made[each.path])
     return stale
 
 
@@ -68,17 +67,3 @@ def _strays(root: CourseRoot) -> Iterator[Stale]:
     for path in sorted(root.exercises.glob("*.ipynb")):
         if path not in known:
             yield Stale(path, "belongs to no module of the syllabus")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write `content` so that a reader finds the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise

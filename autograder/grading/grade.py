@@ -36,6 +36,7 @@ class Course:
     released: Notebook
     quiz: QuizText | None
     keys: dict[str, Key]
+    others: tuple[Module, ...] = ()  # the course's modules, to say which one a notebook belongs to
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,16 @@ def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) 
     try:
         notebook = read(Path(job.path))
         sha256 = notebook.sha256
-        extracted = extract(notebook, course.released, course.module)
+        extracted = extract(notebook, course.released, course.module, course.others)
     except Unreadable as error:
+        sha256 = getattr(error, "sha256", sha256)
         exercises = [_unanswered(exercise, "missing", course) for exercise in course.module.graded]
         unreadable = result(sha256, Status.UNREADABLE, reason=str(error), exercises=exercises)
         return Outcome(unreadable)
 
     flags = [*extracted.flags, *suspicious(extracted.cells)]
     for exercise in course.module.exercises:
-        flags += forbidden_calls(extracted.cells, exercise)
+        flags += forbidden_calls(extracted.cells, exercise, course.module.graded)
     budget = Budget(limits)
     line = open_line(budget, [(cell.number, cell.source) for cell in extracted.cells])
     try:

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from ..course_root import CourseRoot
-from ..errors import AutograderError, Fault
+from ..errors import AutograderError, ContentError, Fault
 from ..run.messages import Finished, Job, Specification
 from ..sandbox.budget import Budget, Limits
 from ..sandbox.line import WorkerLine
@@ -58,20 +58,37 @@ def load_course(root: CourseRoot, suite: Suite, run_seed: int, device: str) -> C
     setting = Setting(suite, load_reference(root, suite.module), run_seed, torch.device(device))
     quiz = load_quiz(root.quiz(suite.module)) if module.quiz else None
     keys = load_keys(root.keys(suite.module)) if module.quiz else {}
-    return Course(module, setting, read(root.exercise_notebook(suite.module)), quiz, keys)
+    released = read(root.exercise_notebook(suite.module))
+    return Course(module, setting, released, quiz, keys, root.syllabus.modules)
+
+
+def rehearse(course: Course) -> None:
+    """Grades the reference once, so that a broken suite stops the run before it costs anyone a point.
+
+    It also pays, for all graders at once, for what torch loads at the first backward pass.
+    Raises ContentError.
+    """
+    from .exercise import grade_exercise
+    from .student import InProcess
+
+    for exercise in course.module.exercises:
+        line = InProcess(course.setting.reference.namespace, course.setting.device)
+        for test in grade_exercise(course.setting, line, exercise, []).result.tests:
+            if not test.passed:
+                raise ContentError(f"the reference fails its own hidden test {test.id}: {test.message}")
 
 
 def _serve(control: socket.socket, specification: Specification, suites: dict[str, Suite]) -> None:
     import torch
 
     torch.set_num_threads(1)
-    import IPython.core.inputtransformer2  # noqa: F401 - for all graders at once
-
     root = CourseRoot(Path(specification.root))
     courses = {
         module: load_course(root, suite, specification.run_seed, specification.device)
         for module, suite in suites.items()
     }
+    for course in courses.values():
+        rehearse(course)
     gc.collect()
     gc.freeze()
     control.send(b"ready")

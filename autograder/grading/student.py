@@ -36,6 +36,7 @@ class Line(ABC):
 
     def __init__(self) -> None:
         self.callbacks: dict[int, Kept] = {}
+        self.given_up: set[str] = set()  # names that ran out of time once
         self._graphs: list[tuple[Tensor, list[Any]]] = []
         self._asked = 0
 
@@ -201,30 +202,42 @@ class Parameter:
 
 
 @dataclass
+class Request:
+    """What was asked of a worker; `made_object`: the answer was an object that stays there."""
+
+    kind: str
+    label: str
+    payload: dict[str, Any]
+    made_object: bool = False
+
+
+@dataclass
 class Student:
     """The names of one submission. `student.f(x)` calls f; `student.new("C", 8)` builds a C.
 
+    A name that this class has itself, such as `replace`, is to be had by `student.function("replace")`.
     Every call raises StudentFailure if the student's code fails, which fails the test.
     """
 
     line: Line
     trace: Trace | None = None
-    pretend: bool = False  # put every call's inputs on the pretended accelerator
-    _given_up: set[str] = field(default_factory=set)
+    requests: list[Request] = field(default_factory=list)  # since the last reset
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("__"):
             raise AttributeError(name)
+        return self.function(name)
+
+    def function(self, name: str) -> Function:
+        """The student's function of this name."""
         return Function(self, name, name)
 
     def new(self, name: str, *args: Any, **kwargs: Any) -> Handle:
         """Builds an object of the student's class `name`. A missing or unbuildable class fails the test."""
-        made = self.ask(
-            "call", name, target=name, method="", args=list(args), kwargs=kwargs, times=1, pretend=False
-        )
+        made = self.ask("call", name, target=name, method="", args=list(args), kwargs=kwargs, times=1)
         if not isinstance(made, wire.Handle):
             raise StudentError("TypeError", f"`{name}(...)` did not give an object")
-        return Handle(self, made.id, name)
+        return Handle(self, made.id, name, made_with=repr((args, kwargs)))
 
     def value_of(self, name: str) -> Any:
         """The plain value of a variable of the notebook."""
@@ -236,6 +249,7 @@ class Student:
 
     def reset(self, seed: int) -> None:
         """Before each test: frees its objects, undoes replacements, seeds the worker's generators."""
+        self.requests.clear()
         self.line.forget()
         self.line.request("reset", {"seed": seed % (1 << 62)})
 
@@ -244,18 +258,21 @@ class Student:
 
         `untrained`: the answer depends on untouched random weights, so only its outline is remembered.
         """
-        if label in self._given_up:
+        if label in self.line.given_up:
             raise StudentTimeout(
                 f"`{label}` ran out of time in an earlier test and was not called again", wall=False
             )
+        request = Request(kind, label, payload)
+        self.requests.append(request)
         try:
             value = self.line.request(kind, payload)
         except StudentFailure as failure:
             if isinstance(failure, StudentTimeout):
-                self._given_up.add(label)
+                self.line.given_up.add(label)
             if self.trace is not None:
                 self.trace.failed(f"{kind} {label}", failure)
             raise
+        request.made_object = isinstance(value, wire.Handle)
         if self.trace is not None and kind != "load_state_dict":
             self.trace.answered(f"{kind} {label}", outline(value) if untrained else value)
         return value
@@ -306,15 +323,14 @@ class Function:
             args=list(args),
             kwargs=kwargs,
             times=times,
-            pretend=self._student.pretend and not method,
         )
 
 
 class Handle(Function):
     """An object of a class of the student's; it lives in the worker until the test ends."""
 
-    def __init__(self, student: Student, id: int, label: str) -> None:
-        super().__init__(student, wire.Handle(id, label), label)
+    def __init__(self, student: Student, id: int, label: str, made_with: str) -> None:
+        super().__init__(student, wire.Handle(id, label, made_with), label)
         self.id = id
         self._untrained = True
 

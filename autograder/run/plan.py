@@ -14,9 +14,9 @@ from pathlib import Path
 from course.syllabus import Module
 
 from ..course_root import CourseRoot
-from ..errors import Unreadable
+from ..errors import Fault, Unreadable
 from ..results import Result, Status
-from ..submission.find import Found, refuse_duplicates
+from ..submission.find import Found, settle
 from ..submission.read import read
 from .messages import Job
 from .store import Store
@@ -26,11 +26,15 @@ UNKNOWN = "unknown"  # the module of a file that does not say which it is
 
 @dataclass
 class Plan:
-    """`jobs` go to graders; `unreadable` are results already; `kept` were graded before."""
+    """`jobs` go to graders; `unreadable` are results already; `kept` were graded before.
+
+    `faults`: student, module and reason where a file cannot be read for no fault of the student's.
+    """
 
     jobs: list[Job] = field(default_factory=list)
     unreadable: list[Result] = field(default_factory=list)
     kept: list[Job] = field(default_factory=list)
+    faults: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,13 @@ def plan(
     """Sorts submissions into those to grade, those that cannot be read, and those graded before."""
     made = Plan()
     digests: dict[str, str] = {}
-    known = [_with_module(one, root) for one in found]
-    refuse_duplicates(known)
-    for one in known:
+    known: list[Found] = []
+    for one in found:
+        try:
+            known.append(_with_module(one, root))
+        except Fault as fault:
+            made.faults.append((one.student, UNKNOWN, str(fault)))
+    for one in settle(known):
         module, problem = one.module or UNKNOWN, one.problem
         if module not in digests:
             digests[module] = "" if module == UNKNOWN else course_digest(root, module)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from course.syllabus import Syllabus
 
+from ..atomic import write_atomically
 from ..course_root import CourseRoot
 from ..errors import Fault, UsageError
 from ..results import Result
@@ -18,9 +19,9 @@ from ..submission.find import find
 from . import inline
 from .devices import choose_device
 from .messages import Finished, Job
-from .plan import Conditions, plan
+from .plan import Conditions, Plan, plan
 from .pool import Pool, Setup
-from .store import Store, folder_name, write_atomically
+from .store import Store, folder_name
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: P
             preload=options.preload,
             limits=options.limits,
         )
-        report = _grade_all(setup, store, made.jobs, made.unreadable, options, progress, kept=len(made.kept))
+        report = _grade_all(setup, store, made, options, progress)
     # All of the folder, not only what this command named: a run may add one student to a class.
     report.results = list(store.results())
     try:
@@ -100,20 +101,11 @@ def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: P
     return report
 
 
-def _grade_all(
-    setup: Setup,
-    store: Store,
-    jobs: Sequence[Job],
-    unreadable: Sequence[Result],
-    options: Options,
-    progress: Progress,
-    *,
-    kept: int,
-) -> Report:
-    report = Report([], [], 0, kept, [], {})
-    total = len(jobs) + len(unreadable)
-    progress.begin(total, kept, f"{setup.device}, isolation {setup.level.value}")
-    unfinished = {(job.student, job.module): job for job in jobs}
+def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progress: Progress) -> Report:
+    report = Report([], list(made.faults), 0, len(made.kept), [], {})
+    total = len(made.jobs) + len(made.unreadable)
+    progress.begin(total, report.kept, f"{setup.device}, isolation {setup.level.value}")
+    unfinished = {(job.student, job.module): job for job in made.jobs}
 
     def keep(job: Job, result: Result) -> None:
         try:
@@ -135,15 +127,15 @@ def _grade_all(
         else:
             keep(job, Result.from_json(finished.result))
 
-    for result in unreadable:
+    for result in made.unreadable:
         keep(_job_of(result), result)
-    if jobs:
+    if made.jobs:
         try:
             if setup.level is Level.NONE:
-                inline.run(setup, jobs, on_finished)
+                inline.run(setup, made.jobs, on_finished)
             else:
                 with Pool(setup) as pool:
-                    pool.run(jobs, on_finished)
+                    pool.run(made.jobs, on_finished)
         except Fault as fault:
             for job in unfinished.values():
                 report.faults.append((job.student, job.module, str(fault)))

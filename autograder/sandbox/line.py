@@ -27,6 +27,7 @@ from ..worker import wire
 from .budget import Budget
 
 SIGKILL, SIGXCPU = 9, 24
+DYING_SECONDS = 1.0  # a process that is killed closes its line some time before it is gone
 QUESTIONS = ("callback", "callback_with_grad", "vector_jacobian")
 
 Cells = Sequence[tuple[int, str]]
@@ -56,13 +57,14 @@ class Gone(Exception):
 class Ending:
     """How a worker's process ended: a wait status, CPU seconds, bytes of resident memory.
 
-    `asked`: it was still running when it was told to end.
+    `asked`: it was still running when it was told to end. `too_many_threads`: that is what it was killed for.
     """
 
     status: int
     cpu: float
     maxrss: int
     asked: bool = False
+    too_many_threads: bool = False
 
 
 class Worker(Protocol):
@@ -82,8 +84,8 @@ class Worker(Protocol):
     def drain(self) -> None:
         """Takes what has been printed."""
 
-    def end(self) -> Ending | None:
-        """Kills it if it still runs; None if nobody can say how it ended."""
+    def end(self, patience: float = 0.0) -> Ending | None:
+        """Kills it if it still runs after `patience` seconds; None if nobody can say how it ended."""
 
 
 class WorkerLine(Line):
@@ -139,7 +141,7 @@ class WorkerLine(Line):
             self._end()
             raise Fault("a worker did not start in time") from None
         except (Gone, wire.WireError) as error:
-            ending = self._end()
+            ending = self._end(DYING_SECONDS)
             how = _how(ending.status) if ending else "its monitor is gone, and the zygote with it"
             raise Fault(
                 f"a worker ended before it was ready ({str(error) or how}){self._last_words()}"
@@ -168,11 +170,11 @@ class WorkerLine(Line):
             self.cell_errors[number] = wire.ErrorHeader(kind, message, trace)
         return True
 
-    def _end(self) -> Ending | None:
+    def _end(self, patience: float = 0.0) -> Ending | None:
         worker, self._worker = self._worker, None
         assert worker is not None
         self._look_at_cpu(worker)
-        ending = worker.end()
+        ending = worker.end(patience)
         self._keep_printed(worker)
         if ending is not None:
             self._budget.cpu += max(0.0, ending.cpu - self._cpu_seen)
@@ -251,12 +253,14 @@ class WorkerLine(Line):
         )
 
     def _died(self) -> NoReturn:
-        ending = self._end()
+        ending = self._end(DYING_SECONDS)
         if ending is None:
             raise Fault("a worker's monitor is gone, and the zygote with it")
         signal, limit = ending.status & 0x7F, self._budget.limits.submission_cpu
         if signal in (SIGXCPU, SIGKILL) and self._budget.cpu_left <= 1:
             raise BudgetSpent(f"the notebook used up its {limit:g} s of CPU time")
+        if ending.too_many_threads:
+            raise WorkerDied("your code started hundreds of threads, and its process was ended")
         if ending.asked:
             raise WorkerDied("your code closed the line on which it is asked")
         if signal == SIGKILL:

@@ -17,6 +17,7 @@ from .budget import process_cpu
 from .line import Deadline, Ending, Gone, OutOfTime
 
 _CREDENTIALS = struct.Struct("3i")
+AT_ONCE = 1 << 16
 MOST_AT_ONCE = 1 << 20
 
 
@@ -39,6 +40,7 @@ class LockedWorker:
         self.printed = bytearray()
         self._pid = 0
         self._last_cpu = 0.0
+        self._waiting = bytearray()  # received and not yet asked for
         self._line, theirs = socket.socketpair()
         self._monitor, monitors = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._output, prints = os.pipe()
@@ -57,7 +59,7 @@ class LockedWorker:
         os.set_blocking(self._output, False)
 
     def send(self, encoded: wire.Encoded, deadline: Deadline) -> None:
-        for view in (memoryview(encoded.head), *encoded.buffers):
+        for view in encoded.pieces():
             while len(view):
                 try:
                     view = view[self._line.send(view) :]
@@ -67,10 +69,11 @@ class LockedWorker:
                     raise Gone from None
 
     def read(self, count: int, deadline: Deadline) -> bytearray:
-        data = bytearray()
-        while len(data) < count:
+        waiting = self._waiting
+        while len(waiting) < count:
+            missing = count - len(waiting)
             try:
-                part, ancillary, _, _ = self._line.recvmsg(min(count - len(data), MOST_AT_ONCE), 256)
+                part, ancillary, _, _ = self._line.recvmsg(min(max(missing, AT_ONCE), MOST_AT_ONCE), 256)
             except BlockingIOError:
                 self._wait(select.POLLIN, deadline)
                 continue
@@ -79,7 +82,8 @@ class LockedWorker:
             self._note(ancillary)
             if not part:
                 raise Gone
-            data += part
+            waiting += part
+        data, self._waiting = waiting[:count], waiting[count:]
         return data
 
     def cpu(self) -> float:
@@ -103,10 +107,11 @@ class LockedWorker:
             if len(self.printed) < MOST_AT_ONCE:
                 self.printed += part
 
-    def end(self) -> Ending | None:
+    def end(self, patience: float = 0.0) -> Ending | None:
         """Hanging up on the monitor has it kill the worker and report how it ended."""
         ending = None
         try:
+            select.select([self._monitor], [], [], patience)  # a report that comes unasked
             self._monitor.shutdown(socket.SHUT_WR)
             self._monitor.settimeout(10)
             if report := self._monitor.recv(4096):

@@ -5,6 +5,7 @@ It speaks the same frames, over pipes. CPU time is not measured, so wall time al
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -72,7 +73,9 @@ class PlainWorker:
             self.printed += self._printed_so_far
             self._printed_so_far.clear()
 
-    def end(self) -> Ending | None:
+    def end(self, patience: float = 0.0) -> Ending | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
         asked = self._process.poll() is None
         if self._process.stdin is not None:
             try:

@@ -160,9 +160,10 @@ def _parsed(source: str, number: int) -> ast.Module | CellError:
     except SyntaxError as error:
         # IndentationError and TabError say more than their parent.
         return _cell_error(number, type(error).__name__, error.msg, source, error.lineno, error.offset)
-    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        reason = str(error) or "it is nested too deeply"
-        return _cell_error(number, "SyntaxError", f"this cell is not Python: {reason}")
+    except (RecursionError, MemoryError):
+        return _cell_error(number, "SyntaxError", "this cell is nested too deeply")
+    except (ValueError, OverflowError) as error:
+        return _cell_error(number, "SyntaxError", f"this cell is not Python: {error}")
     for node in names.outside_functions(tree):
         line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
         if isinstance(node, ast.Return | ast.Yield | ast.YieldFrom):

@@ -26,8 +26,8 @@ from autograder.submission.extract import Cell
 from autograder.submission.references import Reference, Source
 from course.syllabus import Exercise
 
-_MOST_PLACES = 3  # named in one sentence
-_MOST_FLAGS = 50  # of one kind; a person reads no more
+_MOST_NAMED = 3  # names or places in one sentence
+_MOST_FLAGS = 20  # for one exercise; a person reads no more
 _LONGEST_NAME = 80
 
 
@@ -121,41 +121,45 @@ _SETTINGS = re.compile(r"torch\.backends\.|.*\.config(\.|$)")  # switches that a
 
 def suspicious(cells: Sequence[Cell]) -> list[Flag]:
     """Code that reaches for the machinery around it, one sentence for each kind, for a person only."""
-    places: dict[str, list[Reference]] = {}
+    found: dict[str, list[tuple[str, Reference]]] = {}
     for reference in _source(tuple(cells)).references():
-        for what in _tampering(reference):
-            places.setdefault(what, []).append(reference)
+        for what, name in _tampering(reference):
+            found.setdefault(what, []).append((f"`{name[:_LONGEST_NAME]}`", reference))
     flags = []
-    for what, found in list(places.items())[:_MOST_FLAGS]:
-        exercises = {reference.cell.exercise for reference in found}
+    for what, mentions in found.items():
+        exercises = {reference.cell.exercise for _, reference in mentions}
+        shown = _first([name for name, _ in mentions], ", ")
+        places = _listed(reference for _, reference in mentions)
         exercise = exercises.pop() or "" if len(exercises) == 1 else ""
-        message = f"{what} in {_listed(found)}."
-        flags.append(Flag(kind="tampering", exercise=exercise, message=message))
+        flags.append(Flag(kind="tampering", exercise=exercise, message=f"{what} ({shown}) in {places}."))
     return flags
 
 
-def _tampering(reference: Reference) -> Iterator[str]:
+def _tampering(reference: Reference) -> Iterator[tuple[str, str]]:
     for path in sorted(reference.paths):
-        name = f"(`{path[:_LONGEST_NAME]}`)"
         if reference.stored and _PROTECTED.match(path) and not _SETTINGS.match(path):
-            yield f"Replaces a part of a library {name}"
+            yield "Replaces parts of a library", path
         for pattern, what in _REACHES:
             if pattern.fullmatch(path):
-                yield f"{what} {name}"
+                yield what, path
     if _INSIDES.fullmatch(reference.attribute):
-        yield f"Looks inside of functions and frames (`.{reference.attribute}`)"
+        yield "Looks inside of functions and frames", f".{reference.attribute}"
     node = reference.node
     if isinstance(node, ast.Name) and node.id == "__builtins__":
-        yield "Touches the builtins (`__builtins__`)"
+        yield "Touches the builtins", node.id
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"/proc(/|$)", node.value):
-        yield "Names files of the running system (`/proc`)"
+        yield "Names files of the running system", "/proc"
     if isinstance(node, ast.FunctionDef) and node.name in ("__torch_function__", "__torch_dispatch__"):
-        yield f"Intercepts torch's functions (`{node.name}`)"
+        yield "Intercepts torch's functions", node.name
 
 
 def _listed(found: Iterable[Reference]) -> str:
-    places = list(dict.fromkeys((reference.cell.number, reference.line) for reference in found))
-    shown = [f"cell {cell}, line {line}" for cell, line in places[:_MOST_PLACES]]
-    if len(places) > _MOST_PLACES:
-        shown.append(f"{len(places) - _MOST_PLACES} more")
-    return " and ".join(shown) if len(shown) < 3 else "; ".join(shown)
+    places = [f"cell {reference.cell.number}, line {reference.line}" for reference in found]
+    return _first(places, "; ")
+
+
+def _first(words: list[str], separator: str) -> str:
+    """The first few different ones, and how many more there are."""
+    different = list(dict.fromkeys(words))
+    more = [f"{len(different) - _MOST_NAMED} more"] if len(different) > _MOST_NAMED else []
+    return separator.join([*different[:_MOST_NAMED], *more])

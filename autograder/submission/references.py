@@ -16,6 +16,7 @@ from autograder.submission.extract import Cell
 
 _MOST_PATHS = 8  # meanings of one name; `a = b.x; a = b.y` could double them at each step
 _MOST_STEPS = 40  # of aliases and attributes; real ones have five
+_LONGEST_PATH = 200  # characters
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _NOTHING: frozenset[str] = frozenset()
@@ -174,7 +175,7 @@ class Scope:
 
 
 def _few(paths: Iterable[str]) -> frozenset[str]:
-    return frozenset(sorted(set(paths))[:_MOST_PATHS])
+    return frozenset(sorted({path for path in paths if len(path) <= _LONGEST_PATH})[:_MOST_PATHS])
 
 
 def text(node: ast.AST) -> str:

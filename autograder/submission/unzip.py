@@ -168,8 +168,6 @@ def _problem(info: zipfile.ZipInfo, parts: _Parts, copies: int) -> str:
         return "The zip is encrypted: zip the notebook again without a password."
     if info.compress_type not in _METHODS:
         return f"The zip uses compression method {info.compress_type}: zip it the ordinary way (deflate)."
-    if info.file_size > MAX_BYTES:
-        return _TOO_LARGE
     return ""
 
 

@@ -112,12 +112,8 @@ class Session:
     def do_value(self, name: str) -> Any:
         return self._look_up(name)
 
-    def do_call(
-        self, target: Any, method: str, args: list[Any], kwargs: dict[str, Any], times: int, pretend: bool
-    ) -> Any:
+    def do_call(self, target: Any, method: str, args: list[Any], kwargs: dict[str, Any], times: int) -> Any:
         """Calls it `times` times on the very same arguments; gives the last answer."""
-        if pretend:
-            return self._on_pretended_accelerator(target, method, args, kwargs)
         function = self._callable(target, method)
         result = None
         for _ in range(times):
@@ -125,6 +121,16 @@ class Session:
         if self.accelerator is not None and isinstance(result, nn.Module):
             result.to(self.accelerator)
         return result
+
+    def do_pretend(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Calls it with its inputs on the pretended accelerator; an error is all that comes of it."""
+        from course.portability import PretendedAccelerator
+
+        self.pretended = PretendedAccelerator()
+        try:
+            self.pretended.call(self._callable(target, ""), *args, **kwargs)
+        finally:
+            self.pretended = None
 
     def do_gradients(
         self, target: Any, args: list[Any], kwargs: dict[str, Any], cotangent: Tensor | None
@@ -164,17 +170,6 @@ class Session:
     def _callable(self, target: Any, method: str) -> Any:
         found = self._look_up(target) if isinstance(target, str) else target
         return getattr(found, method) if method else found
-
-    def _on_pretended_accelerator(
-        self, target: Any, method: str, args: list[Any], kwargs: dict[str, Any]
-    ) -> Any:
-        from course.portability import PretendedAccelerator
-
-        self.pretended = PretendedAccelerator()
-        try:
-            return self.pretended.call(self._callable(target, method), *args, **kwargs)
-        finally:
-            self.pretended = None
 
 
 class GradersCallable:

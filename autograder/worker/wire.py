@@ -29,6 +29,7 @@ MAX_NODES = 50_000
 MAX_DEPTH = 24
 MAX_INT = 1 << 62
 MAX_TEXT = 1 << 16
+SMALL = 1 << 18  # bytes that are rather copied once more than written in many calls
 
 DTYPES: dict[str, torch.dtype] = {
     str(dtype).removeprefix("torch."): dtype
@@ -56,6 +57,7 @@ class Handle:
 
     id: int
     type_name: str
+    made_with: str = ""  # the arguments of its class, as far as the grader gave them
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,12 @@ class Encoded:
 
     def __bytes__(self) -> bytes:
         return b"".join((self.head, *self.buffers))
+
+    def pieces(self) -> list[memoryview]:
+        """What to write, piece by piece: a small message in one, so that one call wakes the reader."""
+        if self.size <= SMALL:
+            return [memoryview(bytes(self))]
+        return [memoryview(self.head), *self.buffers]
 
 
 _read_header = msgspec.json.Decoder(Header)

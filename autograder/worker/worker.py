@@ -15,6 +15,9 @@ ReadExactly = Callable[[int], bytearray]
 Write = Callable[[bytes | memoryview], None]
 
 
+AT_ONCE = 1 << 16
+
+
 class Hangup(Exception):
     """The grader closed the connection."""
 
@@ -57,20 +60,21 @@ class Conversation:
         return self._read(header), self._read(payload)
 
     def _send(self, encoded: wire.Encoded) -> None:
-        self._write(encoded.head)
-        for buffer in encoded.buffers:
-            self._write(buffer)
+        for piece in encoded.pieces():
+            self._write(piece)
 
 
 def over_socket(line: socket.socket) -> tuple[ReadExactly, Write]:
+    waiting = bytearray()
+
     def read(count: int) -> bytearray:
-        data = bytearray(count)
-        view, done = memoryview(data), 0
-        while done < count:
-            got = line.recv_into(view[done:])
-            if not got:
+        nonlocal waiting
+        while len(waiting) < count:
+            part = line.recv(max(AT_ONCE, count - len(waiting)))
+            if not part:
                 raise Hangup
-            done += got
+            waiting += part
+        data, waiting = waiting[:count], waiting[count:]
         return data
 
     return read, line.sendall

@@ -52,14 +52,17 @@ class StableSoftmax:
 
     def large_scores(self, student: Student) -> None:
         """Scores as large as 10,000 do not overflow."""
-        close(student.stable_softmax(tensor([1e4, 1e4, -1e4]), dim=0), [0.5, 0.5, 0.0])
+        # In float64, where 10,000 + ln 3 is exact enough to leave the ratio 1 : 3.
+        scores = tensor([1e4, 1e4 + LN3, -1e4], dtype=torch.float64)
+        shares = tensor([0.25, 0.75, 0.0], dtype=torch.float64)
+        cut_off = {"Here the large scores became equal: shift them, do not cut them off.": [0.5, 0.5, 0.0]}
+        close(student.stable_softmax(scores, dim=0), shares, symptoms=cut_off)
 
     def each_slice_alone(self, student: Student) -> None:
         """Each row is shared out by itself, also where another row's scores are much larger."""
-        close(
-            student.stable_softmax(tensor([[-1e4, -1e4], [0.0, LN3], [1e4, 1e4]]), dim=1),
-            [[0.5, 0.5], [0.25, 0.75], [0.5, 0.5]],
-        )
+        scores = tensor([[-1e4, -1e4], [0.0, LN3], [1e4, 1e4]], dtype=torch.float64)
+        shares = tensor([[0.5, 0.5], [0.25, 0.75], [0.5, 0.5]], dtype=torch.float64)
+        close(student.stable_softmax(scores, dim=1), shares)
 
     def minus_infinity(self, student: Student) -> None:
         """A score of -inf has the share 0, and the others share the rest."""
@@ -76,19 +79,23 @@ class StableSoftmax:
 class ScaledDotProductAttention:
     def one_query(self, student: Student) -> None:
         """A query's scores are its products with the keys, divided by sqrt(d)."""
-        # d = 4: the products 0 and 2 ln 3 become the scores 0 and ln 3. 0.25 * 0 + 0.75 * 8 = 6.
+        # d = 4: the products 0 and 2 ln 3 become the scores 0 and ln 3, the weights 0.25 and 0.75.
         q, k, v = _by_hand()
+        divided_by_d, divided_by_root_e = _share(3**0.5), _share(3 ** math.sqrt(2))
         close(
             student.scaled_dot_product_attention(q, k, v),
-            [[[[6.0]]]],
+            [[[[6.0, 3.0]]]],
             symptoms={
-                "This is what comes out without the division by sqrt(d).": [[[[7.2]]]],
-                "This is what comes out when the products are divided by d instead of sqrt(d).": [
-                    [[[8 * math.sqrt(3) / (1 + math.sqrt(3))]]]
-                ],
+                "This is what comes out without the division by sqrt(d).": [[[[7.2, 3.6]]]],
+                "This is what comes out when the products are divided by d instead of sqrt(d).": (
+                    [[[[8 * divided_by_d, 4 * divided_by_d]]]]
+                ),
+                "Here the scale comes from the values: d is the last dimension of the queries and keys.": (
+                    [[[[8 * divided_by_root_e, 4 * divided_by_root_e]]]]
+                ),
                 "This is what comes out when the softmax runs over the queries: each key's weights add up to "
-                "1, instead of each query's.": [[[[8.0]]]],
-                "This is what comes out without a softmax.": [[[[8 * LN3]]]],
+                "1, instead of each query's.": [[[[8.0, 4.0]]]],
+                "This is what comes out without a softmax.": [[[[8 * LN3, 4 * LN3]]]],
             },
         )
 
@@ -103,17 +110,22 @@ class ScaledDotProductAttention:
         q, k, _ = _by_hand()
         q, v = q.expand(1, 1, 2, 4), tensor([[4.0], [8.0]])[None, None]
         mask = tensor([[True, False], [True, True]])
-        weighted = 0.25 * 4 + 0.75 * 8
         close(
             student.scaled_dot_product_attention(q, k, v, mask),
-            [[[[4.0], [weighted]]]],
+            [[[[4.0], [7.0]]]],  # all of the first value; 0.25 * 4 + 0.75 * 8
             symptoms={
-                "The mask had no effect.": [[[[weighted], [weighted]]]],
+                "The mask had no effect.": [[[[7.0], [7.0]]]],
                 "Here True forbids: the mask is read the wrong way round.": [[[[8.0], [math.nan]]]],
                 "Here True forbids: the mask is read the wrong way round (and a query that may attend to "
                 "nothing gets the mean).": [[[[8.0], [6.0]]]],
                 "Here the weights were masked after the softmax, so that those of the first query no longer "
-                "add up to 1: mask the scores.": [[[[1.0], [weighted]]]],
+                "add up to 1: mask the scores.": [[[[1.0], [7.0]]]],
+                "Here a forbidden key has the score 0. exp(0) is 1, a weight like any other.": (
+                    [[[[6.0], [7.0]]]]
+                ),
+                "Here the mask was added to the scores: True adds 1, and nothing is forbidden.": (
+                    [[[[(4 * math.e + 24) / (math.e + 3)], [7.0]]]]
+                ),
             },
         )
 
@@ -128,17 +140,22 @@ class ScaledDotProductAttention:
     def large_scores(self, student: Student) -> None:
         """Nothing overflows: neither large scores, nor a masked score in float16."""
         q, k, v = _by_hand()
-        close(student.scaled_dot_product_attention(1e4 * q, k, v), [[[[8.0]]]])
+        close(student.scaled_dot_product_attention(1e4 * q, k, v), [[[[8.0, 4.0]]]])
         q, k, v = q.half(), k.half(), v.half()
-        mask = tensor([[False, True]])
-        close(student.scaled_dot_product_attention(q, k, v, mask), tensor([[[[8.0]]]], dtype=torch.float16))
+        mask, expected = tensor([[False, True]]), tensor([[[[8.0, 4.0]]]], dtype=torch.float16)
+        close(student.scaled_dot_product_attention(q, k, v, mask), expected)
 
 
 def _by_hand() -> tuple[Tensor, Tensor, Tensor]:
-    """One query, two keys, d = 4, e = 1; the products are 0 and 2 ln 3, the values 0 and 8."""
+    """One query, two keys, d = 4, e = 2: the products are 0 and 2 ln 3, the values (0, 0) and (8, 4)."""
     q = tensor([[[[2.0, 0.0, 1.0, 0.0]]]])
     k = tensor([[[[0.0, 5.0, 0.0, 7.0], [LN3, 0.0, 0.0, 6.0]]]])
-    return q, k, tensor([[[[0.0], [8.0]]]])
+    return q, k, tensor([[[[0.0, 0.0], [8.0, 4.0]]]])
+
+
+def _share(ratio: float) -> float:
+    """The larger of two weights that are in this ratio."""
+    return ratio / (1 + ratio)
 
 
 @exercise("split_heads")
@@ -227,25 +244,31 @@ class MultiHeadSelfAttention:
 
     def heads(self, student: Student) -> None:
         """Each head attends by itself, on its own channels, with the scale of its own d = dim / heads."""
-        # Two heads with d = 1, all projections the identity. With s^2 = ln 3, head 0 sees (s, 0): its first
-        # token has the scores (ln 3, 0), so 0.75 s; its second (0, 0), so 0.5 s. Head 1 sees (0, s).
-        s = math.sqrt(LN3)
-        layer = _identity(student.MultiHeadSelfAttention(2, 2), 2)
-        lone = 3 ** (1 / math.sqrt(2))  # exp of ln 3 / sqrt(2): the scale of dim = 2 instead of d = 1
-        share = lone / (1 + lone)
+        # Two heads with d = 4, all projections the identity. The first token has s in the first channel of
+        # head 0, the second token in that of head 1, and s^2 / sqrt(d) = ln 3. So in head 0 the first token
+        # has the scores (ln 3, 0) and gets 0.75 s, the second (0, 0) and gets 0.5 s. In head 1 vice versa.
+        s = math.sqrt(2 * LN3)
+
+        def out(own: float, other: float) -> list[list[list[float]]]:
+            """`own` and `other`: what a token gets of s in its own head and in the other one."""
+            first, second = [0.0] * 8, [0.0] * 8
+            first[0], first[4], second[0], second[4] = own * s, other * s, other * s, own * s
+            return [[first, second]]
+
+        layer = _identity(student.MultiHeadSelfAttention(8, 2), 8)
+        by_dim, twice = _share(3 ** (1 / math.sqrt(2))), _share(3**0.5)
         close(
-            layer(tensor([[[s, 0.0], [0.0, s]]])),
-            [[[0.75 * s, 0.5 * s], [0.5 * s, 0.75 * s]]],
+            layer(tensor([[[s, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, s, 0, 0, 0]]])),
+            out(0.75, 0.5),
             symptoms={
+                "The scale is 1 / sqrt(dim) instead of 1 / sqrt(dim / heads).": out(by_dim, 0.5),
+                "The scores were divided by sqrt(d) twice.": out(twice, 0.5),
+                "The scores were not divided by sqrt(d).": out(0.9, 0.5),
                 "This is what one head over all the channels gives: split them first.": (
-                    [[[share * s, (1 - share) * s], [(1 - share) * s, share * s]]]
+                    out(by_dim, 1 - by_dim)
                 ),
-                "The heads are right, but the scale is 1 / sqrt(dim) instead of 1 / sqrt(dim / heads).": (
-                    [[[share * s, 0.5 * s], [0.5 * s, share * s]]]
-                ),
-                "This is what one head over all the channels gives, and that without a scale.": (
-                    [[[0.75 * s, 0.25 * s], [0.25 * s, 0.75 * s]]]
-                ),
+                "Here both tokens are in the same head: it should have the first d channels, not every "
+                "other one.": out(0.75, 0.25),
             },
         )
 
@@ -273,23 +296,46 @@ class CrossAttention:
             }
         )
 
+    def context_answers(self, student: Student) -> None:
+        """x asks, the context answers: another context gives another result, its order changes nothing."""
+        layer = _identity(student.CrossAttention(4, 4, heads=2, head_dim=2), 4)
+        x = tensor([[[1.0, 0.0, 2.0, -1.0], [0.0, 3.0, 1.0, 1.0]]])
+        context = tensor([[[2.0, -2.0, 0.0, 0.5], [0.0, 1.0, 1.0, 1.0], [-1.0, 0.0, 0.0, 2.0]]])
+        there = ordinary(layer(x, context))
+        holds(
+            there.shape == x.shape,
+            f"for x of shape {tuple(x.shape)} and a context of {tuple(context.shape)} the shape is "
+            f"{tuple(there.shape)}: each token of x asks, so each gets one result",
+        )
+        holds(
+            not torch.allclose(there, ordinary(layer(x, 2 * context))),
+            "twice the context gave the same result: keys and values come from the context, not from x",
+        )
+        close(layer(x, context[:, [2, 0, 1]]), there)
+
     def by_hand(self, student: Student) -> None:
-        """x asks, the context answers, each head by itself."""
+        """Each head attends by itself, and to_out brings the heads together."""
         layer = student.CrossAttention(1, 2, heads=2, head_dim=1).set(
             {"to_q.weight": [[1], [0]], "to_k.weight": [[1, 0], [0, 1]], "to_v.weight": [[1, 0], [0, 1]]}
         )
         layer.set({"to_out.0.weight": [[1, 1]], "to_out.0.bias": [10]})
-        # Head 0: the keys 0 and 1, the query ln 3, so 0.25 * 0 + 0.75 * 1. Head 1: the query 0, so the mean
-        # of 4 and 8. In all 0.75 + 6 + 10.
-        one_head = 3 ** (1 / math.sqrt(2)) / (1 + 3 ** (1 / math.sqrt(2)))
+        # Head 0 has the keys and values 0 and 1; with the query ln 3 it gives 0.75, with the query 0 the mean
+        # 0.5. Head 1 has the query 0 always and gives the mean of its values 4 and 8. All added up, plus 10.
+        by_dim = _share(3 ** (1 / math.sqrt(2)))
         close(
-            layer(tensor([[[LN3]]]), tensor([[[0.0, 4.0], [1.0, 8.0]]])),
-            [[[16.75]]],
+            layer(tensor([[[LN3], [0.0]]]), tensor([[[0.0, 4.0], [1.0, 8.0]]])),
+            [[[16.75], [16.5]]],
             symptoms={
                 "This is what one head over all the channels gives: split them into heads first.": (
-                    [[[10 + one_head + 4 + 4 * one_head]]]
+                    [[[14 + 5 * by_dim], [16.5]]]
                 ),
-                "This is what comes out without to_out's bias.": [[[6.75]]],
+                "The scale is that of all heads together: it is 1 / sqrt(head_dim).": (
+                    [[[16 + by_dim], [16.5]]]
+                ),
+                "Here heads and tokens were mixed when the heads were joined: swap them back first.": (
+                    [[[11.25], [22.0]]]
+                ),
+                "This is what comes out without to_out's bias.": [[[6.75], [6.5]]],
             },
         )
 
@@ -303,18 +349,6 @@ class CrossAttention:
                 f"for x of shape {(2, length, 5)} and a context of {(2, context_length, 4)} the shape is "
                 f"{tuple(out.shape)}, it should be {(2, length, 5)}",
             )
-
-    def context_matters(self, student: Student) -> None:
-        """Another context gives another result; the order of its tokens changes nothing."""
-        layer = _identity(student.CrossAttention(4, 4, heads=2, head_dim=2), 4)
-        x = tensor([[[1.0, 0.0, 2.0, -1.0], [0.0, 3.0, 1.0, 1.0]]])
-        context = tensor([[[2.0, -2.0, 0.0, 0.5], [0.0, 1.0, 1.0, 1.0], [-1.0, 0.0, 0.0, 2.0]]])
-        there = ordinary(layer(x, context))
-        holds(
-            not torch.allclose(there, ordinary(layer(x, 2 * context))),
-            "twice the context gave the same result: keys and values come from the context, not from x",
-        )
-        close(layer(x, context[:, [2, 0, 1]]), there)
 
 
 @exercise("SpatialSelfAttention")
@@ -366,12 +400,21 @@ class SpatialSelfAttention:
         attended = torch.stack([sign / 2, sign / 6])[None]
         image = torch.stack([3 + 2 * sign, 5 + 4 * other])[None]
         norm = torch.stack([sign, other])[None]
+        pixels = attended.flatten(2)  # [1, 2, 6]
+        unscaled = (2 * _share(3 ** math.sqrt(2)) - 1) * 2 * attended
         close(
             layer(image),
             image + attended,
             symptoms={
                 "The normalised image was added: add the image as it was.": norm + attended,
                 "The image was not added.": attended,
+                "The scores were not divided by sqrt(C).": image + unscaled,
+                "Height and width were swapped on the way back from tokens to pixels.": (
+                    image + pixels.reshape(1, 2, 3, 2).mT
+                ),
+                "On the way back from tokens to pixels the channels were not moved to the front first.": (
+                    image + pixels.mT.reshape(1, 2, 2, 3)
+                ),
             },
         )
 

@@ -4,7 +4,7 @@ import pytest
 
 from autograder.build import build
 from autograder.course_root import CourseRoot
-from autograder.errors import ContentError, UsageError
+from autograder.errors import ContentError, Fault, UsageError
 
 from .tiny_course import KEYS, LESSON, QUIZ, SOLUTION, SYLLABUS, write_tiny_course
 
@@ -113,7 +113,7 @@ def test_a_notebook_that_does_not_stand_alone_is_not_written(tmp_path: Path) -> 
 def test_no_part_of_a_file_is_left_behind_when_writing_fails(tiny: CourseRoot) -> None:
     tiny.exercise_notebook("tiny").mkdir(parents=True)
 
-    with pytest.raises(OSError):
+    with pytest.raises(Fault, match="cannot be written"):
         build(tiny)
 
     assert [path.name for path in tiny.exercises.iterdir()] == ["tiny.ipynb"]

@@ -107,7 +107,7 @@ def test_what_is_written_differently_passes(function: Callable[..., Any]) -> Non
 
 
 def softmax_without_maximum(x: Tensor, dim: int) -> Tensor:
-    """there is NaN in the result, first at [0], where 0.5 is right"""
+    """there is NaN in the result, first at [0], where 0.25 is right"""
     return x.exp() / x.exp().sum(dim, keepdim=True)
 
 
@@ -291,6 +291,11 @@ def merge_by_view(x: Tensor) -> Tensor:
     return x.transpose(1, 2).view(x.shape[0], x.shape[2], -1)
 
 
+def merge_in_turns(x: Tensor) -> Tensor:
+    """the largest error is 1, at [0, 0, 1]: 2 instead of 1"""
+    return x.permute(0, 2, 3, 1).flatten(2)
+
+
 def merge_into_floats(x: Tensor) -> Tensor:
     """the dtype is float32, it should be int32"""
     return merge(x).float()
@@ -304,6 +309,7 @@ def merge_into_floats(x: Tensor) -> Tensor:
         (split_without_swap, merge, split_without_swap.__doc__),
         (split, merge_by_view, merge_by_view.__doc__),
         (split, merge_by_reshape, merge_by_reshape.__doc__),
+        (split, merge_in_turns, merge_in_turns.__doc__),
         (split, merge_into_floats, merge_into_floats.__doc__),
     ],
 )
@@ -328,12 +334,16 @@ class Attention(nn.Module):
     def attend(self, x: Tensor, context: Tensor) -> Tensor:
         if "context_ignored" in self.switches:
             context = x
+        cut, join = split, merge_by_reshape if "mixed" in self.switches else merge
+        if "in_turns" in self.switches:
+            cut, join = split_in_turns, merge_in_turns
         q, k, v = (
-            split(layer(y), self.heads)
+            cut(layer(y), self.heads)
             for layer, y in ((self.to_q, x), (self.to_k, context), (self.to_v, context))
         )
         d = q.shape[-1] * (self.heads if "model_scale" in self.switches else 1)
-        out = merge(sdpa(q, k, v, scale=lambda *_: d**-0.5))
+        scale = 1.0 if "no_scale" in self.switches else 1 / d if "scale_twice" in self.switches else d**-0.5
+        out = join(sdpa(q, k, v, scale=lambda *_: scale))
         if "no_out" in self.switches:
             return out
         return (self.to_out if "bare" in self.switches else self.to_out[0])(out)
@@ -374,11 +384,17 @@ def spatial_attention(**switches: Any) -> type[nn.Module]:
             B, C, H, W = x.shape
             normed = self.group_norm(x)
             tokens = normed.reshape(B, H * W, C) if "reshaped" in switches else normed.flatten(2).mT
-            out = self.to_out[0](sdpa(self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)))
+            scale = 1.0 if "no_scale" in switches else C**-0.5
+            q, k, v = self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)
+            out = self.to_out[0](sdpa(q, k, v, scale=lambda *_: scale))
             if "swapped" in switches:
                 image = out.mT.reshape(B, C, W, H).mT
             else:
-                image = out.reshape(B, C, H, W) if "reshaped" in switches else out.mT.reshape(B, C, H, W)
+                image = (
+                    out.reshape(B, C, H, W)
+                    if switches.keys() & {"reshaped", "back"}
+                    else out.mT.reshape(B, C, H, W)
+                )
             return image if "alone" in switches else (normed if "normed" in switches else x) + image
 
     return SpatialSelfAttention
@@ -389,17 +405,22 @@ def spatial_attention(**switches: Any) -> type[nn.Module]:
     [
         (self_attention(no_out=True), "This is what comes out before to_out: it was not applied."),
         (self_attention(one_head=True), "This is what one head over all the channels gives"),
-        (self_attention(model_scale=True), "the scale is 1 / sqrt(dim) instead of 1 / sqrt(dim / heads)"),
+        (self_attention(model_scale=True), "The scale is 1 / sqrt(dim) instead of 1 / sqrt(dim / heads)."),
+        (self_attention(scale_twice=True), "The scores were divided by sqrt(d) twice."),
+        (self_attention(no_scale=True), "The scores were not divided by sqrt(d)."),
+        (self_attention(in_turns=True), "it should have the first d channels, not every other one."),
         (self_attention(bias=True), "a parameter too many, `to_q.bias`: that layer has no bias (bias=False)"),
         (
             self_attention(bare=True),
             "there is no parameter `to_out.0.weight`; yours are to_q.weight, to_k.weight",
         ),
         (self_attention(list=True), "there is no parameter `to_out.0.weight`"),
+        (cross_attention(context_ignored=True), "keys and values come from the context, not from x"),
         (
-            cross_attention(context_ignored=True),
-            "it raised RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+            cross_attention(model_scale=True),
+            "The scale is that of all heads together: it is 1 / sqrt(head_dim).",
         ),
+        (cross_attention(mixed=True), "Here heads and tokens were mixed when the heads were joined"),
         (cross_attention(one_head=True), "This is what one head over all the channels gives"),
         (cross_attention(bias=True), "a parameter too many, `to_q.bias`"),
         (cross_attention(assumed=True), "`to_q.weight` has shape (5, 5), (6, 5) is expected"),
@@ -407,7 +428,9 @@ def spatial_attention(**switches: Any) -> type[nn.Module]:
         (spatial_attention(alone=True), "The attention alone came back: the image was not added."),
         (spatial_attention(normed=True), "The normalised image came back: add to the image as it was."),
         (spatial_attention(reshaped=True), "the largest error is"),
-        (spatial_attention(swapped=True), "the largest error is"),
+        (spatial_attention(swapped=True), "Height and width were swapped on the way back"),
+        (spatial_attention(back=True), "the channels were not moved to the front first"),
+        (spatial_attention(no_scale=True), "The scores were not divided by sqrt(C)."),
         (spatial_attention(eps=1e-5), "`group_norm` has eps=1e-05, 1e-6 is expected"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
@@ -657,10 +680,14 @@ def test_the_notebooks_random_numbers_stay_as_they_were() -> None:
     assert torch.equal(torch.rand(2), expected)
 
 
-def test_ipython_shows_one_line_instead_of_a_traceback() -> None:
+def test_ipython_shows_one_line_instead_of_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
-    shell = InteractiveShell()
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     shell.run_cell("from course import check\ndef stable_softmax(x, dim):\n    return x.foo()")
     result = shell.run_cell("check(stable_softmax)")
     assert isinstance(result.error_in_exec, CheckFailed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,11 @@ import pytest
 
 from autograder.course_root import CourseRoot
 from autograder.results import Result
+from autograder.run.messages import Job
+from autograder.run.pool import Pool, Setup
 from autograder.run.store import Store
+from autograder.sandbox.levels import strongest
+from tests.end_to_end.small_class import Graders
 from tests.sample_class import CLASS, Material, Student, load_material, write_class
 
 SEED = 20
@@ -89,3 +93,20 @@ def named(name: str) -> Student:
     """The one of the class whose name contains this."""
     (found,) = (student for student in CLASS if name in student.name)
     return found
+
+
+@pytest.fixture
+def impatient(course_root: CourseRoot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graders]:
+    """Two graders that wait for a call for 1.5 s at most."""
+    limits = {"call_cpu": 0.5, "cell_cpu": 1.0, "wall_factor": 3.0}
+    setup = Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 2, limits=limits)
+    with Pool(setup) as pool:
+        graders = Graders(pool)
+        give = pool._give
+
+        def noted(grader: object, job: Job) -> None:
+            graders.given.append((job.student, sum(other.job is not None for other in pool._graders)))
+            give(grader, job)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(pool, "_give", noted)
+        yield graders

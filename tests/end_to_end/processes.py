@@ -60,6 +60,13 @@ def send(number: signal.Signals, role: Role, run: int) -> int:
     return wait_for(look, f"{role.__name__} of process {run}")
 
 
+def kill_and_see_it_dead(child: int) -> None:
+    """Kills a child of this process and leaves it for whoever started it to be noticed."""
+    process = psutil.Process(child)
+    process.kill()
+    wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE or None, f"the end of process {child}")
+
+
 def wait_for(look: Callable[[], T | None], what: str) -> T:
     """What `look` finds at last; fails if that takes too long."""
     until = time.monotonic() + PATIENCE

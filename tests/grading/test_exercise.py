@@ -55,6 +55,15 @@ def test_a_students_error_is_told_with_their_own_lines_only(tmp_path: Path) -> N
     assert "hidden_small" not in test.error.trace
 
 
+def test_a_stub_of_another_edition_counts_as_untouched(tmp_path: Path) -> None:
+    def stub(x: Tensor) -> Tensor:
+        raise NotImplementedError("write double")
+
+    result = grade(tmp_path, "double", double=stub).result
+    assert (result.state, result.points) == ("untouched", 0)
+    assert grade(tmp_path, "double", double=lambda x: x).result.state == "answered"
+
+
 def test_a_missing_name_fails_the_tests_and_says_so(tmp_path: Path) -> None:
     test = grade(tmp_path, "double", double=None).result.tests[0]
     assert not test.passed

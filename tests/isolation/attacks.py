@@ -368,6 +368,13 @@ PATIENCE = _cells(
                 threading.Thread(target=burn, daemon=True).start()
             burn()
         """,
+    starts_threads_without_end="""
+        import threading, time
+        def answer(*args, **kwargs):
+            threading.stack_size(1 << 16)
+            while True:
+                threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+        """,
     takes_all_memory="""
         import torch
         def answer(*args, **kwargs):

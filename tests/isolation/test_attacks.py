@@ -7,7 +7,7 @@ import pytest
 from autograder.results import Result
 
 from .attacks import ANSWERS, ATTACKS, ON_THE_LINE, OUTWARD, SLEEPERS
-from .conftest import Graders
+from .conftest import ROOT, Graders
 
 
 def cheat(cell: str) -> dict[str, str]:
@@ -43,6 +43,24 @@ def test_an_attack_on_the_machine_is_refused_without_an_error_of_ours(graders: G
 def test_tampering_with_the_line_is_flagged_for_a_person(graders: Graders, name: str) -> None:
     result = graded(graders, name)
     assert "tampering" in {flag.kind for flag in result.flags}
+
+
+def test_another_students_file_cannot_be_read(graders: Graders) -> None:
+    other = graders.folder / "other" / "attention.ipynb"
+    other.parent.mkdir(exist_ok=True)
+    other.write_text("the other student's work")
+    mine = graders.folder / "attention.ipynb"
+    cell = f"""
+for path in ({str(other)!r}, {str(mine)!r}, {str(ROOT.exercise_notebook("attention"))!r}):
+    try:
+        print(open(path).read()[:40])
+    except OSError as refused:
+        print("refused", refused.errno)
+"""
+    result = graders.grade(cheat(cell))
+    assert result.stdout.count("refused") % 3 == 0
+    assert result.stdout.strip()
+    assert set(result.stdout.split()) <= {"refused", "2", "13"}
 
 
 @pytest.mark.parametrize("name", SLEEPERS)

@@ -214,3 +214,14 @@ def test_two_notebooks_of_one_student_and_module_stop_the_run(
     found = [unnamed(notebook(tmp_path / name, module="huge")) for name in ("a.ipynb", "b.ipynb")]
     with pytest.raises(UsageError, match=r"two notebooks of 'Ada' for 'huge': a\.ipynb and b\.ipynb"):
         plan(two, found, store, HERE)
+
+
+def test_a_file_that_the_machine_cannot_read_is_a_fault_of_its_own(
+    two: CourseRoot, store: Store, tmp_path: Path
+) -> None:
+    found = [unnamed(tmp_path / "gone.ipynb", "Bo"), unnamed(notebook(tmp_path / "hw.ipynb", module="huge"))]
+    made = plan(two, found, store, HERE)
+    assert [job.student for job in made.jobs] == ["Ada"]
+    ((student, module, reason),) = made.faults
+    assert (student, module) == ("Bo", UNKNOWN)
+    assert "gone.ipynb" in reason

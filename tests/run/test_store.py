@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autograder.atomic import write_atomically
 from autograder.errors import Fault, UsageError
-from autograder.run.store import Store, folder_name, write_atomically
+from autograder.run.store import Store, folder_name
 from tests.run.example import result
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from autograder.results import ExerciseResult, Result
 
-PART = "part"  # some of the points: how many is for the suite's weights to say
+PART: Final = "part"  # some of the points: how many is for the suite's weights to say
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ class TestCellErrors:
             ("x = " + "9" * 5000, "SyntaxError", "4300 digits"),
             ("(" * 500, "SyntaxError", "too many nested parentheses"),
             ("not " * 20_000 + "1", "SyntaxError", "nested too deeply"),
-            ("x = 1" + "+1" * 20_000, "SyntaxError", "recursion depth"),
+            ("x = 1" + "+1" * 45_000, "SyntaxError", "nested too deeply"),
             ("x = '" + "a" * MAX_CELL + "'", "TooLong", "100,006 characters (the limit is 100,000)"),
         ],
     )
@@ -307,6 +307,9 @@ class TestOtherNotebooks:
             draft.remove(f"{exercise}-solution")
             draft.remove(f"{exercise}-check")
         assert set(draft.extract().states.values()) == {"missing"}
+        draft.json["metadata"]["course"]["module"] = "unet"
+        with pytest.raises(errors.Unreadable, match="'unet'"):
+            draft.extract()
 
     def test_the_answers_alone_are_ours(self) -> None:
         extracted = extract(parse(notebook_bytes(ANSWER)), as_notebook(released_json()), MODULE)

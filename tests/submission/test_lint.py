@@ -106,6 +106,23 @@ class TestEveryNameOfACall:
     def test_by_names_given_in_the_function(self, body: str) -> None:
         assert "softmax`" in flagged(f"def softmax(x, dim):\n    {body}")
 
+    def test_on_an_argument_if_it_is_spelled_out(self) -> None:
+        source = "def Attention(x, lib):\n    return getattr(lib, 'scaled_dot_product_attention')(x, x, x)"
+        assert "`.scaled_dot_product_attention`" in flagged(source, exercise=ATTENTION)
+
+    def test_a_classs_own_names_are_not_its_methods(self) -> None:
+        source = """class Attention(nn.Module):
+    F = 1
+
+    def forward(self, x):
+        return F.scaled_dot_product_attention(x, x, x)"""
+        assert "cell 2, line 5" in flagged(source, exercise=ATTENTION)
+
+    def test_a_builtin_of_the_same_name_is_another_function(self) -> None:
+        no_sum = SOFTMAX.model_copy(update={"forbidden": ("torch.sum",)})
+        assert flagged("def softmax(x, dim):\n    return sum(x)", exercise=no_sum) == ""
+        assert flagged("def softmax(x, dim):\n    return torch.sum(x)", exercise=no_sum)
+
     def test_a_class_is_read_whole(self) -> None:
         source = """class Attention(nn.Module):
     def __init__(self, dim):
@@ -148,7 +165,12 @@ class TestWhereItCounts:
     def test_not_in_a_demo_that_compares(self) -> None:
         demo = "torch.testing.assert_close(softmax(x, 0), torch.softmax(x, 0))\nprint(F.softmax(x, 0))"
         loop = "for dim in range(2):\n    print(softmax(x, dim) - torch.softmax(x, dim))"
-        assert flagged("def softmax(x, dim):\n    return x.exp() / x.exp().sum(dim, True)", demo, loop) == ""
+        answer = "def softmax(x, dim):\n    return torch.exp(x) / torch.exp(x).sum(dim, True)"
+        assert flagged(answer, demo, loop) == ""
+
+    def test_not_where_it_is_imported_for_a_comparison(self) -> None:
+        imports = "from torch import softmax as theirs, exp"
+        assert flagged(imports, "def softmax(x, dim):\n    return exp(x) / exp(x).sum(dim, True)") == ""
 
     def test_not_in_a_helper_that_no_answer_calls(self) -> None:
         assert (
@@ -174,6 +196,10 @@ class TestWhereItCounts:
             == ""
         )
 
+    def test_not_in_an_earlier_attempt_at_a_function_that_calls_itself(self) -> None:
+        first = "def softmax(x, dim):\n    return F.softmax(x, dim)"
+        assert flagged(first, "def softmax(x, dim):\n    return softmax(x, dim - 1) if dim else x") == ""
+
     def test_but_in_an_earlier_attempt_that_was_kept_under_another_name(self) -> None:
         assert "cell 2" in flagged(
             "def softmax(x, dim):\n    return F.softmax(x, dim)",
@@ -186,6 +212,7 @@ class TestWhereItCounts:
         [
             "def softmax(x, dim):\n    '''Like torch.softmax.'''\n    return x  # not F.softmax(x)",
             "def softmax(x, F):\n    return F.exp(x)",
+            "def softmax(x, dim):\n    x.softmax = 1\n    return x",
             "def softmax(x, dim):\n    raise ValueError('softmax')",
             "def softmax(x, dim):\n    return torch.exp(x) / torch.exp(x).sum(dim, keepdim=True)",
             "def softmax(x, dim):\n    return softmax(x, dim - 1) if dim else x",
@@ -202,6 +229,10 @@ class TestWhereItCounts:
     def test_an_exercise_that_forbids_nothing(self) -> None:
         heads = MODULE.exercise("heads")
         assert forbidden_calls(cells("def split_heads(x, heads):\n    return F.softmax(x, 0)"), heads) == []
+
+    def test_two_on_one_line_are_one_place(self) -> None:
+        message = flagged("def softmax(x, dim):\n    return F.softmax(F.softmax(x, dim), dim)")
+        assert "in cell 2, line 2: it was" in message
 
     def test_many_places_are_one_sentence(self) -> None:
         lines = "\n".join("    x = F.softmax(x, dim)" for _ in range(500))
@@ -225,7 +256,7 @@ class TestTampering:
             ("__builtins__['abs'] = None", "Touches the builtins"),
             ("__builtins__.abs = None", "`builtins.abs`"),
             ("import builtins\nbuiltins.isinstance = lambda *a: True", "`builtins.isinstance`"),
-            ("torch.allclose = lambda *a: True", "Replaces a part of a library (`torch.allclose`)"),
+            ("torch.allclose = lambda *a: True", "Replaces parts of a library (`torch.allclose`)"),
             ("torch.Tensor.__eq__ = lambda *a: True", "`torch.Tensor.__eq__`"),
             ("F.softmax = lambda *a: a", "`torch.nn.functional.softmax`"),
             ("setattr(torch, 'allclose', print)", "`torch.allclose`"),
@@ -256,7 +287,7 @@ class TestTampering:
             ("import autograder.hidden", "grader or the solutions"),
             ("from solutions.attention import stable_softmax", "grader or the solutions"),
             ("exec('x = 1')", "`builtins.exec`"),
-            ("from unittest import mock", "Replaces parts"),
+            ("from unittest import mock", "Replaces parts of other modules"),
             ("import sys\nsys.settrace(print)", "how Python runs"),
             ("object.__subclasses__()", "`.__subclasses__`"),
         ],
@@ -298,6 +329,13 @@ class TestTampering:
         )
         assert flag.kind == "tampering"
 
+    def test_names_of_one_kind_are_told_together(self) -> None:
+        (flag,) = suspicious(cells("torch.equal = torch.allclose = print\ntorch.a = torch.b = print"))
+        assert flag.message == (
+            "Replaces parts of a library (`torch.equal`, `torch.allclose`, `torch.a`, 1 more) "
+            "in cell 2, line 1; cell 2, line 2."
+        )
+
     def test_the_exercise_is_told_if_it_is_one(self) -> None:
         (flag,) = suspicious([Cell(1, "import ctypes", "softmax")])
         assert flag.exercise == "softmax"
@@ -308,7 +346,7 @@ class TestTampering:
 ALIASES = {
     "a chain": "".join(f"a{n + 1} = a{n}\n" for n in range(5_000)),
     "a circle": "a = b\nb = a\n" * 3_000,
-    "doubling": "".join(f"a{n + 1} = a{n}.x\na{n + 1} = a{n}.y\n" for n in range(2_000)),
+    "doubling": "a0 = torch\n" + "".join(f"a{n + 1} = a{n}.x\na{n + 1} = a{n}.y\n" for n in range(2_000)),
     "growing itself": "a = torch\na = a.b\n" * 3_000,
     "many bindings of one name": "a = torch.x\n" * 5_000 + "a(a)\n" * 5_000,
     "functions that call each other": "".join(

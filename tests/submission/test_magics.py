@@ -1,5 +1,7 @@
 """Cells become plain Python line for line, and IPython agrees on what is Python in them."""
 
+# IPython has no types.
+# mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
 import ast
@@ -113,6 +115,8 @@ def test_what_was_pasted_with_prompts_or_indented(cell: str, python: str) -> Non
 def test_errors_are_left_for_the_parser() -> None:
     assert to_python("def f(:\n%time") == "def f(:\n%time"
     assert to_python("x = a\n% b") == "x = a\n% b"
+    assert to_python("f(x=!ls)\n%yes") == "f(x=!ls)\npass"
+    assert to_python("x)\n%yes") == "x)\npass"
 
 
 # ------------------------------------------------------------------------------------- IPython as oracle

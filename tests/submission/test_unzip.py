@@ -214,6 +214,33 @@ class TestWholeArchives:
         with pytest.raises(errors.Unreadable, match="not a zip"):
             unzip(zip_path, scratch)
 
+    def test_one_that_points_before_its_beginning(self, zip_path: Path, scratch: Path) -> None:
+        end = b"PK\x05\x06" + bytes(18)
+        zip_path.write_bytes(b"PK\x06\x07" + struct.pack("<LQL", 0, 0, 1) + end)
+        with pytest.raises(errors.Unreadable, match="not a zip"):
+            unzip(zip_path, scratch)
+
+    def test_one_whose_files_begin_before_it(self, zip_path: Path, scratch: Path) -> None:
+        archive(zip_path, ("attention.ipynb", b"x"))
+        data = bytearray(zip_path.read_bytes())
+        at = data.index(b"PK\x05\x06") + 16
+        data[at : at + 4] = struct.pack("<I", struct.unpack("<I", data[at : at + 4])[0] + 50)
+        zip_path.write_bytes(data)
+        assert "damaged" in only(zip_path, scratch).problem
+
+    @pytest.mark.parametrize("broken", ["ZipFile", "ZipFile.open"])
+    def test_a_disk_that_fails_is_no_students_fault(
+        self, zip_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+    ) -> None:
+        archive(zip_path, ("attention.ipynb", b"x"))
+
+        def failing(*_: object) -> object:
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(f"zipfile.{broken}", failing)
+        with pytest.raises(errors.Fault, match="Input/output error"):
+            unzip(zip_path, scratch)
+
     def test_one_without_anything(self, zip_path: Path, scratch: Path) -> None:
         assert unzip(archive(zip_path), scratch).entries == []
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from autograder.worker.kernel import landlock
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 HOST = Path(__file__).with_name("host.py")
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -96,6 +98,15 @@ class Host:
         return Outcome(**json.loads(answer))
 
 
+def machine_can(level: str) -> bool:
+    """Whether another program than ours can do it: then a refusal is a fault of ours, and no skip."""
+    if level == "landlock":
+        return landlock.abi() > 0
+    command = ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
+    command += ["unshare", "--user", "--map-root-user", "--mount", "true"]
+    return shutil.which("bwrap") is not None and subprocess.run(command, capture_output=True).returncode == 0
+
+
 def start(level: str, *, nobody: bool, preload: str) -> Iterator[Host]:
     who = pwd.getpwnam("nobody") if nobody else None
     python = SYSTEM_PYTHON if nobody else sys.executable
@@ -125,7 +136,7 @@ def start(level: str, *, nobody: bool, preload: str) -> Iterator[Host]:
         assert process.stderr is not None
         if process.stdout.readline() != "ready\n":
             said = process.stderr.read().strip()
-            if said.startswith("unavailable: "):
+            if said.startswith("unavailable: ") and not machine_can(level):
                 pytest.skip(f"level {level} does not work here: {said.removeprefix('unavailable: ')}")
             pytest.fail(said)
         yield Host(level, process, granted, secret)

@@ -88,20 +88,28 @@ wait.acquire()
 started = 0
 threading.stack_size(32768)
 try:
-    while started < 10_000:
+    while started < 5000:
         threading.Thread(target=wait.acquire, daemon=True).start()
         started += 1
+    signal.pause()
 except RuntimeError:
     pass
 started
 """
     exempt = locked("os.getuid()").value == 0
-    outcome = locked(code)
+    outcome = locked(code, memory=32 << 30)
     if outcome.signal:  # its monitor saw them and killed it
         assert exempt or locked.level == "landlock"  # where room is left for the user's other programs
         assert outcome.signal == signal.SIGKILL
     else:
-        assert 200 <= outcome.value < 1000
+        assert 200 <= outcome.value < 5000
+
+
+def test_the_limit_on_threads_leaves_room_for_the_users_others_only_where_they_count(locked: Host) -> None:
+    soft, hard = locked("resource.getrlimit(resource.RLIMIT_NPROC)").value
+    assert soft == hard
+    assert (hard == 256) is (locked.level == "full")
+    assert hard < 256 + 2 * limits.threads_on_this_machine()
 
 
 def test_only_the_descriptors_that_it_was_given_are_open(locked: Host) -> None:

@@ -62,6 +62,11 @@ def test_modules_that_nobody_loaded_yet_can_be_imported(locked_torch: Host) -> N
     assert locked_torch("import sqlite3, torch.fft, wave, torch.distributions.beta\nTrue").value is True
 
 
+def test_looking_for_the_temporary_folder_is_no_error(locked: Host) -> None:
+    folder = "/scratch" if locked.level == "full" else "/"
+    assert locked("import tempfile\ntempfile.gettempdir()").value == folder
+
+
 def test_tensors_can_be_saved_and_loaded(locked_torch: Host) -> None:
     code = (
         "torch.save(torch.arange(3), 'x.pt')\nnumpy.save('x.npy', numpy.ones(2))\ntorch.load('x.pt').tolist()"

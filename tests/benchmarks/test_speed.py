@@ -1,0 +1,185 @@
+"""How fast grading is, against fresh Jupyter kernels that run the same notebooks with the same tests.
+
+Prints its figures and asserts nothing about time: `make benchmarks`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import nbformat
+import psutil
+import pytest
+from nbclient import NotebookClient
+
+from autograder import build
+from autograder.course_root import CourseRoot
+from autograder.results import Result
+from autograder.run.messages import Finished, Job
+from autograder.run.pool import Pool, Setup
+from autograder.sandbox.levels import strongest
+
+pytestmark = pytest.mark.benchmark
+
+ROOT = CourseRoot.find(Path(__file__).parent)
+MODULE = "attention"
+SUBMISSIONS = 40
+IN_KERNELS = 6  # enough for a rate: each costs seconds
+CORES = 2
+
+# What a grader that shares the student's kernel would do: the same suite, in the same process.
+TESTS_IN_KERNEL = f"""
+import torch
+from autograder.course_root import CourseRoot
+from autograder.grading.exercise import Setting, grade_exercise
+from autograder.grading.reference import load_reference
+from autograder.grading.student import InProcess
+from autograder.grading.suite import with_suites
+from pathlib import Path
+
+torch.set_num_threads(1)
+_root = CourseRoot(Path({str(ROOT.path)!r}))
+_points = []
+
+def _grade(suites):
+    setting = Setting(suites[{MODULE!r}], load_reference(_root, {MODULE!r}), 1, torch.device("cpu"))
+    for exercise in _root.module({MODULE!r}).exercises:
+        _points.append(grade_exercise(setting, InProcess(globals()), exercise, []).result.points)
+
+with_suites({{{MODULE!r}: _root.suite({MODULE!r})}}, _grade)
+print("points", sum(_points))
+"""
+
+
+@pytest.fixture(scope="module")
+def solved() -> nbformat.NotebookNode:
+    return build.compose(ROOT, MODULE, build.solved_sources(ROOT, MODULE))
+
+
+def write_class(folder: Path, notebook: nbformat.NotebookNode, count: int) -> None:
+    """`count` students with the same answers and different bytes."""
+    for number in range(count):
+        notebook.metadata["copy"] = number
+        path = folder / f"student{number:03}" / f"{MODULE}.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(build.dump(notebook))
+
+
+def autograde(*arguments: object) -> float:
+    """Seconds that the command took, from the shell's point of view."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "autograder.cli", "grade", *map(str, arguments), "--seed", "1"]
+    done = subprocess.run(command, cwd=ROOT.path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return time.perf_counter() - began
+
+
+def results(folder: Path) -> Iterator[Result]:
+    for line in (folder / "results.jsonl").read_text().splitlines():
+        yield Result.model_validate(json.loads(line))
+
+
+def run_in_kernel(notebook: nbformat.NotebookNode, demos: bool = False) -> float:
+    """Points, by a fresh kernel that runs the notebook, with or without its demos, then the tests."""
+    cells = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and (demos or "demo" not in cell.metadata.get("tags", []))
+    ]
+    tests = nbformat.v4.new_code_cell(TESTS_IN_KERNEL)
+    whole = nbformat.v4.new_notebook(cells=[*cells, tests], metadata=notebook.metadata)
+    client = NotebookClient(whole, timeout=300, kernel_name="python3")
+    client.execute(cwd=str(ROOT.path))
+    said = "".join(output.get("text", "") for output in whole.cells[-1].outputs)
+    return float(re.search(r"points ([\d.]+)", said)[1])  # type: ignore[index]
+
+
+def test_submissions_a_minute_against_fresh_kernels(
+    tmp_path: Path, solved: nbformat.NotebookNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_class(tmp_path / "class", solved, SUBMISSIONS)
+    seconds = autograde(tmp_path / "class", "--out", tmp_path / "out", "--jobs", CORES)
+    graded = list(results(tmp_path / "out"))
+    assert [result.points for result in graded] == [graded[0].max_points] * SUBMISSIONS
+    ours = 60 * SUBMISSIONS / seconds
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT.path))
+    copies = [nbformat.from_dict(solved) for _ in range(IN_KERNELS)]
+    full = sum(exercise.points for exercise in ROOT.module(MODULE).exercises)
+
+    def in_kernels(at_once: int, demos: bool) -> float:
+        began = time.perf_counter()
+        with ThreadPoolExecutor(at_once) as threads:
+            assert set(threads.map(lambda copy: run_in_kernel(copy, demos), copies)) == {full}
+        return 60 * IN_KERNELS / (time.perf_counter() - began)
+
+    kernels = {
+        "whole notebooks, one by one as nbgrader does": in_kernels(1, demos=True),
+        "demo cells left out, one by one": in_kernels(1, demos=False),
+        f"demo cells left out, {CORES} at a time": in_kernels(CORES, demos=False),
+    }
+
+    print(
+        f"\n{SUBMISSIONS} submissions, {CORES} at a time, start included: {seconds:.1f} s, "
+        f"{ours:.0f} a minute ({graded[0].isolation})"
+        f"\nmedian of one submission, once started: {median(r.seconds for r in graded):.3f} s"
+    )
+    for how, rate in kernels.items():
+        print(f"fresh Jupyter kernels, {how}: {rate:.1f} a minute; ratio {ours / rate:.1f}")
+
+
+def test_one_notebook_from_the_shell(tmp_path: Path, solved: nbformat.NotebookNode) -> None:
+    write_class(tmp_path / "class", solved, 1)
+    times = [autograde(tmp_path / "class", "--out", tmp_path / f"out{n}") for n in range(3)]
+    print(f"\nautograder grade of a single notebook: {median(times):.2f} s (median of 3)")
+
+
+def workers_of(launcher: psutil.Process) -> list[psutil.Process]:
+    """The children's children of the zygote, which is the first Python below the launcher, or it itself."""
+    try:
+        pythons = [p for p in [launcher, *launcher.children(recursive=True)] if "python" in p.name()]
+        ids = {process.pid for process in pythons}
+        zygotes = [process.pid for process in pythons if process.ppid() not in ids]
+        monitors = [process.pid for process in pythons if process.ppid() in zygotes]
+        return [process for process in pythons if process.ppid() in monitors]
+    except psutil.Error:
+        return []
+
+
+def unique_memory(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().uss)
+    except psutil.Error:
+        return 0
+
+
+def test_memory_of_one_more_worker(tmp_path: Path, solved: nbformat.NotebookNode) -> None:
+    """Unique memory of a worker in the middle of its work: what it does not share with the zygote."""
+    sleeper = build.solved_sources(ROOT, MODULE)
+    sleeper["stable_softmax"] += (
+        "\nimport time\nwork = [stable_softmax(torch.randn(64, 64), -1)]\ntime.sleep(2)\n"
+    )
+    write_class(tmp_path / "class", build.compose(ROOT, MODULE, sleeper), 1)
+    path = next((tmp_path / "class").glob("*/*.ipynb"))
+    unique = 0
+    level = strongest("auto")
+    with Pool(Setup(ROOT.path, [MODULE], 1, "cpu", level, jobs=1)) as pool:
+        zygote = psutil.Process(pool.pids["zygote"][0])
+        job = Job("one", MODULE, str(path), path.name, "", level.value)
+        with ThreadPoolExecutor(1) as threads:
+            finished: list[Finished] = []
+            running = threads.submit(pool.run, [job], lambda job, answer: finished.append(answer))
+            while not running.done():
+                unique = max([unique, *map(unique_memory, workers_of(zygote))])
+                time.sleep(0.05)
+        assert not finished[0].fault
+    print(f"\nunique memory of one more worker: {unique / 2**20:.0f} MiB")

@@ -1,0 +1,228 @@
+"""The pictures of the noise module's demos, the album that they draw from, and the slider."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from course import album, figures_noise, scene
+from course.picture import Picture
+from solutions.noise import (
+    linear_betas,
+    q_posterior,
+    q_sample,
+    scaled_linear_betas,
+    signal_to_noise,
+    zero_terminal_snr,
+)
+
+torch.set_num_threads(1)
+
+PICTURE = album.to_signed(scene.draw(height=4, width=6))
+BETAS = linear_betas(10, 0.05, 0.5)
+
+
+def left(betas: Tensor) -> Tensor:
+    return torch.cumprod(1 - betas, dim=0)
+
+
+DRAWINGS: dict[str, Callable[[], Picture]] = {
+    "schedules": lambda: figures_noise.schedules({"one": BETAS, "two": BETAS / 2}),
+    "strips": lambda: figures_noise.strips(
+        {"one": [PICTURE, PICTURE], "two": [PICTURE, PICTURE]}, ["a", "b"]
+    ),
+    "towards_the_bell": lambda: figures_noise.towards_the_bell(torch.stack([PICTURE, PICTURE]), ["a", "b"]),
+    "snr_curves": lambda: figures_noise.snr_curves({"one": signal_to_noise(left(BETAS))}),
+    "pure_noise": lambda: figures_noise.pure_noise(
+        q_sample, {"one": left(BETAS)}, sizes=(4, 8), shown=8, count=10
+    ),
+    "two_gaussians": lambda: figures_noise.two_gaussians(q_posterior, BETAS, (1, 9)),
+    "lights": lambda: figures_noise.lights(
+        {"one": album.in_every_light(6, 6), "two": album.in_every_light(6, 6)}, album.in_every_light(6, 6)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_every_drawing_is_a_png_with_a_description(name: str) -> None:
+    picture = DRAWINGS[name]()
+    data, metadata = picture._repr_mimebundle_()
+    (width,) = struct.unpack(">I", data["image/png"][16:20])
+    assert metadata["image/png"]["width"] == width // 2
+    assert metadata["image/png"]["alt"] == data["text/plain"] == picture.description
+    assert re.fullmatch(r"[A-Z].+\.", picture.description)
+    assert "\n" not in picture.description
+
+
+def test_every_public_drawing_is_drawn_here() -> None:
+    assert set(figures_noise.__all__) == set(DRAWINGS) | {"Picture", "needs", "time_slider"}
+
+
+def test_importing_the_figures_loads_no_matplotlib() -> None:
+    code = (
+        "import sys, course.figures_noise; sys.exit('matplotlib' in sys.modules or 'IPython' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("draw", "sentence"),
+    [
+        (
+            lambda: figures_noise.schedules({"mine": torch.ones(2, 3)}),
+            "the schedule 'mine' should have the shape [6]; it has [2, 3]",
+        ),
+        (
+            lambda: figures_noise.snr_curves({"mine": torch.ones(3, 1)}),
+            "the ratio of 'mine' should have the shape [3]; it has [3, 1]",
+        ),
+        (
+            lambda: figures_noise.strips({"mine": [PICTURE]}, ["a", "b"]),
+            "the row 'mine' should have 2 pictures; it has 1",
+        ),
+        (
+            lambda: figures_noise.towards_the_bell(PICTURE, ["a"]),
+            "one picture for each of 1 titles is expected; got [3, 4, 6]",
+        ),
+        (
+            lambda: figures_noise.pure_noise(
+                lambda x0, t, noise, abar: x0[:1], {"one": left(BETAS)}, (4,), 4, 3
+            ),
+            "what q_sample returned should have the shape [6, 3, 4, 4]; it has [1, 3, 4, 4]",
+        ),
+        (
+            lambda: figures_noise.two_gaussians(lambda x0, xt, t, betas: (x0, x0[0]), BETAS, (1,)),
+            "the variance should have the shape [1, 1]; it has [1]",
+        ),
+        (
+            lambda: figures_noise.time_slider({"mine": PICTURE[None]}, [0, 1]),
+            "the pictures of 'mine' should have the shape [2, 3, 4, 6]; they have [1, 3, 4, 6]",
+        ),
+    ],
+)
+def test_a_wrong_shape_is_told_in_a_sentence(draw: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        draw()
+
+
+class TestWhatTheLessonSaysOneWillSee:
+    def test_pure_noise_gives_the_background_away_and_after_the_repair_it_does_not(self) -> None:
+        betas = scaled_linear_betas(1000)
+        tables = {"scaled": left(betas), "rescaled": left(zero_terminal_snr(betas))}
+        description = figures_noise.pure_noise(q_sample, tables, sizes=(16, 64), count=100).description
+        found = re.search(r"scaled, (\d+)%, (\d+)%; rescaled, (\d+)%, (\d+)%", description)
+        assert found
+        small, large, *repaired = (int(share) for share in found.groups())
+        assert 85 <= small < 98 < large
+        assert all(38 <= share <= 62 for share in repaired)
+
+    def test_a_perfect_guesser_draws_pictures_of_the_album(self) -> None:
+        pictures = album.pictures(20, 8, 12)
+        drawn = self.drawn(zero_terminal_snr(scaled_linear_betas(100, 0.0085, 0.12)), pictures, 5)
+        distance = (drawn[:, None] - pictures).abs().amax((2, 3, 4)).amin(1)
+        assert float(distance.max()) < 1e-3
+
+    def test_only_the_repaired_schedule_draws_the_dark_and_the_bright(self) -> None:
+        known = album.in_every_light(32, 32)
+        spread = {}
+        for name, betas in {
+            "leaky": scaled_linear_betas(100, 0.0085, 0.12),
+            "repaired": zero_terminal_snr(scaled_linear_betas(100, 0.0085, 0.12)),
+        }.items():
+            spread[name] = float(self.drawn(betas, known, 80)[:, :, 0, 0].std())
+        assert spread["leaky"] < 0.5 < spread["repaired"]
+
+    @staticmethod
+    def drawn(betas: Tensor, pictures: Tensor, count: int) -> Tensor:
+        chance, abar = torch.Generator().manual_seed(0), left(betas)
+        x = torch.randn(count, *pictures.shape[1:], generator=chance)
+        for t in reversed(range(len(betas))):
+            guess = album.best_guess(x, abar[t], pictures)
+            mean, variance = q_posterior(guess, x, torch.full((count,), t), betas)
+            x = mean + variance.sqrt() * torch.randn(x.shape, generator=chance)
+        return x
+
+
+class TestAlbum:
+    def test_its_pictures_are_signed_and_the_same_each_time(self) -> None:
+        pictures = album.pictures(6, 8, 12)
+        assert pictures.shape == (6, 3, 8, 12)
+        assert -1 <= float(pictures.min()) < -0.8
+        assert 0.8 < float(pictures.max()) <= 1
+        assert torch.equal(pictures, album.pictures(6, 8, 12))
+
+    def test_backgrounds_take_turns_or_are_the_one_that_is_asked_for(self) -> None:
+        corner = album.pictures(6, 16, 24)[:, :, 0, 0].mean(1)
+        assert (corner[::2] < 0).all()
+        assert (corner[1::2] > 0).all()
+        assert (album.pictures(6, 16, 24, "white")[:, :, 0, 0] > 0.8).all()
+
+    def test_light_goes_from_black_to_white_in_equal_steps(self) -> None:
+        light = album.in_every_light(6, 9, levels=5)[:, :, 0, 0].mean(1)
+        torch.testing.assert_close(light, torch.tensor([-1.0, -0.5, 0.0, 0.5, 1.0]))
+
+    @pytest.mark.parametrize("abar", [0.0, 0.3, 0.999])
+    def test_the_best_guess_is_the_mean_weighted_by_likelihood(self, abar: float) -> None:
+        pictures = torch.randn(4, 1, 1, 2, generator=torch.Generator().manual_seed(0)).double()
+        xt = torch.tensor([0.4, -0.2]).double().view(1, 1, 1, 2)
+        likelihood = [
+            math.exp(-float((xt[0] - abar**0.5 * each).square().sum()) / (2 * (1 - abar)))
+            for each in pictures
+        ]
+        expected = sum(w * each for w, each in zip(likelihood, pictures, strict=True)) / sum(likelihood)
+        torch.testing.assert_close(album.best_guess(xt, abar, pictures)[0], expected)
+
+
+class TestTimeSlider:
+    FILM = torch.stack([PICTURE, -PICTURE, PICTURE * 0])
+
+    def test_carries_every_frame_and_its_note(self) -> None:
+        page = figures_noise.time_slider(
+            {"one": self.FILM}, [0, 5, 9], {"one": ["a", "b", "c"]}, start=1
+        ).html
+        found = re.search(r"= (\{.*\});", page)
+        assert found
+        data = json.loads(found[1])
+        assert (data["width"], data["height"], data["steps"]) == (6, 4, [0, 5, 9])
+        assert data["notes"] == [["a", "b", "c"]]
+        frames = torch.tensor(list(base64.b64decode(data["frames"][0]))).view(3, 4, 6, 3)
+        expected = ((self.FILM.permute(0, 2, 3, 1) + 1) * 127.5).round()
+        assert torch.equal(frames.float(), expected)
+        assert 'max="2" value="1"' in page
+
+    def test_names_are_escaped(self) -> None:
+        assert "<b>" not in figures_noise.time_slider({"<b>": self.FILM}, [0, 1, 2]).html
+
+    def test_asks_nothing_of_the_network(self) -> None:
+        assert "http" not in figures_noise.time_slider({"one": self.FILM}, [0, 1, 2]).html
+
+    def test_is_the_same_page_for_the_same_numbers(self) -> None:
+        assert len({figures_noise.time_slider({"one": self.FILM}, [0, 1, 2]).html for _ in range(2)}) == 1
+
+
+def test_a_ratio_of_zero_is_marked_and_not_drawn() -> None:
+    ratio = signal_to_noise(left(zero_terminal_snr(BETAS)))
+    axis = figures_noise.snr_curves({"one": ratio}).figure.axes[0]
+    assert "exactly 0" in [text.get_text() for text in axis.texts]
+    assert all(float(y) > 0 for y in axis.lines[0].get_ydata())
+
+
+def test_the_posterior_that_is_drawn_is_the_one_that_is_given() -> None:
+    def always_half(x0: Tensor, xt: Tensor, t: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.full_like(x0, 0.5), torch.full_like(x0, 0.01)
+
+    axis = figures_noise.two_gaussians(always_half, BETAS, (4,)).figure.axes[0]
+    yours = next(line for line in axis.lines if str(line.get_label()).startswith("from both"))
+    peak = max(zip(yours.get_ydata(), yours.get_xdata(), strict=True))[1]
+    assert abs(float(peak) - 0.5) < 0.01
+    assert axis.get_title() == "t = 4: variance 0.01"

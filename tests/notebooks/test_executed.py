@@ -1,0 +1,55 @@
+"""Every notebook, solved, runs from top to bottom in a real kernel: no error, nothing on stderr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from autograder import build
+from autograder.course_root import CourseRoot
+
+ROOT = CourseRoot.find(Path(__file__).parent)
+MODULES = [module.id for module in ROOT.syllabus.modules]
+ARTEFACTS = ROOT.path / "artefacts"
+
+pytestmark = pytest.mark.slow
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list[Any]:
+    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def execute(notebook: nbformat.NotebookNode, folder: Path, *, allow_errors: bool) -> list[Any]:
+    client = NotebookClient(notebook, timeout=240, kernel_name="python3", allow_errors=allow_errors)
+    client.execute(cwd=str(folder))
+    return outputs(notebook)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_solved_notebook_runs_to_its_end_and_shows_pictures(module: str, tmp_path: Path) -> None:
+    notebook = build.compose(ROOT, module, build.solved_sources(ROOT, module))
+    found = execute(notebook, tmp_path, allow_errors=False)
+    # Kept, so that a person can look at the pictures: make test-all, then open artefacts/.
+    ARTEFACTS.mkdir(exist_ok=True)
+    nbformat.write(notebook, ARTEFACTS / f"{module}-solved.ipynb")
+    assert [output.text for output in found if output.get("name") == "stderr"] == []
+    demos = [cell for cell in notebook.cells if "demo" in cell.metadata.get("tags", [])]
+    pictures = [cell for cell in demos if any("image/png" in o.get("data", {}) for o in cell.outputs)]
+    assert len(pictures) >= len(ROOT.module(module).exercises)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_untouched_notebook_fails_only_in_its_checks(module: str, tmp_path: Path) -> None:
+    """A student who runs all cells on the first day sees what is to be written, and no other error."""
+    notebook = build.compose(ROOT, module)
+    execute(notebook, tmp_path, allow_errors=True)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            errors = [output.ename for output in cell.outputs if output.output_type == "error"]
+            assert set(errors) <= ({"CheckFailed"} if cell.source.startswith("check(") else set()), (
+                cell.source
+            )

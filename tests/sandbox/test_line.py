@@ -1,0 +1,245 @@
+"""A worker under a budget: nothing is had by spreading it over many calls or over many workers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from autograder.errors import BudgetSpent, ProtocolViolation, StudentError, StudentTimeout, WorkerDied
+from autograder.grading.student import Student, differentiable
+from autograder.sandbox import zygote as zygotes
+from autograder.sandbox.budget import Budget, Limits
+from autograder.sandbox.levels import Level, strongest
+from autograder.sandbox.line import Worker, WorkerLine
+from autograder.sandbox.locked import LockedWorker, WorkerRequest
+from autograder.sandbox.plain import PlainWorker
+
+ROOT = Path(__file__).resolve().parents[2]
+LEVEL = strongest("auto")
+
+SOURCE = """
+import os, time
+import torch
+
+def twice(x): return 2 * x
+
+def burn(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until: pass
+
+def leave(): os._exit(3)
+
+def large(n): return torch.zeros(n, dtype=torch.uint8)
+
+def consult(model, times):
+    for _ in range(times): model(torch.ones(1))
+
+def slope(f, x):
+    x = x.clone().requires_grad_(True)
+    f(x).sum().backward()
+    return x.grad
+
+def in_place(x):
+    x += 1
+    return x
+
+def shown(x): print("seen", x)
+"""
+
+Open = Callable[..., WorkerLine]
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[tuple[socket.socket, zygotes.Zygote]]:
+    zygote = zygotes.start(LEVEL, ROOT)
+    zygote.wait_until_ready()
+    with zygote.connect() as line:
+        yield line, zygote
+    zygote.close()
+
+
+@pytest.fixture(params=["locked", "plain"])
+def open_line(request: pytest.FixtureRequest) -> Iterator[Open]:
+    opened: list[WorkerLine] = []
+
+    def start() -> Worker:
+        if request.param == "plain":
+            return PlainWorker()
+        line, zygote = request.getfixturevalue("connection")
+        limits = Limits()
+        asked = WorkerRequest(
+            LEVEL.value, "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home
+        )
+        return LockedWorker(line, asked, 100)
+
+    def open_one(*cells: str, **limits: float) -> WorkerLine:
+        budget = Budget(Limits(**limits))  # type: ignore[arg-type]
+        line = WorkerLine(start, budget, list(enumerate((SOURCE, *cells), start=1)))
+        opened.append(line)
+        return line
+
+    yield open_one
+    for line in opened:
+        line.close()
+
+
+def repeat(what: Callable[[], object]) -> None:
+    for _ in range(20):
+        what()
+
+
+def locked_only(request: pytest.FixtureRequest) -> None:
+    if "plain" in request.node.callspec.id:
+        pytest.skip("without a lock there is no clock of CPU time: wall time alone ends a call")
+
+
+def test_a_function_is_called_and_answers(open_line: Open) -> None:
+    assert torch.equal(Student(open_line()).twice(torch.ones(3)), 2 * torch.ones(3))
+
+
+def test_a_cell_that_raises_is_noted_and_the_rest_go_on(open_line: Open) -> None:
+    line = open_line("1 / 0", "def later(): return 7")
+    assert Student(line).later() == 7
+    assert line.cell_errors[2].type == "ZeroDivisionError"
+    assert "cell 2, line 1" in line.cell_errors[2].trace
+
+
+def test_a_cell_that_ends_the_process_is_left_out_of_the_next_one(open_line: Open) -> None:
+    line = open_line("leave()", "def later(): return 7")
+    assert Student(line).later() == 7
+    assert list(line.cell_errors) == [2]
+
+
+def test_an_error_tells_the_students_own_lines(open_line: Open) -> None:
+    with pytest.raises(StudentError) as caught:
+        Student(open_line()).twice("a", 3)
+    assert caught.value.type == "TypeError"
+
+
+def test_what_changes_its_input_answers_otherwise_the_second_time(open_line: Open) -> None:
+    student = Student(open_line())
+    assert torch.equal(student.twice.twice(torch.ones(1)), torch.tensor([2.0]))
+    assert torch.equal(student.in_place.twice(torch.ones(1)), torch.tensor([3.0]))
+
+
+def test_gradients_flow_through_a_callable_that_stays_with_the_grader(open_line: Open) -> None:
+    x = torch.randn(4, dtype=torch.float64)
+    assert torch.allclose(Student(open_line()).slope(differentiable(torch.sin), x), x.cos())
+
+
+def test_what_is_printed_is_kept_up_to_its_limit(open_line: Open) -> None:
+    line = open_line(stdout=100)
+    student = Student(line)
+    for number in range(50):
+        student.shown(number)
+    line.close()
+    assert line.printed.startswith(b"seen 0")
+    assert len(line.printed) == 100
+
+
+def test_cpu_time_is_counted_over_all_calls(open_line: Open, request: pytest.FixtureRequest) -> None:
+    locked_only(request)
+    student = Student(open_line(call_cpu=1.0, submission_cpu=1.2))
+    with pytest.raises(BudgetSpent, match=r"1\.2 s of CPU time"):
+        repeat(lambda: student.burn(0.3))
+
+
+def test_cpu_time_is_counted_over_all_workers(open_line: Open, request: pytest.FixtureRequest) -> None:
+    locked_only(request)
+    line = open_line(call_cpu=1.0, submission_cpu=1.2, workers=100)
+
+    def burn_and_leave() -> None:
+        Student(line).burn(0.3)
+        with pytest.raises(WorkerDied):
+            Student(line).leave()
+
+    with pytest.raises(BudgetSpent, match="CPU time"):
+        repeat(burn_and_leave)
+
+
+def test_a_call_has_its_own_limit_and_is_not_made_again(
+    open_line: Open, request: pytest.FixtureRequest
+) -> None:
+    locked_only(request)
+    student = Student(open_line(call_cpu=0.3))
+    with pytest.raises(StudentTimeout, match=r"0\.3 s"):
+        student.burn(60)
+    with pytest.raises(StudentTimeout, match="not called again"):
+        student.burn(0)
+    assert torch.equal(student.twice(torch.ones(1)), torch.tensor([2.0]))
+
+
+def test_waiting_ends_by_wall_time(open_line: Open) -> None:
+    line = open_line("def sleep(): time.sleep(1000)", call_cpu=0.2, wall_factor=2.0)
+    with pytest.raises(StudentTimeout) as caught:
+        Student(line).sleep()
+    assert caught.value.wall
+
+
+def test_waiting_is_counted_over_all_calls(open_line: Open) -> None:
+    cells = [f"def sleep{n}(): time.sleep(1000)" for n in range(6)]
+    line = open_line(*cells, call_cpu=0.2, wall_factor=2.0, submission_wall=1.0)
+    student = Student(line)
+    numbers = iter(range(6))
+
+    def sleep() -> None:
+        with pytest.raises(StudentTimeout):
+            getattr(student, f"sleep{next(numbers)}")()
+
+    with pytest.raises(BudgetSpent, match="waiting"):
+        repeat(sleep)
+
+
+def test_workers_are_counted(open_line: Open) -> None:
+    line = open_line(workers=3)
+    for _ in range(3):
+        with pytest.raises(WorkerDied, match="exit code 3"):
+            Student(line).leave()
+    with pytest.raises(BudgetSpent, match="too often"):
+        Student(line).leave()
+
+
+def test_bytes_are_counted_over_all_workers(open_line: Open) -> None:
+    line = open_line(submission_bytes=10 << 20, workers=100)
+
+    def answer_and_leave() -> None:
+        assert Student(line).large(2 << 20).numel() == 2 << 20
+        with pytest.raises(WorkerDied):
+            Student(line).leave()
+
+    with pytest.raises(BudgetSpent, match="MiB"):
+        repeat(answer_and_leave)
+
+
+def test_callbacks_are_counted_over_all_calls(open_line: Open) -> None:
+    student = Student(open_line(submission_callbacks=50))
+    with pytest.raises(BudgetSpent, match="far too often"):
+        repeat(lambda: student.consult(torch.sin, 20))
+
+
+def test_an_answer_too_large_for_a_message_is_the_students_error(open_line: Open) -> None:
+    with pytest.raises(StudentError, match="too large"):
+        Student(open_line()).large(100 << 20)
+
+
+def test_who_breaks_the_protocol_gets_no_second_worker(
+    open_line: Open, request: pytest.FixtureRequest
+) -> None:
+    if LEVEL is Level.NONE or "plain" in request.node.callspec.id:
+        pytest.skip("the line of a plain worker is not among its descriptors")
+    forge = """
+import socket
+def forge():
+    for number in range(3, 64):
+        try: socket.socket(fileno=os.dup(number)).sendall(b"EVIL" * 10)
+        except OSError: pass
+"""
+    line = open_line(forge)
+    with pytest.raises(ProtocolViolation):
+        Student(line).forge()
+    with pytest.raises(ProtocolViolation):
+        Student(line).twice(torch.ones(1))
