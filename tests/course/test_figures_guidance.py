@@ -82,6 +82,8 @@ def test_clouds_say_how_far_they_are_spread_and_from_their_class() -> None:
     assert float(spread) == pytest.approx(0.87, abs=0.04)
     assert float(off) < 0.07
     assert float(narrow) < 0.05
+    shifted = figures.clouds(WORLD, {"shifted": own + torch.tensor([3.0, 4.0])}).description
+    assert float(re.findall(r"mean off by (\d+\.\d+)", shifted)[0]) == pytest.approx(5, abs=0.1)
     assert "mean off by" not in figures.clouds(WORLD, {"own": own}, target=None).description
 
 
