@@ -55,6 +55,7 @@ class Suite:
     """A module's hidden tests, by exercise, in the order of the file."""
 
     module: str
+    plugin: _Collected  # hands a test its student and its draw
     tests: dict[str, list[Test]] = field(default_factory=dict)
 
 
@@ -103,7 +104,7 @@ class _Collected:
         return True
 
     def _suites(self, items: Iterable[pytest.Item]) -> dict[str, Suite]:
-        suites = {module: Suite(module) for module in self.modules.values()}
+        suites = {module: Suite(module, self) for module in self.modules.values()}
         for item in items:
             suite = suites[self.modules[item.path.resolve()]]
             function, cls = item.obj, item.cls  # type: ignore[attr-defined]
@@ -113,8 +114,6 @@ class _Collected:
             title = " ".join((function.__doc__ or "").split())
             test = Test(f"{exercise}.{item.name}", exercise, title, function.__mark__, item)
             suite.tests.setdefault(exercise, []).append(test)
-        for suite in suites.values():
-            suite.plugin = self  # type: ignore[attr-defined]
         return suites
 
 
@@ -150,7 +149,7 @@ def run_test(
     suite: Suite, test: Test, student: Student, run_seed: int, device: torch.device
 ) -> BaseException | None:
     """Runs one test for one student: None if it passes, else what it raised."""
-    plugin: _Collected = suite.plugin  # type: ignore[attr-defined]
+    plugin = suite.plugin
     draw = Draw(run_seed, test.id, device)
     try:
         student.reset(draw.seed)

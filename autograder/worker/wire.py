@@ -60,14 +60,6 @@ class Handle:
     made_with: str = ""  # the arguments of its class, as far as the grader gave them
 
 
-@dataclass(frozen=True)
-class Callback:
-    """Stands for a callable that stays with the grader. `grad`: gradients flow through it."""
-
-    id: int
-    grad: bool
-
-
 class TensorHeader(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     dtype: str
     shape: list[int]
