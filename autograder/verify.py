@@ -31,7 +31,7 @@ from .course_root import CourseRoot
 from .grading.exercise import Setting, grade_exercise
 from .grading.grade import Course, grade_submission
 from .grading.host import load_course
-from .grading.student import InProcess
+from .grading.line import InProcess
 from .grading.suite import Suite, with_suites
 from .results import ExerciseResult
 from .run.messages import Job

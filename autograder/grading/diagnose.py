@@ -10,7 +10,8 @@ from course.syllabus import Exercise
 
 from ..results import NamedMistake
 from ..testing import Answer
-from .student import InProcess, Student
+from .line import InProcess
+from .student import Student
 from .suite import Test, run_test
 from .trace import Trace, same_behaviour
 

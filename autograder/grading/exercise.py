@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -22,9 +22,10 @@ from ..errors import (
 from ..results import ErrorExcerpt, ExerciseResult, Flag, TestResult
 from ..testing import Mismatch
 from .diagnose import diagnose
+from .line import InProcess, Line
 from .portability import check_portability
 from .reference import Reference
-from .student import InProcess, Line, Request, Student
+from .student import Request, Student
 from .suite import Suite, Test, run_test
 from .trace import Trace
 
@@ -74,7 +75,7 @@ def grade_exercise(
     student = Student(line)
     attempts = [_attempt(setting, student, test) for test in tests]
     followed: list[str] = []
-    if failed_before and _is_function(setting.reference, exercise) and not all(a.passed for a in attempts):
+    if failed_before and not all(a.passed for a in attempts):
         attempts, followed = _follow_through(setting, line, exercise, failed_before, attempts)
 
     graded = Graded(_score(exercise, attempts))
@@ -100,19 +101,15 @@ def _attempt(setting: Setting, student: Student, test: Test) -> Attempt:
     return Attempt(test, raised, student.trace, list(student.requests))
 
 
-def _is_function(reference: Reference, exercise: Exercise) -> bool:
-    return all(inspect.isfunction(reference.namespace.get(name)) for name in exercise.defines)
-
-
 class _Helped(Student):
     """A student for whom the reference stands in, name by name, from the start of each test."""
 
-    stand_ins: dict[str, object]
+    stand_ins: dict[str, Callable[..., Any]]
 
     def reset(self, seed: int) -> None:
         super().reset(seed)
-        for name, function in self.stand_ins.items():
-            self.replace(name, function)  # type: ignore[arg-type]
+        for name, by in self.stand_ins.items():
+            self.replace(name, by)
 
 
 def _follow_through(
@@ -125,17 +122,12 @@ def _follow_through(
     """The same tests with the reference in place of what failed before; kept if they go better."""
     helped = _Helped(line)
     helped.stand_ins = {
-        name: setting.reference.namespace[name]
-        for earlier in failed_before
-        if _is_function(setting.reference, earlier)
-        for name in earlier.defines
+        name: setting.reference.namespace[name] for earlier in failed_before for name in earlier.defines
     }
-    if not helped.stand_ins:
-        return attempts, []
     again = [_attempt(setting, helped, attempt.test) for attempt in attempts]
     if sum(a.passed for a in again) <= sum(a.passed for a in attempts):
         return attempts, []
-    return again, [earlier.id for earlier in failed_before if _is_function(setting.reference, earlier)]
+    return again, [earlier.id for earlier in failed_before]
 
 
 def _score(exercise: Exercise, attempts: list[Attempt]) -> ExerciseResult:

@@ -69,7 +69,7 @@ def rehearse(course: Course) -> None:
     Raises ContentError.
     """
     from .exercise import grade_exercise
-    from .student import InProcess
+    from .line import InProcess
 
     for exercise in course.module.exercises:
         line = InProcess(course.setting.reference.namespace, course.setting.device)

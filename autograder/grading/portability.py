@@ -14,10 +14,11 @@ from torch import Tensor
 from ..errors import StudentError, StudentFailure
 from ..results import Portability
 from ..worker import wire
-from .student import Handle, Line, Request
+from .line import Line
+from .student import Handle, Request
 
 # What a replayed call may depend on: it builds objects, gives them weights, or replaces a function.
-PREPARES = ("load_state_dict", "replace")
+PREPARES = ("load_state_dict", "replace", "set_attribute")
 
 
 def check_portability(line: Line, tests: Sequence[Sequence[Request]]) -> Portability | None:

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.grading.student import Kept, Student, differentiable
+from autograder.grading.line import Kept, differentiable
+from autograder.grading.student import Student
 from autograder.testing import (
     Draw,
     Mismatch,

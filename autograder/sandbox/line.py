@@ -22,7 +22,7 @@ from ..errors import (
     StudentTimeout,
     WorkerDied,
 )
-from ..grading.student import Line, legible, outcome
+from ..grading.line import Line, legible, outcome
 from ..worker import wire
 from .budget import Budget
 

@@ -9,11 +9,13 @@ ever produces values, never a verdict.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import linecache
 import random
 import sys
 import traceback
 import types
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from . import wire
+from .graders import GradersCallable, graders_class
 
 CELL = "<cell {}>"
 MAX_MESSAGE = 2000
@@ -35,7 +38,7 @@ class Session:
 
     def __init__(self, namespace: dict[str, Any], ask: Ask) -> None:
         self.namespace = namespace
-        self.ask = ask
+        self.question = ask
         self.handles: dict[int, Any] = {}
         self._ids: dict[int, int] = {}
         self._replaced: dict[str, Any] = {}
@@ -56,6 +59,8 @@ class Session:
     def resolve(self, tag: str, id: int, extra: Any) -> Any:
         if tag == "cb":
             return GradersCallable(self, id, bool(extra))
+        if tag == "cls":
+            return graders_class(str(extra), GradersCallable(self, id, grad=False))
         if tag == "g":
             return torch.Generator(self.accelerator if extra and self.accelerator else "cpu").manual_seed(id)
         if id not in self.handles:
@@ -109,6 +114,23 @@ class Session:
         self._replaced.setdefault(name, self.namespace.get(name, _MISSING))
         self.namespace[name] = by
 
+    def do_build(self, path: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """An object of a public class, `torch.nn.Linear` for one, for the student's code to work on.
+
+        A dictionary among the arguments is an ordered one: what nn.Sequential takes names from.
+        """
+        module, _, name = path.rpartition(".")
+        ordered = [OrderedDict(arg) if isinstance(arg, dict) else arg for arg in args]
+        return self._placed(getattr(importlib.import_module(module), name)(*ordered, **kwargs))
+
+    def do_attribute(self, target: Any, name: str) -> Any:
+        """An object's attribute; a path such as `layers.0.weight` leads through modules."""
+        parent, _, own = name.rpartition(".")
+        return getattr(target.get_submodule(parent) if parent else target, own)
+
+    def do_set_attribute(self, target: Any, name: str, to: Any) -> None:
+        setattr(target, name, to)
+
     def do_value(self, name: str) -> Any:
         return self._look_up(name)
 
@@ -118,9 +140,7 @@ class Session:
         result = None
         for _ in range(times):
             result = function(*args, **kwargs)
-        if self.accelerator is not None and isinstance(result, nn.Module):
-            result.to(self.accelerator)
-        return result
+        return self._placed(result)
 
     def do_pretend(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
         """Calls it with its inputs on the pretended accelerator; an error is all that comes of it."""
@@ -162,6 +182,12 @@ class Session:
     def do_load_state_dict(self, target: Any, state: dict[str, Tensor], strict: bool) -> None:
         target.load_state_dict(state, strict=strict)
 
+    def _placed(self, made: Any) -> Any:
+        """A module moves to the accelerator that is graded on."""
+        if self.accelerator is not None and isinstance(made, nn.Module):
+            made.to(self.accelerator)
+        return made
+
     def _look_up(self, name: str) -> Any:
         if name not in self.namespace:
             raise NameError(f"`{name}` is not defined: its cell raised an error, or was deleted or renamed")
@@ -170,44 +196,6 @@ class Session:
     def _callable(self, target: Any, method: str) -> Any:
         found = self._look_up(target) if isinstance(target, str) else target
         return getattr(found, method) if method else found
-
-
-class GradersCallable:
-    """A callable of the grader's, seen from the student's code."""
-
-    def __init__(self, session: Session, id: int, grad: bool) -> None:
-        self._session, self.id, self.grad = session, id, grad
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        pretended = self._session.pretended
-        if pretended is not None:  # the grader has no such device: its inputs come off, its answer goes on
-            args, kwargs = pretended.take((args, kwargs), had_inputs=False)
-            return pretended.put(self._session.ask("callback", self._question(args, kwargs)))
-        if self.grad and torch.is_grad_enabled():
-            # Named arguments among the others: autograd follows only those.
-            return _ThroughTheGrader.apply(self, tuple(kwargs), *args, *kwargs.values())  # type: ignore[no-untyped-call]
-        return self._session.ask("callback", self._question(args, kwargs))
-
-    def _question(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        return {"callback": self.id, "args": list(args), "kwargs": kwargs}
-
-
-class _ThroughTheGrader(torch.autograd.Function):
-    """Forward is computed by the grader; so is the vector-Jacobian product."""
-
-    @staticmethod
-    def forward(ctx: Any, callable: GradersCallable, names: tuple[str, ...], *values: Any) -> Any:
-        unnamed = len(values) - len(names)
-        kwargs = dict(zip(names, values[unnamed:], strict=True))
-        question = callable._question(values[:unnamed], kwargs)
-        output, ctx.token = callable._session.ask("callback_with_grad", question)
-        ctx.callable = callable
-        return output
-
-    @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        question = {"token": ctx.token, "cotangent": cotangents[0]}
-        return (None, None, *ctx.callable._session.ask("vector_jacobian", question))
 
 
 builtin_id = id

@@ -348,7 +348,7 @@ class _Unpacker:
                 return float(content)
             case "dt", str() if content in DTYPES:
                 return DTYPES[content]
-            case (("h" | "cb" | "g"), [int() as id, extra]) if self.resolve and type(id) is int:
+            case (("h" | "cb" | "cls" | "g"), [int() as id, extra]) if self.resolve and type(id) is int:
                 return self.resolve(tag, id, extra)
         raise WireError("unknown node")
 

@@ -41,7 +41,7 @@ import torch
 from autograder.course_root import CourseRoot
 from autograder.grading.exercise import Setting, grade_exercise
 from autograder.grading.reference import load_reference
-from autograder.grading.student import InProcess
+from autograder.grading.line import InProcess
 from autograder.grading.suite import with_suites
 from pathlib import Path
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from autograder.grading.exercise import Graded, Setting, grade_exercise
+from autograder.grading.line import InProcess
 from autograder.grading.reference import Reference
-from autograder.grading.student import InProcess
 from autograder.grading.suite import with_suites
 from autograder.testing import mistake, variant
 from autograder.testing.marks import Answer

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autograder.errors import StudentError
-from autograder.grading.student import InProcess, Student, differentiable
+from autograder.grading.line import InProcess, differentiable
+from autograder.grading.student import Student
+from autograder.testing import Draw, assert_close, assert_gradients, twins
 from autograder.worker import wire
 
 
@@ -108,3 +110,87 @@ def test_a_generator_that_is_returned_stays_there() -> None:
 def test_a_worker_cannot_send_a_generator() -> None:
     with pytest.raises(wire.WireError):
         InProcess({}).resolve("g", 1, False)
+
+
+class Doubling(nn.Module):
+    """What a student was to write first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(width, width)])
+
+    def forward(self, x: Tensor, by: Tensor) -> Tensor:
+        return by * self.layers[0](x)
+
+
+BUILT_ON_IT = """
+from torch import nn
+class Doubling(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+class Outer(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.inner = Doubling(width)
+        self.scale = nn.Linear(1, 1)
+    def forward(self, x, by):
+        return self.scale(self.inner(x, by=by).sum(-1, keepdim=True))
+"""
+
+
+class Outer(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = Doubling(width)
+        self.scale = nn.Linear(1, 1)
+
+    def forward(self, x: Tensor, by: Tensor) -> Tensor:
+        return self.scale(self.inner(x, by=by).sum(-1, keepdim=True))
+
+
+def helped_by_a_class() -> Student:
+    line = InProcess({})
+    line.session.do_load(1, BUILT_ON_IT)
+    helped = Student(line)
+    helped.replace("Doubling", Doubling)
+    return helped
+
+
+def test_a_class_of_ours_stands_in_for_one_that_the_students_class_is_built_on() -> None:
+    draw = Draw(1, "test")
+    handle, module = twins(helped_by_a_class(), draw, Outer, 3)
+    assert list(handle.parameters()) == [name for name, _ in module.named_parameters()]
+    x, by = draw.normal(2, 3), draw.normal(2, 3)
+    assert_close(handle(x, by), module(x, by))
+    assert_gradients(handle, module, draw, x, by)
+
+
+def test_no_more_than_parameters_of_a_class_of_ours_is_there() -> None:
+    line = InProcess({})
+    line.session.do_load(1, BUILT_ON_IT)
+    helped = Student(line)
+    helped.replace("Doubling", Doubling)
+    inner = helped.new("Outer", 3).submodule("inner")
+    assert list(inner.state_dict()) == ["layers.0.weight", "layers.0.bias"]
+    (made,) = [made for made in line.session.handles.values() if type(made).__name__ == "Doubling"]
+    assert not any(isinstance(part, nn.Linear) for part in made.modules())
+
+
+def test_it_is_gone_after_the_test() -> None:
+    helped = helped_by_a_class()
+    helped.reset(0)
+    assert list(helped.new("Outer", 3).parameters()) == ["scale.weight", "scale.bias"]
+
+
+def test_layers_are_built_for_the_students_functions_to_work_on() -> None:
+    there = student(count=lambda model: sum(p.numel() for p in model.parameters()))
+    layers = {"first": there.build("torch.nn.Linear", 2, 3), "then": there.build("torch.nn.Tanh")}
+    model = there.build("torch.nn.Sequential", layers)
+    assert there.function("count")(model) == 9
+    assert list(model.state_dict()) == ["first.weight", "first.bias"]
+    assert model.attribute("first.out_features") == 3
+    assert model.submodule("first").parameters().keys() == {"weight", "bias"}
+    model.set_attribute("kept", 7)
+    assert model.attribute("kept") == 7
+    with pytest.raises(StudentError, match="not a module"):
+        model.submodule("kept")

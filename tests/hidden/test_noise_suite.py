@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from autograder.errors import StudentFailure
-from autograder.grading.student import InProcess, Student
+from autograder.grading.line import InProcess
+from autograder.grading.student import Student
 from autograder.testing import Answer, Draw
 from autograder.testing.marks import TestMark, answers_in
 from course.syllabus import load

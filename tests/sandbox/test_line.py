@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from autograder.errors import BudgetSpent, ProtocolViolation, StudentError, StudentTimeout, WorkerDied
-from autograder.grading.student import Student, differentiable
+from autograder.grading.line import differentiable
+from autograder.grading.student import Student
 from autograder.sandbox import zygote as zygotes
 from autograder.sandbox.budget import Budget, Limits
 from autograder.sandbox.levels import Level, strongest

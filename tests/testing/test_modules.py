@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from autograder.grading.student import InProcess, Student
+from autograder.grading.line import InProcess
+from autograder.grading.student import Student
 from autograder.testing import (
     Draw,
     Mismatch,
