@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from .console import Root, err, fail, out, reported
 from .course_root import CourseRoot
-from .errors import AutograderError, UsageError
+from .errors import UsageError
+from .nbgrader.cli import app as nbgrader_app
 
 app = typer.Typer(
     name="autograder",
@@ -27,15 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out = Console(soft_wrap=True, highlight=False)
-if not out.is_terminal:
-    out = Console(soft_wrap=True, highlight=False, width=100)  # a log has no width of its own
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-Root = Annotated[
-    Path | None,
-    typer.Option("--course-root", help="The course's folder; by default the one this command runs in."),
-]
+app.add_typer(nbgrader_app, name="nbgrader")
 Sandbox = Annotated[
     str,
     typer.Option(
@@ -43,22 +34,6 @@ Sandbox = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Turns our own errors into one sentence and an exit code."""
-    try:
-        yield
-    except AutograderError as error:
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; what was graded is kept, and the same command goes on from there", 130)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    err.print(f"autograder: {message}", markup=False)
-    raise typer.Exit(code)
 
 
 def _modules(root: CourseRoot, named: list[str] | None) -> list[str]:
@@ -76,13 +51,13 @@ def build(
     """Lessons and solutions to exercises/*.ipynb."""
     from .build import build as build_notebooks
 
-    with _reported():
+    with reported():
         root = CourseRoot.find(course_root)
         stale = build_notebooks(root, modules or None, check=check)
         for one in stale:
             out.print(str(one) if check else f"written: exercises/{one.path.name}", markup=False)
         if check and stale:
-            _fail(f"{len(stale)} notebook(s) are stale: run `autograder build`", 1)
+            fail(f"{len(stale)} notebook(s) are stale: run `autograder build`", 1)
         if not stale:
             out.print("Every notebook is up to date.")
 
@@ -94,6 +69,9 @@ def verify(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line, for every finding.")
     ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = max(
+        1, os.cpu_count() or 1
+    ),
     sandbox: Sandbox = "auto",
     device: Device = "auto",
     course_root: Root = None,
@@ -104,7 +82,7 @@ def verify(
     from .verify import Finding
     from .verify import verify as verify_modules
 
-    with _reported():
+    with reported():
         root = CourseRoot.find(course_root)
         level, chosen = strongest(sandbox), choose_device(device)
         findings: list[Finding] = []
@@ -120,14 +98,14 @@ def verify(
                     markup=False,
                 )
 
-        verify_modules(root, _modules(root, modules), range(seeds), level, chosen, on_finding)
+        verify_modules(root, _modules(root, modules), range(seeds), level, chosen, on_finding, jobs)
         if not as_json:
             from .reports.terminal import verify_table
 
             out.print(verify_table(findings))
         wrong = sum(not finding.ok for finding in findings)
         if wrong:
-            _fail(f"{wrong} of {len(findings)} findings are wrong", 1)
+            fail(f"{wrong} of {len(findings)} findings are wrong", 1)
 
 
 @app.command()
@@ -156,7 +134,7 @@ def grade(
     from .run.run import Options
     from .run.run import grade as grade_all
 
-    with _reported():
+    with reported():
         root = CourseRoot.find(course_root)
         options = Options(
             out=out_folder,
@@ -186,13 +164,13 @@ def grade(
         if report.unwritten:
             err.print(f"not written: {report.unwritten}", markup=False)
         if report.faults:
-            _fail(
+            fail(
                 f"{len(report.faults)} submission(s) could not be graded, for no fault of the students; "
                 "run the same command again",
                 3,
             )
         if report.unwritten:
-            _fail(
+            fail(
                 "everything is graded, but not all tables and pages are written; run the same command again",
                 3,
             )
@@ -213,7 +191,7 @@ def release(
     """Writes the students' bundle: notebooks and the `course` package, and nothing secret."""
     from .release import release as release_to
 
-    with _reported():
+    with reported():
         written = release_to(CourseRoot.find(course_root), folder)
         out.print(f"{len(written)} files in {folder}", markup=False)
 
@@ -223,7 +201,7 @@ def doctor(course_root: Root = None) -> None:
     """What this machine has, and what to do about what is missing."""
     from .doctor import examine
 
-    with _reported():
+    with reported():
         try:
             root: CourseRoot | None = CourseRoot.find(course_root)
         except UsageError:

@@ -32,6 +32,7 @@ Kind = Literal["solution", "hidden suite", "known mistake", "variant", "quiz key
 # such as `B, C, H, W = x.shape`, are in every program about images. Code that a student could write must be
 # two lines as well: a hint may quote one.
 DISTINCTIVE = 40
+LEAST = 12  # a body that is shorter as a whole, such as `return x`, is no secret
 _ARCHIVES_IN_ARCHIVES = 4
 
 
@@ -127,7 +128,7 @@ def _of_lines(kind: Kind, source: str, lines: Sequence[str], first: int) -> Iter
         normal = [(number, line) for number, each in enumerate(text, start=first) if (line := _normal(each))]
         windows = [window for start in range(len(normal)) if (window := _window(normal[start:], at_least))]
         for number, found in windows or [(first, "".join(line for _, line in normal))]:
-            if found:
+            if len(found) >= LEAST:
                 yield Secret(kind, f"{source}, line {number}", ((found,),))
 
 

@@ -13,9 +13,12 @@ mistake an exercise also travel the whole way, as notebooks through a worker.
 from __future__ import annotations
 
 import inspect
+import multiprocessing
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,21 +73,53 @@ def verify(
     level: Level,
     device: str,
     on_finding: OnFinding,
+    jobs: int = 1,
 ) -> None:
-    """Tries everything; `on_finding` gets each outcome. Raises ContentError for an unreadable suite."""
+    """Tries everything; `on_finding` gets each outcome. Raises ContentError for an unreadable suite.
+
+    jobs  how many processes share the work, by modules and seeds.
+    """
+    parts = [(module, seed, number == 0) for module in modules for number, seed in enumerate(seeds)]
+    if jobs == 1 or len(parts) == 1:
+        for part in parts:
+            for finding in _findings(root, *part, level, device):
+                on_finding(finding)
+        return
+    spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads
+    with ProcessPoolExecutor(min(jobs, len(parts)), spawn, _end_with_parent) as pool:
+        shares = [pool.submit(_findings, root, *part, level, device) for part in parts]
+        try:
+            for share in shares:
+                for finding in share.result():
+                    on_finding(finding)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _end_with_parent() -> None:
+    """A process of the pool would otherwise outlive a command that was killed."""
+    if sys.platform == "linux":
+        from .worker.kernel.limits import die_with_parent
+
+        die_with_parent()
+
+
+def _findings(
+    root: CourseRoot, module: str, seed: int, the_whole_way: bool, level: Level, device: str
+) -> list[Finding]:
+    """What comes of one module with one seed; through a worker as well, if asked for the whole way."""
     torch.set_num_threads(1)
+    found: list[Finding] = []
 
     def body(suites: dict[str, Suite]) -> None:
-        for module in modules:
-            for number, seed in enumerate(seeds):
-                course = load_course(root, suites[module], seed, device)
-                for finding in in_process(course):
-                    on_finding(finding)
-                if number == 0:
-                    for finding in through_worker(root, course, level, device):
-                        on_finding(finding)
+        course = load_course(root, suites[module], seed, device)
+        found.extend(in_process(course))
+        if the_whole_way:
+            found.extend(through_worker(root, course, level, device))
 
-    with_suites({module: root.suite(module) for module in modules}, body)
+    with_suites({module: root.suite(module)}, body)
+    return found
 
 
 def in_process(course: Course) -> Iterator[Finding]:
@@ -172,6 +207,8 @@ TRIVIAL: dict[str, Callable[..., Any]] = {
     "a number": lambda *args, **kwargs: 1.0,
     "a text": lambda *args, **kwargs: "attention",
     "a list": lambda *args, **kwargs: [_first(args)],
+    "an empty list": lambda *args, **kwargs: [],
+    "an empty dictionary": lambda *args, **kwargs: {},
     "an empty tensor": lambda *args, **kwargs: torch.empty(0),
     "a NumPy array": lambda *args, **kwargs: _first(args).detach().cpu().numpy(),
     "a class": lambda *args, **kwargs: nn.Module,

@@ -33,36 +33,40 @@ def diagnose(setting: Setting, exercise: Exercise, attempts: Sequence[Attempt]) 
     deadline = time.monotonic() + SECONDS
     failed = [attempt for attempt in attempts if not attempt.passed]
     passed = [attempt for attempt in attempts if attempt.passed]
-    if _answers_alike(setting, setting.reference.namespace, failed):
+    if _answers_alike(setting, None, failed):
         return []
     named = []
     for candidate in candidates:
         if time.monotonic() > deadline:
             break
-        namespace = setting.reference.with_answer(candidate)
-        if _answers_alike(setting, namespace, failed) and _passes(setting, namespace, passed):
+        if _answers_alike(setting, candidate, failed) and _passes(setting, candidate, passed):
             named.append(candidate)
     return [_named(candidate) for candidate in named]
 
 
-def _answers_alike(setting: Setting, namespace: dict[str, object], attempts: Sequence[Attempt]) -> bool:
-    student = Student(InProcess(namespace, setting.device))
-    for attempt in attempts:
-        trace, _ = _behaviour(setting, student, attempt.test)
-        if not same_behaviour(attempt.trace, trace):
-            return False
-    return True
+def _answers_alike(setting: Setting, candidate: Answer | None, attempts: Sequence[Attempt]) -> bool:
+    return all(
+        same_behaviour(attempt.trace, _behaviour(setting, candidate, attempt.test)[0]) for attempt in attempts
+    )
 
 
-def _passes(setting: Setting, namespace: dict[str, object], attempts: Sequence[Attempt]) -> bool:
-    student = Student(InProcess(namespace, setting.device))
-    return all(_behaviour(setting, student, attempt.test)[1] for attempt in attempts)
+def _passes(setting: Setting, candidate: Answer, attempts: Sequence[Attempt]) -> bool:
+    return all(_behaviour(setting, candidate, attempt.test)[1] for attempt in attempts)
 
 
-def _behaviour(setting: Setting, student: Student, test: Test) -> tuple[Trace, bool]:
-    student.trace = Trace()
-    raised = run_test(setting.suite, test, student, setting.run_seed, setting.device)
-    return student.trace, raised is None
+def _behaviour(setting: Setting, candidate: Answer | None, test: Test) -> tuple[Trace, bool]:
+    """What the candidate (None: the reference) answers in this test, and whether it passes.
+
+    The same for every submission of a run, since all are drawn the same inputs: tried once.
+    """
+    key = candidate.id if candidate else "", test.id
+    if key not in setting.behaviours:
+        reference = setting.reference
+        namespace = reference.with_answer(candidate) if candidate else reference.namespace
+        student = Student(InProcess(namespace, setting.device), Trace())
+        raised = run_test(setting.suite, test, student, setting.run_seed, setting.device)
+        setting.behaviours[key] = student.trace or Trace(), raised is None
+    return setting.behaviours[key]
 
 
 def _named(answer: Answer) -> NamedMistake:

@@ -40,6 +40,8 @@ class Setting:
     reference: Reference
     run_seed: int
     device: torch.device
+    # What known mistakes answer, by their ids and the tests': see diagnose.
+    behaviours: dict[tuple[str, str], tuple[Trace, bool]] = field(default_factory=dict, compare=False)
 
 
 @dataclass
@@ -74,19 +76,23 @@ def grade_exercise(
     tests = setting.suite.tests.get(exercise.id, [])
     student = Student(line)
     attempts = [_attempt(setting, student, test) for test in tests]
-    followed: list[str] = []
-    if failed_before and not all(a.passed for a in attempts):
-        attempts, followed = _follow_through(setting, line, exercise, failed_before, attempts)
+    own = attempts
+    if failed_before and not all(a.passed for a in own):
+        helped = _follow_through(setting, line, failed_before, tests)
+        if sum(a.passed for a in helped) > sum(a.passed for a in own):
+            attempts = helped
+    else:
+        helped = own
 
     graded = Graded(_score(exercise, attempts))
-    graded.result.followed_through = followed
+    graded.result.followed_through = [] if attempts is own else [earlier.id for earlier in failed_before]
     graded.wall_timeout = any(isinstance(a.raised, StudentTimeout) and a.raised.wall for a in attempts)
     for attempt in attempts:
         _flag_oddities(setting, exercise, attempt, graded.flags)
-    if not all(attempt.passed for attempt in attempts) and not any(
-        isinstance(attempt.raised, (*TIMEOUTS, WorkerDied, ProtocolViolation)) for attempt in attempts
-    ):
-        graded.result.mistakes = diagnose(setting, exercise, attempts)
+    # A mistake shows best where nothing else is wrong: with the reference's help, if not without.
+    for tried in [attempts] if attempts is helped else [own, helped]:
+        if not graded.result.mistakes and _can_be_diagnosed(tried):
+            graded.result.mistakes = diagnose(setting, exercise, tried)
     if setting.device.type == "cpu":  # on a real GPU the tests themselves have shown it
         passed = [a.requests for a in attempts if a.passed and a.test.kind == "value"]
         graded.result.portability = check_portability(line, passed)
@@ -113,21 +119,21 @@ class _Helped(Student):
 
 
 def _follow_through(
-    setting: Setting,
-    line: Line,
-    exercise: Exercise,
-    failed_before: Sequence[Exercise],
-    attempts: list[Attempt],
-) -> tuple[list[Attempt], list[str]]:
-    """The same tests with the reference in place of what failed before; kept if they go better."""
+    setting: Setting, line: Line, failed_before: Sequence[Exercise], tests: Sequence[Test]
+) -> list[Attempt]:
+    """The same tests with the reference in place of what failed before."""
     helped = _Helped(line)
     helped.stand_ins = {
         name: setting.reference.namespace[name] for earlier in failed_before for name in earlier.defines
     }
-    again = [_attempt(setting, helped, attempt.test) for attempt in attempts]
-    if sum(a.passed for a in again) <= sum(a.passed for a in attempts):
-        return attempts, []
-    return again, [earlier.id for earlier in failed_before]
+    return [_attempt(setting, helped, test) for test in tests]
+
+
+def _can_be_diagnosed(attempts: Sequence[Attempt]) -> bool:
+    """Something failed, and all that was asked was answered."""
+    return not all(attempt.passed for attempt in attempts) and not any(
+        isinstance(attempt.raised, (*TIMEOUTS, WorkerDied, ProtocolViolation)) for attempt in attempts
+    )
 
 
 def _score(exercise: Exercise, attempts: list[Attempt]) -> ExerciseResult:

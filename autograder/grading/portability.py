@@ -53,6 +53,8 @@ def _replay(line: Line, requests: Sequence[Request], seen: set[Any]) -> None:
                 seen.add(form)
                 payload = request.payload
                 line.request("pretend", {name: payload[name] for name in ("target", "args", "kwargs")})
+            elif any(isinstance(arg, Handle) for arg in request.payload["args"]):
+                line.request(request.kind, request.payload)  # what it does to the object is needed later
         elif request.made_object or request.kind in PREPARES or request.payload.get("method"):
             line.request(request.kind, request.payload)
 
@@ -72,6 +74,8 @@ def _form_of(value: Any) -> Any:
         return str(value.dtype), value.dim()
     if isinstance(value, (Handle, wire.Handle)):
         return "object"
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        return type(value).__name__, "texts"
     if isinstance(value, (list, tuple)):
         return type(value).__name__, tuple(map(_form_of, value))
     if isinstance(value, (str, bool, type(None))):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from ..course_root import CourseRoot
@@ -24,10 +27,19 @@ class Reference:
     namespace: dict[str, Any]
     mistakes: dict[str, list[Answer]]
     variants: dict[str, list[Answer]]
+    defines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the names of each exercise
 
     def with_answer(self, answer: Answer) -> dict[str, Any]:
-        """The reference's names with one of them answered otherwise."""
-        return {**self.namespace, answer.defines: answer.object}
+        """The reference's names with one of them answered otherwise.
+
+        What the reference has under the exercise's other names is defined anew, so that it uses the answer
+        where it uses that name: in a notebook a wrong `FeedForward` makes `TransformerBlock` wrong too.
+        """
+        namespace = {**self.namespace, answer.defines: answer.object}
+        for name in self.defines.get(answer.exercise, ()):
+            if name != answer.defines:
+                exec(_definition(self.namespace[name]), namespace)
+        return namespace
 
 
 def load_reference(root: CourseRoot, module: str) -> Reference:
@@ -35,10 +47,10 @@ def load_reference(root: CourseRoot, module: str) -> Reference:
     if str(root.path) not in sys.path:
         sys.path.append(str(root.path))  # behind everything else: only `solutions` is found here
     solution = _import(root.solution(module), f"solutions.{module}")
-    exercises = [exercise.id for exercise in root.syllabus.module(module).exercises]
+    defines = {exercise.id: exercise.defines for exercise in root.syllabus.module(module).exercises}
 
     def by_exercise(path: Path, name: str) -> dict[str, list[Answer]]:
-        found: dict[str, list[Answer]] = {id: [] for id in exercises}
+        found: dict[str, list[Answer]] = {id: [] for id in defines}
         for answer in answers_in(_import(path, name)) if path.is_file() else []:
             if answer.exercise not in found:
                 raise ContentError(
@@ -52,7 +64,14 @@ def load_reference(root: CourseRoot, module: str) -> Reference:
         dict(vars(solution)),
         by_exercise(root.mistakes(module), f"hidden_mistakes_{module}"),
         by_exercise(root.variants(module), f"hidden_variants_{module}"),
+        defines,
     )
+
+
+@cache
+def _definition(defined: Any) -> CodeType:
+    """The statement that defines a function or class."""
+    return compile(inspect.getsource(defined), inspect.getfile(defined), "exec", dont_inherit=True)
 
 
 def _import(path: Path, name: str) -> ModuleType:

@@ -33,6 +33,24 @@ class Parameter:
     shape: tuple[int, ...]
     dtype: torch.dtype
     requires_grad: bool
+    device: str  # its type: "cpu", "cuda", "meta"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What `Student.build` is to make first, of a public class or, by a name without a dot, the student's."""
+
+    path: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+
+def part(path: str, *args: Any, **kwargs: Any) -> Part:
+    """An argument for `Student.build`: all is made in one request.
+
+    student.build("torch.nn.Sequential", {"first": part("torch.nn.Linear", 4, 2), "then": part("Theirs", 2)})
+    """
+    return Part(path, list(args), kwargs)
 
 
 @dataclass
@@ -80,10 +98,17 @@ class Student:
     def build(self, path: str, *args: Any, **kwargs: Any) -> Handle:
         """An object of a public class, such as "torch.nn.Linear", for the student's functions to work on.
 
-        A dictionary among the arguments names the layers of a "torch.nn.Sequential".
+        A dictionary among the arguments names the layers of a "torch.nn.Sequential"; an argument that has to
+        be made first is a `part`. What is made stays in the worker, even a "builtins.dict".
         """
-        made = self.ask("build", path, path=path, args=list(args), kwargs=kwargs)
-        return Handle(self, made.id, path, made_with=repr((args, kwargs)))
+        made = self.ask("build", path, path=path, args=[_as_sent(arg) for arg in args], kwargs=kwargs)
+        handle = Handle(self, _stays(made).id, path, made_with=repr((args, kwargs)))
+        handle._untrained = not path.startswith("builtins.")  # nothing in those is random
+        return handle
+
+    def step(self, parameters: Handle, lr: float) -> None:
+        """One step of gradient descent on parameters that were kept, with the gradients that they have."""
+        self.ask("step", "step", parameters=parameters, lr=lr)
 
     def replace(self, name: str, by: Callable[..., Any]) -> None:
         """Lets `by`, which stays here, stand in for the student's `name` for the rest of this test.
@@ -120,9 +145,22 @@ class Student:
                 self.trace.failed(f"{kind} {label}", failure)
             raise
         request.made_object = isinstance(value, wire.Handle)
-        if self.trace is not None and kind != "load_state_dict":
+        # What stands in for a function is our doing, too: a known mistake needs no such help.
+        if self.trace is not None and kind not in ("load_state_dict", "replace"):
             self.trace.answered(f"{kind} {label}", outline(value) if untrained else value)
         return value
+
+
+def _as_sent(arg: Any) -> Any:
+    if isinstance(arg, Part):
+        return {"path": arg.path, "args": [_as_sent(inner) for inner in arg.args], "kwargs": arg.kwargs}
+    return {name: _as_sent(layer) for name, layer in arg.items()} if isinstance(arg, dict) else arg
+
+
+def _stays(answer: Any) -> wire.Handle:
+    if not isinstance(answer, wire.Handle):
+        raise ProtocolViolation("the worker's answer is not what was asked for")
+    return answer
 
 
 class Function:
@@ -138,6 +176,17 @@ class Function:
     def twice(self, *args: Any, **kwargs: Any) -> Any:
         """Calls it twice on the very same arguments; the second answer shows whether inputs were changed."""
         return self._call(args, kwargs, times=2)
+
+    def keep(self, *args: Any, **kwargs: Any) -> Handle:
+        """Calls it and leaves the answer where it is, even plain values: what one call gives, another takes.
+
+        chosen = student.mark_trainable.keep(model)
+        student.step(chosen, lr=0.1)
+        """
+        kept = self._student.ask("keep", self._label, target=self._target, args=list(args), kwargs=kwargs)
+        handle = Handle(self._student, _stays(kept).id, self._label, made_with=repr((args, kwargs)))
+        handle._untrained = self._untrained
+        return handle
 
     def gradients(self, *args: Any, cotangent: Tensor | None = None, **kwargs: Any) -> Gradients:
         """Forward and backward; `cotangent` has the output's shape (default: ones)."""
@@ -186,6 +235,15 @@ class Handle(Function, Remote):
             "attribute", f"{self._label}.{name}", untrained=self._untrained, target=self._target, name=name
         )
 
+    def attributes(self, *names: str) -> dict[str, Any]:
+        """Several attributes, by their names or paths, in one request."""
+        found = self._student.ask(
+            "attributes", self._label, untrained=self._untrained, target=self._target, names=list(names)
+        )
+        if not isinstance(found, dict) or found.keys() != set(names):
+            raise ProtocolViolation("the worker's answer is not what was asked for")
+        return found
+
     def submodule(self, name: str) -> Handle:
         """The module in it of this name, such as "layers.0", as an object of its own."""
         found = self.attribute(name)
@@ -200,7 +258,7 @@ class Handle(Function, Remote):
         self._student.ask("set_attribute", f"{self._label}.{name}", target=self._target, name=name, to=to)
 
     def parameters(self) -> dict[str, Parameter]:
-        """Name, shape, dtype and requires_grad of each parameter."""
+        """What is known of each parameter but its numbers, by name."""
         found = self._student.ask("parameters", self._label, target=self._target)
         try:
             return {str(name): Parameter(*entry) for name, entry in found.items()}
@@ -213,10 +271,12 @@ class Handle(Function, Remote):
             raise StudentError("TypeError", "`state_dict()` did not give a dictionary of tensors")
         return {str(name): item for name, item in found.items()}
 
-    def load_state_dict(self, state: dict[str, Tensor], strict: bool = True) -> None:
-        """Copies weights in; missing and unexpected names fail the test when strict."""
+    def load_state_dict(
+        self, state: dict[str, Tensor], strict: bool = True, dtype: torch.dtype | None = None
+    ) -> None:
+        """Copies weights in, after `to(dtype)`; missing and unexpected names fail the test when strict."""
         self._student.ask(
-            "load_state_dict", self._label, target=self._target, state=dict(state), strict=strict
+            "load_state_dict", self._label, target=self._target, state=dict(state), strict=strict, dtype=dtype
         )
         self._untrained = False
 

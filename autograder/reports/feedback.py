@@ -56,7 +56,7 @@ def feedback_html(result: Result, module: Module) -> str:
     It loads nothing, runs nothing, and holds no more than the result's own fields; flags, which are for
     a person to judge, the run's seed and the file's path are left out.
     """
-    exercises = [_view(number, exercise, module) for number, exercise in enumerate(result.exercises, 1)]
+    exercises = exercise_views(result, module)
     return render(
         "feedback.html.j2",
         result=result,
@@ -68,6 +68,11 @@ def feedback_html(result: Result, module: Module) -> str:
         next_step=_next_step(exercises),
         date=date(result.started),
     )
+
+
+def exercise_views(result: Result, module: Module) -> list[ExerciseView]:
+    """The result's exercises as a student is shown them, in the notebook's order."""
+    return [_view(number, exercise, module) for number, exercise in enumerate(result.exercises, 1)]
 
 
 def date(moment: datetime) -> str:

@@ -15,7 +15,7 @@ from ..course_root import CourseRoot
 from ..errors import Fault, UsageError
 from ..results import Result
 from ..sandbox.levels import Level, strongest
-from ..submission.find import find
+from ..submission.find import Found, find
 from . import inline
 from .devices import choose_device
 from .messages import Finished, Job
@@ -62,40 +62,44 @@ class Progress:
 
 def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: Progress) -> Report:
     """Grades all that is found under `paths`. Raises UsageError, or Fault when nothing can be graded."""
-    syllabus = root.syllabus
     if options.module is not None:
         root.module(options.module)
-    store = Store(options.out)
+    modules = [module.id for module in root.syllabus.modules]
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
-        found = find(paths, options.module, [module.id for module in syllabus.modules], Path(scratch))
-        level = strongest(options.sandbox)
-        device = choose_device(options.device)
-        seed = _seed(store, options)
-        conditions = Conditions(seed, device, level.value)
-        store.write_settings(
-            {
-                "seed": seed,
-                "device": device,
-                "isolation": level.value,
-                "modules": sorted({str(f.module) for f in found}),
-            }
-        )
-        made = plan(root, found, store, conditions, force=options.force)
-        setup = Setup(
-            root=root.path,
-            modules=sorted({job.module for job in made.jobs}),
-            run_seed=seed,
-            device=device,
-            level=level,
-            jobs=max(1, min(options.jobs if device == "cpu" else 1, len(made.jobs))),
-            preload=options.preload,
-            limits=options.limits,
-        )
-        report = _grade_all(setup, store, made, options, progress)
+        return grade_found(root, find(paths, options.module, modules, Path(scratch)), options, progress)
+
+
+def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, progress: Progress) -> Report:
+    """Grades these submissions. Raises UsageError, or Fault when nothing can be graded."""
+    store = Store(options.out)
+    level = strongest(options.sandbox)
+    device = choose_device(options.device)
+    seed = _seed(store, options)
+    conditions = Conditions(seed, device, level.value)
+    store.write_settings(
+        {
+            "seed": seed,
+            "device": device,
+            "isolation": level.value,
+            "modules": sorted({str(f.module) for f in found}),
+        }
+    )
+    made = plan(root, found, store, conditions, force=options.force)
+    setup = Setup(
+        root=root.path,
+        modules=sorted({job.module for job in made.jobs}),
+        run_seed=seed,
+        device=device,
+        level=level,
+        jobs=max(1, min(options.jobs if device == "cpu" else 1, len(made.jobs))),
+        preload=options.preload,
+        limits=options.limits,
+    )
+    report = _grade_all(setup, store, made, options, progress)
     # All of the folder, not only what this command named: a run may add one student to a class.
     report.results = list(store.results())
     try:
-        write_views(store, syllabus, report)
+        write_views(store, root.syllabus, report)
     except Fault as fault:  # what was graded is kept, and the faults before this one are to be named, too
         report.unwritten = str(fault)
     return report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -101,10 +100,9 @@ def _answer(exercise: str, title: str, hint: str, defines: str, *, correct: bool
 
 
 def answers_in(module: ModuleType) -> list[Answer]:
-    """All the marked functions and classes of a module, in the order of its source."""
-    found = [
+    """All the marked functions and classes of a module, in the order in which it defines them."""
+    return [
         member.__answer__
         for member in vars(module).values()
         if getattr(member, "__module__", None) == module.__name__ and "__answer__" in vars(member)
     ]
-    return sorted(found, key=lambda answer: inspect.getsourcelines(answer.object)[1])

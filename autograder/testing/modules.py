@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -56,14 +56,23 @@ def assert_parameters(handle: Handle, module: nn.Module) -> None:
 
 
 def assert_gradients(
-    answers: Function, function: Callable[..., Tensor], draw: Draw, *args: Any, rtol: float | None = None
+    answers: Function,
+    function: Callable[..., Tensor],
+    draw: Draw,
+    *args: Any,
+    rtol: float | None = None,
+    parameters: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """The output, and its gradients to all floating-point arguments and all parameters, are `function`'s."""
+    """The output, and its gradients to all floating-point arguments and all parameters, are `function`'s.
+
+    parameters  those to be compared, by their names; without, all that `function` has.
+    """
     leaves = [
         arg.detach().clone().requires_grad_() if isinstance(arg, Tensor) and arg.is_floating_point() else arg
         for arg in args
     ]
-    parameters = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
+    if parameters is None:
+        parameters = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
     output = function(*leaves)
     cotangent = draw.normal(*output.shape, dtype=output.dtype)
     inputs = {

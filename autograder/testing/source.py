@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 
 def as_submitted(marked: Any, name: str) -> str:
     """The file's imports from torch and friends, the private names it uses, and itself, renamed to `name`."""
-    tree = ast.parse(inspect.getsource(inspect.getmodule(marked)))  # type: ignore[arg-type]
+    module = inspect.getmodule(marked)
+    assert module is not None
     imports: list[ast.stmt] = []
     private: dict[str, ast.stmt] = {}
     chosen: ast.FunctionDef | ast.ClassDef | None = None
-    for node in tree.body:
+    for node in _statements(module):
         if isinstance(node, ast.Import) or (
             isinstance(node, ast.ImportFrom)
             and node.level == 0
@@ -22,7 +26,7 @@ def as_submitted(marked: Any, name: str) -> str:
             imports.append(node)
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             if node.name == marked.__name__:
-                chosen = node
+                chosen = copy.copy(node)
             elif node.name.startswith("_"):
                 private[node.name] = node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -32,6 +36,11 @@ def as_submitted(marked: Any, name: str) -> str:
     chosen.name = name
     needed = [private[name] for name in private if name in _reached(chosen, private)]
     return "\n\n".join(ast.unparse(node) for node in (*imports, *needed, chosen)) + "\n"
+
+
+@cache
+def _statements(module: ModuleType) -> list[ast.stmt]:
+    return ast.parse(inspect.getsource(module)).body
 
 
 def _reached(node: ast.AST, private: dict[str, ast.stmt]) -> set[str]:

@@ -17,6 +17,7 @@ import traceback
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,8 @@ class Session:
                 return wire._Packer(None).pack(plain)  # type: ignore[no-any-return]
         if isinstance(value, GradersCallable):
             return {"cb": [value.id, value.grad]}
+        if isinstance(value, _Staying):
+            value = value.object
         id = self._ids.get(builtin_id(value))
         if id is None:
             id = len(self.handles) + 1
@@ -117,16 +120,30 @@ class Session:
     def do_build(self, path: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """An object of a public class, `torch.nn.Linear` for one, for the student's code to work on.
 
-        A dictionary among the arguments is an ordered one: what nn.Sequential takes names from.
+        Its arguments may have to be built first, by public classes or by the student's.
         """
+        return _Staying(self._placed(self._made(path, args, kwargs)))
+
+    def _made(self, path: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         module, _, name = path.rpartition(".")
-        ordered = [OrderedDict(arg) if isinstance(arg, dict) else arg for arg in args]
-        return self._placed(getattr(importlib.import_module(module), name)(*ordered, **kwargs))
+        build = getattr(importlib.import_module(module), name) if module else self._look_up(name)
+        return build(*map(self._part, args), **kwargs)
+
+    def _part(self, given: Any) -> Any:
+        """An argument as it stands, or built as it says; a dictionary, in which nn.Sequential finds names."""
+        if not isinstance(given, dict):
+            return given
+        if given.keys() == {"path", "args", "kwargs"}:
+            return self._made(**given)
+        return OrderedDict((name, self._part(part)) for name, part in given.items())
 
     def do_attribute(self, target: Any, name: str) -> Any:
         """An object's attribute; a path such as `layers.0.weight` leads through modules."""
         parent, _, own = name.rpartition(".")
         return getattr(target.get_submodule(parent) if parent else target, own)
+
+    def do_attributes(self, target: Any, names: list[str]) -> dict[str, Any]:
+        return {name: self.do_attribute(target, name) for name in names}
 
     def do_set_attribute(self, target: Any, name: str, to: Any) -> None:
         setattr(target, name, to)
@@ -141,6 +158,10 @@ class Session:
         for _ in range(times):
             result = function(*args, **kwargs)
         return self._placed(result)
+
+    def do_keep(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Calls it, and the answer stays here as an object, even where its value could be sent."""
+        return _Staying(self._callable(target, "")(*args, **kwargs))
 
     def do_pretend(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
         """Calls it with its inputs on the pretended accelerator; an error is all that comes of it."""
@@ -170,16 +191,32 @@ class Session:
             "parameters": {name: parameter.grad for name, parameter in parameters.items()},
         }
 
+    def do_step(self, parameters: Any, lr: float) -> None:
+        """Gradient descent on an object that lists parameters. (torch.optim would import for two seconds.)"""
+        with torch.no_grad():
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    parameter -= lr * parameter.grad
+
     def do_parameters(self, target: Any) -> dict[str, Any]:
         return {
-            name: (tuple(parameter.shape), parameter.dtype, bool(parameter.requires_grad))
+            name: (
+                tuple(parameter.shape),
+                parameter.dtype,
+                bool(parameter.requires_grad),
+                parameter.device.type,
+            )
             for name, parameter in target.named_parameters()
         }
 
     def do_state_dict(self, target: Any) -> dict[str, Tensor]:
         return dict(target.state_dict())
 
-    def do_load_state_dict(self, target: Any, state: dict[str, Tensor], strict: bool) -> None:
+    def do_load_state_dict(
+        self, target: Any, state: dict[str, Tensor], strict: bool, dtype: torch.dtype | None
+    ) -> None:
+        if dtype is not None:
+            target.to(dtype)
         target.load_state_dict(state, strict=strict)
 
     def _placed(self, made: Any) -> Any:
@@ -200,6 +237,13 @@ class Session:
 
 builtin_id = id
 _MISSING = object()
+
+
+@dataclass(frozen=True)
+class _Staying:
+    """An answer of which only a handle is sent."""
+
+    object: Any
 
 
 def _leaf(value: Any) -> Any:

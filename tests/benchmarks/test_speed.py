@@ -64,12 +64,12 @@ def solved() -> nbformat.NotebookNode:
     return build.compose(ROOT, MODULE, build.solved_sources(ROOT, MODULE))
 
 
-def write_class(folder: Path, notebook: nbformat.NotebookNode, count: int) -> None:
+def write_class(folder: Path, notebook: nbformat.NotebookNode, count: int, module: str = MODULE) -> None:
     """`count` students with the same answers and different bytes."""
     for number in range(count):
         notebook.metadata["copy"] = number
-        path = folder / f"student{number:03}" / f"{MODULE}.ipynb"
-        path.parent.mkdir(parents=True)
+        path = folder / f"student{number:03}" / f"{module}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(build.dump(notebook))
 
 
@@ -135,6 +135,20 @@ def test_submissions_a_minute_against_fresh_kernels(
     )
     for how, rate in kernels.items():
         print(f"fresh Jupyter kernels, {how}: {rate:.1f} a minute; ratio {ours / rate:.1f}")
+
+
+def test_seconds_for_a_submission_of_each_module(tmp_path: Path) -> None:
+    modules = [module.id for module in ROOT.syllabus.modules]
+    for module in modules:
+        notebook = build.compose(ROOT, module, build.solved_sources(ROOT, module))
+        write_class(tmp_path / "class", notebook, 9, module)
+    autograde(tmp_path / "class", "--out", tmp_path / "out", "--jobs", CORES)
+    graded = list(results(tmp_path / "out"))
+    assert all(result.points == result.max_points for result in graded)
+    print()
+    for module in modules:
+        seconds = median(result.seconds for result in graded if result.module == module)
+        print(f"median of one submission of {module}, once started: {seconds:.3f} s")
 
 
 def test_one_notebook_from_the_shell(tmp_path: Path, solved: nbformat.NotebookNode) -> None:

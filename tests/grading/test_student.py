@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from autograder.errors import StudentError
 from autograder.grading.line import InProcess, differentiable
-from autograder.grading.student import Student
+from autograder.grading.student import Student, part
+from autograder.grading.trace import Trace
 from autograder.testing import Draw, assert_close, assert_gradients, twins
 from autograder.worker import wire
 
@@ -194,3 +195,63 @@ def test_layers_are_built_for_the_students_functions_to_work_on() -> None:
     assert model.attribute("kept") == 7
     with pytest.raises(StudentError, match="not a module"):
         model.submodule("kept")
+
+
+class Around(nn.Module):
+    """A student's class that is given a layer."""
+
+    def __init__(self, base: nn.Linear, by: float) -> None:
+        super().__init__()
+        self.base, self.by = base, by
+
+
+def test_parts_are_built_with_what_they_are_part_of_and_may_be_of_the_students_classes() -> None:
+    there = student(Around=Around)
+    layers = {"first": part("Around", part("torch.nn.Linear", 2, 3, bias=False), 0.5)}
+    model = there.build("torch.nn.Sequential", {"deep": part("torch.nn.Sequential", layers)})
+    assert model.attributes("deep.first.by", "deep.first.base.out_features") == {
+        "deep.first.by": 0.5,
+        "deep.first.base.out_features": 3,
+    }
+    assert len(there.requests) == 2
+    with pytest.raises(StudentError, match="`Inside` is not defined"):
+        there.build("torch.nn.Sequential", {"first": part("Inside", 2)})
+
+
+def test_weights_may_be_loaded_in_another_dtype() -> None:
+    layer = student().build("torch.nn.Linear", 2, 1, bias=False)
+    exact = torch.tensor([[0.1, 1 / 3]], dtype=torch.float64)
+    layer.load_state_dict({"weight": exact}, dtype=torch.float64)
+    assert torch.equal(layer.attribute("weight"), exact)
+
+
+def test_an_answer_that_is_kept_is_what_the_next_call_takes() -> None:
+    there = student(chosen=lambda model: list(model.parameters()))
+    layer = there.build("torch.nn.Linear", 2, 3)
+    layer.load_state_dict({"weight": torch.ones(3, 2), "bias": torch.zeros(3)})
+    chosen = there.chosen.keep(layer)
+    layer.gradients(torch.ones(1, 2))
+    there.step(chosen, lr=0.5)
+    assert torch.equal(layer.attribute("weight"), torch.full((3, 2), 0.5))
+
+
+def test_what_is_built_stays_there_even_if_it_could_be_sent() -> None:
+    there = student(fill=lambda given: given.update(a=given["a"].add_(1)))
+    given = there.build("builtins.dict", {"a": torch.zeros(2)})
+    there.fill(given)
+    assert torch.equal(given.method("copy")["a"], torch.ones(2))
+
+
+def test_what_is_kept_of_a_module_with_untouched_weights_is_as_random_as_they_are() -> None:
+    there = Student(InProcess({}), Trace())
+    layer = there.build("torch.nn.Linear", 2, 3)
+    layer.keep(torch.ones(2)).method("sum")
+    assert there.trace is not None
+    assert there.trace.entries[-1][1] == ("tensor", (), torch.float32)
+
+
+def test_the_device_of_a_parameter_is_known() -> None:
+    there = student()
+    for device in ("cpu", "meta"):
+        layer = there.build("torch.nn.Linear", 2, 3, device=device)
+        assert [parameter.device for parameter in layer.parameters().values()] == [device, device]

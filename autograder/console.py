@@ -1,0 +1,40 @@
+"""Words out and exit codes, the same for every command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from .errors import AutograderError
+
+out = Console(soft_wrap=True, highlight=False)
+if not out.is_terminal:
+    out = Console(soft_wrap=True, highlight=False, width=100)  # a log has no width of its own
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Root = Annotated[
+    Path | None,
+    typer.Option("--course-root", help="The course's folder; by default the one this command runs in."),
+]
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turns our own errors into one sentence and an exit code."""
+    try:
+        yield
+    except AutograderError as error:
+        fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        fail("interrupted; what was graded is kept, and the same command goes on from there", 130)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Says what is wrong and ends the command."""
+    err.print(f"autograder: {message}", markup=False)
+    raise typer.Exit(code)

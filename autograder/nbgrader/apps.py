@@ -1,0 +1,43 @@
+"""nbgrader as nbgrader's own commands set it up: the configuration read, converters run in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nbgrader.apps.baseapp import NbGrader
+from sqlalchemy.exc import SAWarning
+
+from ..errors import UsageError
+
+CONFIG = "nbgrader_config.py"
+
+
+@contextmanager
+def nbgrader_in(folder: Path, log_level: int = logging.ERROR) -> Iterator[NbGrader]:
+    """nbgrader with the configuration of this course directory; raises UsageError for a folder that is none.
+
+    The current folder is the course directory for as long as the context lasts, so that no other
+    nbgrader_config.py is read along with its own.
+    """
+    folder = folder.resolve()
+    if not (folder / CONFIG).is_file():
+        raise UsageError(
+            f"{folder} is no course directory (it has no {CONFIG}): go into one, name one with --course-dir, "
+            "or make one with `autograder nbgrader init`."
+        )
+    before = os.getcwd()
+    os.chdir(folder)
+    app = NbGrader()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # nbgrader 0.9 was written for an older SQLAlchemy
+            app.initialize([f"--Application.log_level={log_level}"], root=str(folder))
+            yield app
+    finally:
+        os.chdir(before)
+        app.reset()

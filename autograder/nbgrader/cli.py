@@ -1,0 +1,167 @@
+"""`autograder nbgrader ...`. nbgrader itself is imported only when one of these commands runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..atomic import write_atomically
+from ..console import Root, err, fail, out, reported
+from ..course_root import CourseRoot
+from ..errors import UsageError
+
+app = typer.Typer(help="nbgrader with this autograder: docs/nbgrader.md.", no_args_is_help=True)
+
+CourseDir = Annotated[
+    Path, typer.Option("--course-dir", help="The course directory; by default the current folder.")
+]
+
+
+class Gradebooks(StrEnum):
+    """What the gradebook can be exported to."""
+
+    CANVAS = "canvas"
+    MOODLE = "moodle"
+
+
+@contextmanager
+def _with_nbgrader() -> Iterator[None]:
+    with reported():
+        if importlib.util.find_spec("nbgrader") is None:
+            raise UsageError(
+                "nbgrader is not installed here: "
+                'python -m pip install "diffusion-course-autograder[nbgrader]".'
+            )
+        yield
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    course_id: Annotated[str, typer.Option(help="The course's name in nbgrader's exchange.")] = "diffusion",
+    course_root: Root = None,
+) -> None:
+    """Makes a course directory: configuration, source notebooks, gradebook, release."""
+    with _with_nbgrader():
+        from .course import init as make
+
+        root = CourseRoot.find(course_root)
+        chosen = [root.module(id).id for id in modules or []] or [m.id for m in root.syllabus.modules]
+        make(root, folder, chosen, course_id)
+        out.print(f"{folder}: {len(chosen)} assignment(s): {', '.join(chosen)}", markup=False)
+        out.print(f"Next, in {folder}: nbgrader release_assignment {chosen[0]}", markup=False)
+
+
+@app.command()
+def update(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+) -> None:
+    """Brings what is new in the course into a course directory; touches neither your edits nor grades."""
+    with _with_nbgrader():
+        from .course import update as bring
+
+        refused = []
+        for change in bring(folder, modules or []):
+            out.print(f"{change.module}: {change.said}", markup=False)
+            refused += [change.module] if change.refused else []
+        if refused:
+            fail(f"not updated: {', '.join(refused)}", 1)
+
+
+@app.command()
+def autograde(
+    assignment: str,
+    student: Annotated[list[str] | None, typer.Option(help="Only this student; may be repeated.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = max(1, os.cpu_count() or 1),
+    force: Annotated[bool, typer.Option("--force", help="Grade again what was graded.")] = False,
+    seed: Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")] = None,
+    course_dir: CourseDir = Path(),
+) -> None:
+    """Grades what was collected, in parallel, and enters it into the gradebook; run it again to go on."""
+    with _with_nbgrader():
+        from ..reports.terminal import summary_table
+        from ..run.progress import showing_progress
+        from .apps import nbgrader_in
+        from .autograde import enter, grade_collected
+        from .settings import FOLDER, AutograderCourse
+
+        with nbgrader_in(course_dir) as nbgrader:
+            with showing_progress(out) as progress:
+                done = grade_collected(
+                    nbgrader, assignment, student or [], progress, jobs=jobs, force=force, seed=seed
+                )
+            entered = 0
+            with out.status("entering into the gradebook") as status:
+                for entered, _ in enumerate(enter(nbgrader, done, force=force), start=1):
+                    status.update(f"entering into the gradebook: {entered} of {len(done.results)}")
+            syllabus = AutograderCourse(parent=nbgrader).root(nbgrader.coursedir).syllabus
+        out.print(summary_table([one for ones in done.results.values() for one in ones], syllabus))
+        out.print(f"Gradebook:       {entered} of {len(done.results)} entered anew", markup=False)
+        out.print(f"Class report:    {course_dir / FOLDER / assignment / 'report.html'}", markup=False)
+        for name, reason in done.faults:
+            err.print(f"not graded: {name}: {reason}", markup=False)
+        if done.faults:
+            fail(
+                f"{len(done.faults)} submission(s) have no new grade, for no fault of the students; of them "
+                "the gradebook keeps what it had; run the same command again",
+                3,
+            )
+        if done.report.unwritten:
+            fail(f"the gradebook is complete, but not the report: {done.report.unwritten}", 3)
+
+
+@app.command()
+def export(
+    file: Path,
+    to: Annotated[Gradebooks, typer.Option(help="Whose gradebook it is for.")],
+    assignment: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be repeated. By default all.")
+    ] = None,
+    canvas_id: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ASSIGNMENT=NUMBER", help="An assignment's number in Canvas; may be repeated."),
+    ] = None,
+    course_dir: CourseDir = Path(),
+) -> None:
+    """Writes the grades as a table that Canvas or Moodle imports."""
+    with _with_nbgrader():
+        from nbgrader.api import Gradebook
+
+        from .apps import nbgrader_in
+        from .export import canvas, moodle
+        from .settings import AutograderCourse
+
+        ids = {}
+        for one in canvas_id or []:
+            name, _, number = one.partition("=")
+            if not number.isdecimal():
+                raise UsageError(f"--canvas-id {one!r} is not ASSIGNMENT=NUMBER.")
+            ids[name] = number
+        with nbgrader_in(course_dir) as nbgrader:
+            place = nbgrader.coursedir
+            with Gradebook(place.db_url, place.course_id) as gradebook:
+                course = AutograderCourse(parent=nbgrader).root(place).syllabus
+                order = [module.id for module in course.modules]
+                known = [one.name for one in gradebook.assignments if one.notebooks]
+                known.sort(key=lambda name: (order.index(name) if name in order else len(order), name))
+                if unknown := [name for name in [*(assignment or []), *ids] if name not in known]:
+                    raise UsageError(
+                        f"The gradebook has no assignment {unknown[0]!r}: choose one of {', '.join(known)}."
+                    )
+                chosen = assignment or known
+                table = (
+                    canvas(gradebook, chosen, ids) if to is Gradebooks.CANVAS else moodle(gradebook, chosen)
+                )
+        write_atomically(file, table.text)
+        out.print(f"written: {file}", markup=False)
+        for name, of in table.ungraded:
+            err.print(f"left empty, not graded yet: {name}, {of}", markup=False)

@@ -1,0 +1,84 @@
+"""The results of an assignment: looked up, or made by the ordinary run. Needs no nbgrader.
+
+They lie in COURSE/.autograder/ASSIGNMENT/, with the class report and all that `autograder grade` writes. A
+result counts for the submission in hand when it was made from these very bytes under the same conditions, so
+nothing is graded twice; it is the latest submission that counts for nbgrader, not the best one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..course_root import CourseRoot
+from ..errors import Fault
+from ..results import Result
+from ..run.devices import choose_device
+from ..run.plan import Conditions, plan
+from ..run.run import Options, Progress, Report, grade_found
+from ..run.store import Store
+from ..sandbox.levels import strongest
+from ..submission.find import Found
+
+
+def submission(student: str, module: str, folder: Path, shown: Path) -> Found:
+    """The notebook that a student handed in. `folder` holds it; `shown` is how messages name that folder."""
+    path = folder / f"{module}.ipynb"
+    problem = ""
+    if not os.path.lexists(path):
+        others = sorted(other.name for other in folder.glob("*.ipynb"))
+        has = f"it has {', '.join(others[:3])}" if others else "it has no notebook at all"
+        problem = f"There is no {path.name} in the submission: {has}."
+    elif os.path.realpath(path) != str(Path(os.path.realpath(folder), path.name)):
+        problem = "It is a symbolic link, which is not followed: hand in the notebook itself."
+    return Found(student, module, path, str(shown / path.name), problem)
+
+
+@dataclass(frozen=True)
+class Gradings:
+    """An assignment's results, and how missing ones are made."""
+
+    root: CourseRoot
+    folder: Path
+    device: str = "auto"
+    sandbox: str = "auto"
+
+    def look_up(self, found: Found) -> Result | None:
+        """The result of this very submission, if it was graded before."""
+        store = Store(self.folder)
+        conditions = Conditions(0, choose_device(self.device), strongest(self.sandbox).value)
+        for job in plan(self.root, [found], store, conditions).kept:
+            for beside in ("", "lower"):
+                result = store.read(job.student, job.module, beside)
+                if result is not None and result.key == job.key:
+                    return result
+        return None
+
+    def grade(
+        self,
+        found: Sequence[Found],
+        progress: Progress,
+        *,
+        jobs: int = 1,
+        force: bool = False,
+        seed: int | None = None,
+    ) -> Report:
+        """Grades those that were not graded before; raises Fault when nothing can be graded."""
+        options = Options(
+            self.folder, jobs=jobs, device=self.device, sandbox=self.sandbox, seed=seed, force=force
+        )
+        return grade_found(self.root, found, options, progress)
+
+    def result(self, found: Found) -> Result:
+        """The result of this submission, made if there is none; raises Fault if it cannot be made."""
+        result = self.look_up(found)
+        if result is None:
+            report = self.grade([found], Progress())
+            for _, _, reason in report.faults:
+                raise Fault(f"{found.shown} could not be graded, for no fault of the student's: {reason}")
+            result = self.look_up(found)
+        if result is None:
+            raise Fault(f"{found.shown} changed while it was being graded; run the same command again")
+        return result

@@ -1,0 +1,95 @@
+"""Real course directories, made once and copied; submissions from the sample class."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.course_root import CourseRoot
+from autograder.nbgrader.course import init
+from tests.nbgrader import hostile, traps
+from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory
+from tests.sample_class import CLASS, Material, load_material
+
+
+@pytest.fixture(scope="session")
+def material(course_root: CourseRoot) -> Material:
+    return load_material(course_root)
+
+
+@pytest.fixture(scope="session")
+def fresh(course_root: CourseRoot, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course directory as `init` makes it. Tests copy it."""
+    folder = tmp_path_factory.mktemp("nbgrader") / "fresh"
+    init(course_root, folder, [ASSIGNMENT], COURSE_ID)
+    return folder
+
+
+@pytest.fixture
+def directory(fresh: Path, tmp_path: Path) -> Directory:
+    """A course directory in which nobody has handed in anything."""
+    return Directory(shutil.copytree(fresh, tmp_path / "directory"))
+
+
+@pytest.fixture(scope="session")
+def work_of(material: Material) -> Callable[[str], bytes]:
+    """The notebook of the one in the sample class whose name contains this."""
+
+    def work(name: str) -> bytes:
+        (found,) = (student for student in CLASS if name in student.name)
+        return found.write(material)
+
+    return work
+
+
+ADA, DALIA, KWAME, QUENTIN, MALLORY = "Ada", "Dalia", "Kwame", "Quentin", "Mallory"
+
+
+def hand_in_class(directory: Directory, work_of: Callable[[str], bytes]) -> None:
+    for name in (ADA, DALIA, KWAME, QUENTIN, MALLORY):
+        directory.hand_in(name, work_of(name))
+
+
+@pytest.fixture(scope="session")
+def everything(
+    fresh: Path,
+    material: Material,
+    work_of: Callable[[str], bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Directory:
+    """All that the tests hand in, graded in one run, and not entered into the gradebook."""
+    directory = Directory(shutil.copytree(fresh, tmp_path_factory.mktemp("everything") / "directory"))
+    hand_in_class(directory, work_of)
+    traps.hand_in_all(directory, material)
+    hostile.hand_in_both(directory, material)
+    assert directory.grade().faults == []
+    return directory
+
+
+def graded_directory(
+    everything: Directory, factory: pytest.TempPathFactory, hand_in: Callable[[Directory], object]
+) -> Directory:
+    """A directory with some of everything handed in, and its results entered."""
+    directory = Directory(factory.mktemp("graded") / "directory")
+    shutil.copytree(everything.path, directory.path, ignore=shutil.ignore_patterns("submitted"))
+    hand_in(directory)
+    done = directory.autograde()
+    assert done.faults == []
+    assert done.report.graded <= 2  # a link and a folder have no bytes to be known by
+    return directory
+
+
+@pytest.fixture(scope="session")
+def graded_once(
+    everything: Directory, work_of: Callable[[str], bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Directory:
+    """A class of five of the sample class, graded. Tests only read it; `graded` is a copy to go on with."""
+    return graded_directory(everything, tmp_path_factory, lambda here: hand_in_class(here, work_of))
+
+
+@pytest.fixture
+def graded(graded_once: Directory, tmp_path: Path) -> Directory:
+    return Directory(shutil.copytree(graded_once.path, tmp_path / "graded"))

@@ -1,0 +1,75 @@
+"""The sub-commands as commands: nothing is imported before it is needed, killed runs go on."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from autograder.cli import app
+from tests.end_to_end import processes
+from tests.nbgrader.directory import SEED, Directory
+
+COMMAND = [sys.executable, "-m", "autograder.cli", "nbgrader", "autograde", "attention", "--jobs", "2"]
+
+
+def test_nbgrader_is_imported_by_no_other_command() -> None:
+    code = "import sys, autograder.cli; sys.exit('nbgrader' in sys.modules or 'nbconvert' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_without_nbgrader_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    said = CliRunner().invoke(app, ["nbgrader", "update", str(tmp_path)])
+
+    assert said.exit_code == 2
+    assert 'pip install "diffusion-course-autograder[nbgrader]"' in said.stderr
+
+
+def test_a_run_says_what_it_did(graded: Directory) -> None:
+    said = CliRunner().invoke(app, ["nbgrader", "autograde", "attention", "--course-dir", str(graded.path)])
+
+    assert said.exit_code == 0, said.output
+    assert "5 graded before and kept" in said.stdout
+    assert "Gradebook:       0 of 5 entered anew" in said.stdout
+    assert (graded.path / ".autograder" / "attention" / "report.html").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["while it grades", "while it enters"])
+def test_a_killed_run_is_completed_by_the_same_command(
+    step: str, fresh: Path, work_of: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    class_ = ["Ada", "Dalia", "Émile", "Kwame", "Ulrike", "Mallory"]
+    undisturbed, killed = (Directory(shutil.copytree(fresh, tmp_path / name)) for name in ("a", "b"))
+    for name in class_:
+        for directory in (undisturbed, killed):
+            directory.hand_in(name, work_of(name))
+    undisturbed.autograde()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    arguments = [*COMMAND, "--seed", str(SEED), "--course-dir", str(killed.path)]
+    results, entered = killed.path / ".autograder/attention/results", killed.path / "autograded"
+    place, pattern = (results, "*/*.json") if step == "while it grades" else (entered, "*/*/*.ipynb")
+
+    with subprocess.Popen(
+        arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as run:
+        processes.wait_for(lambda: len(list(place.glob(pattern))) >= 2 or None, step)
+        run.send_signal(signal.SIGKILL)
+    assert run.returncode == -signal.SIGKILL
+    assert len(killed.entries()) < len(class_)
+
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=250)
+
+    assert done.returncode == 0, done.stderr
+    assert killed.entries() == undisturbed.entries()
