@@ -21,18 +21,15 @@ def to_signed(picture: Float[Tensor, " ..."]) -> Float[Tensor, " ..."]:
     return 2 * picture - 1
 
 
-def pictures(
-    count: int, height: int, width: int, background: str | None = None, seed: int = 0
-) -> Float[Tensor, "count 3 height width"]:
-    """One shape each: kind, colour, size and place by chance. `background`: else black and white in turn."""
+def pictures(count: int, height: int, width: int, seed: int = 0) -> Float[Tensor, "count 3 height width"]:
+    """One shape each: kind, colour, size and place by chance, before black and white in turn."""
     chance = random.Random(seed)
     drawn = []
     for number in range(count):
         size = chance.uniform(0.16, 0.32)
         x = chance.uniform(size, width / height - size)
         shape = Shape(chance.choice(KINDS), chance.choice(BRIGHT), x, chance.uniform(size, 1 - size), size)
-        ground = background or ("black", "white")[number % 2]
-        drawn.append(draw((shape,), height, width, ground))
+        drawn.append(draw((shape,), height, width, ("black", "white")[number % 2]))
     return to_signed(torch.stack(drawn))
 
 

@@ -26,6 +26,7 @@ def axes(
     height: float,
     sharey: bool | Literal["row"] = False,
     widths: Sequence[float] | None = None,
+    heights: Sequence[float] | None = None,
 ) -> tuple[Any, list[Any]]:
     """A figure, and its rows x columns axes in one list, row by row; sizes in inches."""
     # Its note that it builds a font cache, once on every new machine, would land among the pictures.
@@ -35,7 +36,7 @@ def axes(
 
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(
-        rows, columns, squeeze=False, sharey=sharey, gridspec_kw={"width_ratios": widths} if widths else None
+        rows, columns, squeeze=False, sharey=sharey, width_ratios=widths, height_ratios=heights
     )
     return figure, list(grid.flat)
 

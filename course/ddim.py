@@ -13,6 +13,13 @@ from torch import Tensor
 Eps = Callable[[Float[Tensor, "B ..."], Int[Tensor, "B"]], Float[Tensor, "B ..."]]
 
 
+def timesteps(T: int, steps: int) -> list[int]:
+    """`steps` of T timesteps at even distances, the noisiest first: 980, 960, ..., 20, 0 for 50 of 1000."""
+    if not 1 <= steps <= T:
+        raise ValueError(f"{steps} steps were asked for; the schedule has {T}, so take from 1 to {T}")
+    return [T // steps * k for k in reversed(range(steps))]
+
+
 def sample(
     eps: Eps,
     noise: Float[Tensor, "B ..."],
@@ -43,10 +50,7 @@ def trajectory(
 
     Deterministic: the same noise gives the same sample (eta = 0). Source: equation 12 of the paper.
     """
-    T = len(alphas_cumprod)
-    if not 1 <= steps <= T:
-        raise ValueError(f"{steps} steps were asked for; the schedule has {T}, so take from 1 to {T}")
-    times = [T // steps * k for k in reversed(range(steps))]  # 980, 960, ..., 20, 0 for 50 steps of 1000
+    times = timesteps(len(alphas_cumprod), steps)
     abar = [float(alphas_cumprod[t]) for t in times] + [1.0]  # after the last step there is no noise left
     x = noise
     stations = [x]

@@ -11,17 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from course import canvas
 from course.canvas import FAINT, INK, PALETTE, WEIGHTS
-from course.canvas import array as _array
-from course.canvas import axes as _axes
-from course.canvas import expect_shape as _expect_shape
-from course.canvas import pixels as _pixels
-from course.canvas import plain as _plain
 from course.clickable import point_at_pixels
 from course.picture import Picture, needs
+from course.strips import strips
 
 __all__ = [
     "Picture",
@@ -32,7 +29,9 @@ __all__ = [
     "point_at_pixels",
     "scale_of_scores",
     "softmax_under_shift",
+    "strips",
     "word_attention",
+    "word_heat",
     "word_links",
     "word_places",
 ]
@@ -53,19 +52,25 @@ def softmax_under_shift(softmax: Softmax, reach: int = 120) -> Picture:
         ("exp(x) / sum, float32", naive(scores, -1)),
         ("yours, float16", softmax(scores.half(), -1)),
     )
-    figure, axes = _axes(1, 3, width=10.5, height=3.2, sharey=True)
+    figure, axes = canvas.axes(1, 3, width=10.5, height=3.2, sharey=True)
     for axis, (title, weights) in zip(axes, panels, strict=True):
-        _expect_shape(weights, scores.shape, "the softmax of the scores")
+        canvas.expect_shape(weights, scores.shape, "the softmax of the scores")
         weights = weights.float()
         lost = ~weights.isfinite().all(-1)
         for column, name in reversed(list(enumerate(("c + 0", "c + 1", "c + 2")))):
             values = weights[:, column].masked_fill(lost, math.nan)
-            axis.plot(_array(shift), _array(values), color=PALETTE[column], lw=2.4, label=f"score {name}")
+            axis.plot(
+                canvas.array(shift),
+                canvas.array(values),
+                color=PALETTE[column],
+                lw=2.4,
+                label=f"score {name}",
+            )
         axis.fill_between(
-            _array(shift),
+            canvas.array(shift),
             0,
             1,
-            where=_array(lost),
+            where=canvas.array(lost),
             step="mid",
             facecolor="#eeeeee",
             edgecolor="#bbbbbb",
@@ -87,7 +92,7 @@ def softmax_under_shift(softmax: Softmax, reach: int = 120) -> Picture:
                 )
         axis.set_title(title, fontsize=11, color=INK)
         axis.set(xlabel="c, added to all scores", xlim=(-reach, reach), ylim=(0, 1))
-        _plain(axis)
+        canvas.plain(axis)
     axes[0].set_ylabel("weight")
     axes[-1].legend(loc="upper right", fontsize=9, frameon=True, framealpha=0.9)
     return Picture(
@@ -100,15 +105,15 @@ def softmax_under_shift(softmax: Softmax, reach: int = 120) -> Picture:
 def scale_of_scores(softmax: Softmax, dims: Sequence[int] = (4, 64, 1024), tokens: int = 12) -> Picture:
     """Attention weights of random queries and keys of growing size, undivided and divided by sqrt(d)."""
     generator = torch.Generator().manual_seed(0)
-    figure, axes = _axes(2, len(dims), width=9.6, height=5.9)
+    figure, axes = canvas.axes(2, len(dims), width=9.6, height=5.9)
     image: Any = None
     for column, d in enumerate(dims):
         q, k = (torch.randn(tokens, d, generator=generator) for _ in range(2))
         for row, (name, scores) in enumerate({"q·k": q @ k.T, "q·k / √d": q @ k.T / math.sqrt(d)}.items()):
             weights = softmax(scores, -1)
-            _expect_shape(weights, scores.shape, "the softmax of the scores")
+            canvas.expect_shape(weights, scores.shape, "the softmax of the scores")
             axis = axes[row * len(dims) + column]
-            image = axis.imshow(_array(weights), cmap=WEIGHTS, vmin=0, vmax=1)
+            image = axis.imshow(canvas.array(weights), cmap=WEIGHTS, vmin=0, vmax=1)
             largest = weights.amax(-1).mean()
             title = f"d = {d}: scores {name}\nspread {scores.std():.1f}, largest weight {largest:.2f}"
             axis.set_title(title, fontsize=10, color=INK)
@@ -127,11 +132,11 @@ def scale_of_scores(softmax: Softmax, dims: Sequence[int] = (4, 64, 1024), token
 
 def word_attention(maps: Mapping[str, Float[Tensor, "L L"]], words: Sequence[str]) -> Picture:
     """A heat map for each title: the row asks, the column is asked. Weights from 0.1 are written out."""
-    figure, axes = _axes(1, len(maps), width=5.6 * len(maps) + 0.6, height=5.4)
+    figure, axes = canvas.axes(1, len(maps), width=5.6 * len(maps) + 0.6, height=5.4)
     image: Any = None
     for axis, (title, weights) in zip(axes, maps.items(), strict=True):
-        _expect_shape(weights, (len(words), len(words)), f"the attention map {title!r}")
-        image = axis.imshow(_array(weights), cmap=WEIGHTS, vmin=0, vmax=1)
+        canvas.expect_shape(weights, (len(words), len(words)), f"the attention map {title!r}")
+        image = axis.imshow(canvas.array(weights), cmap=WEIGHTS, vmin=0, vmax=1)
         for row, column in (weights >= 0.095).nonzero().tolist():
             weight = float(weights[row, column])
             shade = "black" if weight > 0.6 else "white"
@@ -158,9 +163,9 @@ def head_layout(x: Float[Tensor, "L C"], heads: Float[Tensor, "heads L d"]) -> P
     """
     L, C = x.shape
     count, _, d = heads.shape
-    _expect_shape(heads, (count, L, C // count), "the heads")
+    canvas.expect_shape(heads, (count, L, C // count), "the heads")
     naive = x.reshape(count, L, d)
-    figure, axes = _axes(2, count + 1, width=3.2 + 1.3 * count, height=4.6, widths=[C] + [d] * count)
+    figure, axes = canvas.axes(2, count + 1, width=3.2 + 1.3 * count, height=4.6, widths=[C] + [d] * count)
     for axis in axes:
         axis.set(xticks=[], yticks=[], aspect="equal")
         axis.spines[:].set_visible(False)
@@ -206,8 +211,8 @@ def _addresses(axis: Any, part: Float[Tensor, "L d"], C: int) -> None:
 
 def word_links(weights: Float[Tensor, "heads L L"], words: Sequence[str], titles: Sequence[str]) -> Picture:
     """For each head, a line from every word that asks to the words it attends to, as thick as the weight."""
-    _expect_shape(weights, (len(titles), len(words), len(words)), "the attention of the heads")
-    figure, axes = _axes(1, len(titles), width=3.7 * len(titles), height=0.36 * len(words) + 1.3)
+    canvas.expect_shape(weights, (len(titles), len(words), len(words)), "the attention of the heads")
+    figure, axes = canvas.axes(1, len(titles), width=3.7 * len(titles), height=0.36 * len(words) + 1.3)
     for head, (axis, title) in enumerate(zip(axes, titles, strict=True)):
         colour = PALETTE[head % len(PALETTE)]
         for asks, row in enumerate(weights[head].tolist()):
@@ -226,9 +231,9 @@ def word_links(weights: Float[Tensor, "heads L L"], words: Sequence[str], titles
 
 def gallery(pictures: Mapping[str, Float[Tensor, "3 H W"]]) -> Picture:
     """Pictures side by side, each under its title."""
-    figure, axes = _axes(1, len(pictures), width=3.5 * len(pictures), height=2.9)
+    figure, axes = canvas.axes(1, len(pictures), width=3.5 * len(pictures), height=2.9)
     for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
-        axis.imshow(_pixels(picture))
+        axis.imshow(canvas.pixels(picture))
         axis.set_title(textwrap.fill(title, 32), fontsize=10.5, color=INK)
         axis.set(xticks=[], yticks=[])
     return Picture(figure, f"Pictures side by side: {'; '.join(pictures)}.")
@@ -241,16 +246,16 @@ def pixel_attention(
 ) -> Picture:
     """The picture with some (row, column) marked, and for each of them where its attention goes."""
     _, height, width = picture.shape
-    _expect_shape(weights, (height * width, height * width), "the attention between pixels")
-    figure, axes = _axes(1, len(pixels) + 1, width=3.1 * (len(pixels) + 1), height=2.7)
-    axes[0].imshow(_pixels(picture))
+    canvas.expect_shape(weights, (height * width, height * width), "the attention between pixels")
+    figure, axes = canvas.axes(1, len(pixels) + 1, width=3.1 * (len(pixels) + 1), height=2.7)
+    axes[0].imshow(canvas.pixels(picture))
     axes[0].set_title("the picture", fontsize=11, color=INK)
     for number, (row, column) in enumerate(pixels, start=1):
         axes[0].plot(column, row, "o", ms=13, mfc="white", mec="black")
         axes[0].text(column, row, number, ha="center", va="center_baseline", fontsize=9, color="black")
         heat = weights[row * width + column].reshape(height, width)
         # Up to the brightest but a few: a pixel's weight on itself may be far above the rest.
-        axes[number].imshow(_array(heat), cmap=WEIGHTS, vmin=0, vmax=float(heat.quantile(0.99)))
+        axes[number].imshow(canvas.array(heat), cmap=WEIGHTS, vmin=0, vmax=float(heat.quantile(0.99)))
         axes[number].plot(column, row, "o", ms=13, mfc="none", mec="#56B4E9", mew=2.2)
         axes[number].set_title(f"where pixel {number} looks", fontsize=11, color=INK)
     for axis in axes:
@@ -263,18 +268,59 @@ def word_places(
 ) -> Picture:
     """For each word, how much every place of the picture attends to it."""
     _, height, width = picture.shape
-    _expect_shape(weights, (height * width, len(words)), "the attention from places to words")
+    canvas.expect_shape(weights, (height * width, len(words)), "the attention from places to words")
     columns = math.ceil((len(words) + 1) / 2)
-    figure, axes = _axes(2, columns, width=2.35 * columns + 0.7, height=3.9)
+    figure, axes = canvas.axes(2, columns, width=2.35 * columns + 0.7, height=3.9)
     for axis in axes:
         axis.set(xticks=[], yticks=[])
-    axes[0].imshow(_pixels(picture))
+    axes[0].imshow(canvas.pixels(picture))
     axes[0].set_title("the picture", fontsize=10.5, color=FAINT)
     image: Any = None
     for axis, word, heat in zip(axes[1:], words, weights.T, strict=False):
-        image = axis.imshow(_array(heat.reshape(height, width)), cmap=WEIGHTS, vmin=0, vmax=1)
+        image = axis.imshow(canvas.array(heat.reshape(height, width)), cmap=WEIGHTS, vmin=0, vmax=1)
         axis.set_title(f"“{word}”", fontsize=12, color=INK)
     for axis in axes[len(words) + 1 :]:
         axis.axis("off")
     figure.colorbar(image, ax=axes, shrink=0.7, label="weight")
     return Picture(figure, f"A heat map over the picture for each of the words {', '.join(words)}.")
+
+
+def word_heat(
+    picture: Float[Tensor, "3 H W"],
+    looks: Mapping[str, Float[Tensor, "S h w"]],
+    words: Sequence[str],
+    chosen: Sequence[str],
+    inside: Bool[Tensor, "h w"],
+) -> Picture:
+    """How much the places of a drawn picture looked at some of the words: a row a word, a column a layer.
+
+    picture  numbers from -1 to 1
+    looks    by the layer's name, the weight of each word at each place
+    inside   where the shape is; the weights are averaged inside and outside of it
+    """
+    layers = len(looks)
+    figure, axes = canvas.axes(
+        len(chosen), layers + 1, width=1.95 * (layers + 1) + 1.0, height=2.15 * len(chosen) + 0.5
+    )
+    rows, image, said = [axes[i : i + layers + 1] for i in range(0, len(axes), layers + 1)], None, []
+    for layer, weights in looks.items():
+        canvas.expect_shape(weights, (len(words), *inside.shape), f"the looks of {layer!r}")
+    which = [list(words).index(word) for word in chosen]
+    highest = max(float(weights[which].max()) for weights in looks.values())
+    for axis in axes:
+        axis.set(xticks=[], yticks=[])
+    rows[0][0].imshow(canvas.pixels((picture + 1) / 2))
+    rows[0][0].set_title("the picture", fontsize=10, color=FAINT)
+    for row in rows[1:]:
+        row[0].axis("off")
+    for row, word, at in zip(rows, chosen, which, strict=True):
+        for number, (layer, weights) in enumerate(looks.items()):
+            heat, axis = weights[at], row[number + 1]
+            image = axis.imshow(canvas.array(heat), cmap=WEIGHTS, vmin=0, vmax=highest)
+            within, without = float(heat[inside].mean()), float(heat[~inside].mean())
+            title = f"{within:.2f} inside, {without:.2f} outside"
+            said.append(f"{word} in {' '.join(layer.split())}: {title}")
+            axis.set_title(f"{layer}\n{title}" if row is rows[0] else title, fontsize=9, color=INK)
+        row[1].set_ylabel(f"“{word}”", fontsize=12, color=INK)
+    figure.colorbar(image, ax=axes, shrink=0.5, label="weight")
+    return Picture(figure, f"Heat maps of words over a picture, by layer. {'; '.join(said)}.")

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from course import canvas
 from course.canvas import FAINT, INK, PALETTE
+from course.clickable import Clickable
 from course.mixture import ALPHAS_CUMPROD, Mixture
 from course.picture import Picture, needs
-from course.slider import slide
+from course.slider import slide_panels
+from course.strips import strips
 
 __all__ = [
     "Picture",
@@ -25,8 +27,8 @@ __all__ = [
     "noised",
     "on_a_line",
     "pictures",
-    "slide",
-    "slide_pictures",
+    "slide_scales",
+    "strips",
 ]
 
 Guide = Callable[[Tensor, Tensor, float], Tensor]
@@ -252,10 +254,12 @@ def pictures(of: Mapping[str, Float[Tensor, "1 3 H W"]]) -> Picture:
     return Picture(figure, f"Pictures side by side. {'; '.join(said)}.")
 
 
-def slide_pictures(scales: Sequence[float], of: Sequence[Float[Tensor, "1 3 H W"]]) -> Any:
-    """Pictures to go through with a slider, one for each scale."""
-    captions = [f"w = {w:g}, deviation {picture.std():.2f}" for w, picture in zip(scales, of, strict=True)]
-    return slide(torch.cat(list(of)) / 2 + 0.5, captions, "the guidance scale")
+def slide_scales(
+    scales: Sequence[float], of: Mapping[str, Sequence[Float[Tensor, "3 H W"]]], start: int = 0
+) -> Clickable:
+    """For each name a picture with colours from -1 to 1; one slider sets the guidance scale of them all."""
+    panels = {name: torch.stack(list(pictures)) / 2 + 0.5 for name, pictures in of.items()}
+    return slide_panels(panels, [f"w = {w:g}" for w in scales], "the guidance scale", start)
 
 
 def _scatter(

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course import album
+from course import shapes
 from course.canvas import FAINT, INK, PALETTE, array, expect_shape, pixels, plain
 from course.canvas import axes as new_axes
+from course.clickable import Clickable
 from course.picture import Picture, needs
-from course.time_slider import time_slider
+from course.slider import slide_panels
+from course.strips import strips
 
 __all__ = [
     "Picture",
@@ -58,35 +61,6 @@ def schedules(betas: Mapping[str, Float[Tensor, " T"]]) -> Picture:
     return Picture(
         figure, f"Two panels with a curve each for {_listed(betas)}: betas rise, what is left falls."
     )
-
-
-def strips(rows: Mapping[str, Sequence[Tensor]], titles: Sequence[str]) -> Picture:
-    """Rows of pictures [3, H, W], each row with its name, and a title above each column."""
-    _, height, width = next(iter(rows.values()))[0].shape
-    columns = len(titles)
-    each = min(2.4, 11.5 / columns)
-    figure, axes = new_axes(
-        len(rows),
-        columns,
-        width=each * columns + 0.9,
-        height=(each * height / width + 0.1) * len(rows) + 0.35,
-    )
-    for row, (name, pictures) in enumerate(rows.items()):
-        if len(pictures) != columns:
-            raise ValueError(f"the row {name!r} should have {columns} pictures; it has {len(pictures)}")
-        for column, picture in enumerate(pictures):
-            axis = axes[row * columns + column]
-            axis.imshow(pixels((picture + 1) / 2))
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_edgecolor("#bbbbbb")
-            if row == 0:
-                axis.set_title(titles[column], fontsize=10, color=INK)
-        axes[row * columns].set_ylabel(
-            name, fontsize=10.5, color=INK, rotation=0, ha="right", va="center", labelpad=8
-        )
-    named = f"Rows of pictures, {_listed(rows)}" if any(rows) else f"A row of {columns} pictures"
-    told = ", ".join(" ".join(title.split()) for title in titles if title)
-    return Picture(figure, f"{named}{': ' if told else ''}{told}.")
 
 
 def towards_the_bell(noised: Float[Tensor, "n 3 H W"], titles: Sequence[str]) -> Picture:
@@ -147,13 +121,20 @@ def pure_noise(
     shown: int = 16,
     count: int = 300,
 ) -> Picture:
-    """How often the background, black or white, is guessed right from the mean of the last x_t alone."""
+    """How often the background, black or white, is guessed right from the mean of the last x_t alone.
+
+    The pictures are those of `course.shapes`, `count` with each of the two backgrounds.
+    """
     generator = torch.Generator().manual_seed(0)
+    grounds = torch.tensor([list(shapes.BACKGROUNDS).index(name) for name in ("black", "white")])
+    asked = replace(
+        shapes.sample_attributes(2 * count, generator), background=grounds.repeat_interleave(count)
+    )
     names = list(alphas_cumprod)
     hits: dict[str, list[float]] = {name: [] for name in names}
     means: dict[str, list[Tensor]] = {}
     for size in sizes:
-        x0 = torch.cat([album.pictures(count, size, size, ground) for ground in ("black", "white")])
+        x0 = shapes.draw(asked, size, size, generator=generator)
         for name, abar in alphas_cumprod.items():
             last = torch.full((len(x0),), len(abar) - 1)
             xt = q_sample(x0, last, torch.randn(x0.shape, generator=generator), abar)
@@ -269,6 +250,18 @@ def lights(
         f"Pictures drawn from noise, sorted by their light. It spreads by {spread:.2f} in the album; in what "
         f"was drawn, by: {told}.",
     )
+
+
+def time_slider(
+    films: Mapping[str, Float[Tensor, "n 3 H W"]],
+    steps: Sequence[int],
+    notes: Mapping[str, Sequence[str]] | None = None,
+    start: int = 0,
+) -> Clickable:
+    """A slider over timesteps; above it, for each name, the picture at that step, and a note below."""
+    captions = [f"t = {t}. Move the slider, with the pointer or the arrow keys." for t in steps]
+    panels = {name: (film + 1) / 2 for name, film in films.items()}
+    return slide_panels(panels, captions, "the timestep", start, notes)
 
 
 def _listed(named: Mapping[str, Any]) -> str:

@@ -86,3 +86,21 @@ def _one_step_back(frequencies: int) -> Float[Tensor, "2*frequencies 2*frequenci
     step = (math.pi / 2) * 0.5 ** torch.arange(frequencies)
     cos, sin = torch.diag(step.cos()), torch.diag(step.sin())
     return torch.cat([torch.cat([cos, sin], dim=1), torch.cat([-sin, cos], dim=1)])
+
+
+def for_each_colour(
+    kernel: Float[Tensor, "kh kw"], colours: int = 3
+) -> Float[Tensor, "colours colours kh kw"]:
+    """The weight of a convolution that lays the same kernel on each colour, and mixes no colours."""
+    weight = torch.zeros(colours, colours, *kernel.shape)
+    weight[range(colours), range(colours)] = kernel
+    return weight
+
+
+def averaging() -> dict[str, Tensor]:
+    """For Downsample(3) and Upsample(3): each pixel becomes a mean of itself and its eight neighbours."""
+    weights = torch.tensor([1.0, 2.0, 1.0])
+    return {
+        "conv.weight": for_each_colour(torch.outer(weights, weights) / 16),
+        "conv.bias": torch.zeros(3),
+    }

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.overrides import resolve_name
+from torch.utils._python_dispatch import _disable_current_modes
 
 from course.device_tensor import (
     DeviceMismatch,
@@ -117,9 +118,17 @@ class PretendedAccelerator:
         """`take(function(*put(args), **put(kwargs)))` in one, entered for this call alone.
 
         Answers for an input on the GPU only if this call had one: a tensor among the arguments, or in the
-        module that `function` is (or is a method of), which is moved for the call and back after it.
+        module that `function` is (or is a method of). Modules are moved for the call and back after it.
         """
         module = function if isinstance(function, nn.Module) else getattr(function, "__self__", None)
+        given: list[nn.Module] = []
+
+        def note(thing: Movable) -> Movable:
+            if isinstance(thing, nn.Module):
+                given.append(thing)
+            return thing
+
+        map_tree(note, (module, args, kwargs))
         with self:
             if isinstance(module, nn.Module):
                 self.put(module)
@@ -127,8 +136,8 @@ class PretendedAccelerator:
                 args, kwargs = self.put((args, kwargs))
                 return self.take(function(*args, **kwargs))
             finally:
-                if isinstance(module, nn.Module):
-                    _taken(module)
+                for one in given:
+                    _taken(one)
 
 
 @cache
@@ -158,12 +167,14 @@ def _moved(module: nn.Module, move: Callable[[Tensor], Tensor]) -> nn.Module:
     try:
         # Swapping keeps each parameter the same object: tied weights stay tied, an optimiser keeps them.
         torch.__future__.set_swap_module_params_on_conversion(True)
-        try:
-            module._apply(move)  # type: ignore[no-untyped-call]
-        except RuntimeError:  # a parameter still held by an older graph cannot be swapped, only replaced
-            torch.__future__.set_swap_module_params_on_conversion(False)
-            torch.__future__.set_overwrite_module_params_on_conversion(True)
-            module._apply(move)  # type: ignore[no-untyped-call]
+        # To note each of the functions of torch that are called on the way would take ten times as long.
+        with torch._C.DisableTorchFunction(), _disable_current_modes():
+            try:
+                module._apply(move)  # type: ignore[no-untyped-call]
+            except RuntimeError:  # a parameter still held by an older graph cannot be swapped, only replaced
+                torch.__future__.set_swap_module_params_on_conversion(False)
+                torch.__future__.set_overwrite_module_params_on_conversion(True)
+                module._apply(move)  # type: ignore[no-untyped-call]
     finally:
         torch.__future__.set_swap_module_params_on_conversion(swap)
         torch.__future__.set_overwrite_module_params_on_conversion(overwrite)

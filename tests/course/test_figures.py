@@ -19,6 +19,8 @@ from course.picture import Picture
 SENTENCE = ["the", "queen", "thanked", "the", "king", "because", "he", "saved", "her", "crown"]
 MAP = torch.eye(len(SENTENCE))
 PICTURE = scene.draw(height=4, width=6)
+HEAT = torch.stack([torch.full((2, 3), each) for each in (0.1, 0.2, 0.7)])  # of three words
+INSIDE = torch.tensor([[True, False, False], [True, False, False]])
 
 DRAWINGS: dict[str, Callable[[], Picture]] = {
     "softmax_under_shift": lambda: figures.softmax_under_shift(torch.softmax),
@@ -30,6 +32,9 @@ DRAWINGS: dict[str, Callable[[], Picture]] = {
     "word_links": lambda: figures.word_links(torch.stack([MAP, MAP]), SENTENCE, ["one", "two"]),
     "gallery": lambda: figures.gallery({"a picture": PICTURE, "the same": PICTURE}),
     "pixel_attention": lambda: figures.pixel_attention(PICTURE, torch.rand(24, 24), [(0, 0), (3, 5)]),
+    "word_heat": lambda: figures.word_heat(
+        PICTURE, {"one": HEAT, "two": HEAT / 2}, ["a", "red", "ring"], ["red", "ring"], INSIDE
+    ),
     "word_places": lambda: figures.word_places(PICTURE, torch.rand(24, 3), ["red", "circle", "on"]),
 }
 
@@ -46,7 +51,7 @@ def test_every_drawing_is_a_png_with_a_description(name: str) -> None:
 
 
 def test_every_public_drawing_is_drawn_here() -> None:
-    drawn_elsewhere = {"Picture", "needs", "point_at_pixels"}
+    drawn_elsewhere = {"Picture", "needs", "point_at_pixels", "strips"}
     assert set(figures.__all__) == set(DRAWINGS) | drawn_elsewhere
 
 
@@ -87,6 +92,10 @@ def test_the_softmax_picture_marks_where_the_plain_formula_is_lost(panel: int, l
             "the attention from places to words should have the shape [24, 3]; it has [3, 24]",
         ),
         (
+            lambda: figures.word_heat(PICTURE, {"up": HEAT}, ["a", "red"], ["red"], INSIDE),
+            "the looks of 'up' should have the shape [2, 2, 3]; it has [3, 2, 3]",
+        ),
+        (
             lambda: figures.softmax_under_shift(lambda x, dim: x.sum(dim)),
             "the softmax of the scores should have the shape [241, 3]; it has [241]",
         ),
@@ -103,6 +112,12 @@ def test_the_softmax_picture_marks_where_the_plain_formula_is_lost(panel: int, l
 def test_a_wrong_shape_is_told_in_a_sentence(draw: Callable[[], object], sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         draw()
+
+
+def test_the_heat_of_a_word_is_averaged_inside_and_outside_of_the_shape() -> None:
+    looks = torch.stack([HEAT[0], torch.tensor([[0.4, 0.1, 0.1], [0.6, 0.2, 0.2]])])
+    picture = figures.word_heat(PICTURE, {"up": looks}, ["a", "red"], ["red"], INSIDE)
+    assert "red in up: 0.50 inside, 0.15 outside" in picture.description
 
 
 class TestNeeds:

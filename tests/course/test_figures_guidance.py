@@ -52,7 +52,7 @@ def test_every_drawing_is_a_png_with_a_description(name: str) -> None:
 
 
 def test_every_public_drawing_is_drawn_here() -> None:
-    assert set(figures.__all__) == set(DRAWINGS) | {"Picture", "needs", "slide", "slide_pictures"}
+    assert set(figures.__all__) == set(DRAWINGS) | {"Picture", "needs", "slide_scales", "strips"}
 
 
 def test_the_line_has_each_scale_where_the_given_function_puts_it() -> None:
@@ -93,9 +93,15 @@ def test_pictures_say_their_deviation_and_what_is_cut_off() -> None:
     )
 
 
-def test_a_slider_of_pictures_has_a_caption_for_each_scale() -> None:
-    page = figures.slide_pictures([0.0, 0.5], list(PICTURES.values())).html
-    assert '"captions": ["w = 0, deviation 0.00", "w = 0.5, deviation 0.00"]' in page
+def test_a_slider_of_pictures_has_a_panel_for_each_name_and_a_caption_for_each_scale() -> None:
+    film = [-torch.ones(3, 2, 2), torch.ones(3, 2, 2)]
+    page = figures.slide_scales([0.0, 0.5], {"ring": film, "cross": film}, start=1)
+    assert '"captions": ["w = 0", "w = 0.5"]' in page.html
+    assert page.html.count("<canvas") == 2
+    assert 'value="1"' in page.html
+    assert page.description == (
+        "A slider for the guidance scale, and pictures side by side (ring, cross) for each of its 2 places."
+    )
 
 
 @pytest.mark.parametrize(

@@ -746,6 +746,22 @@ def test_call_moves_a_module_for_the_call_alone() -> None:
     assert layer.weight.device.type == "cpu"
 
 
+def test_call_moves_a_module_among_the_arguments_for_the_call_alone() -> None:
+    gpu, model, x = PretendedAccelerator(), nn.Sequential(nn.Linear(3, 2)), torch.randn(4, 3)
+    weight = model[0].weight.detach().clone()
+
+    def change(model: nn.Sequential, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            model[0].weight += torch.ones(2, 3, device=x.device)
+        model.append(nn.Linear(2, 2).to(x))
+        return model(x)
+
+    answer = gpu.call(change, model, x)
+    assert {parameter.device.type for parameter in model.parameters()} == {"cpu"}
+    assert torch.equal(model[0].weight, weight + 1)
+    torch.testing.assert_close(answer, model(x).detach())
+
+
 def test_an_exception_leaves_nothing_behind() -> None:
     gpu = PretendedAccelerator()
     for _ in range(2):
