@@ -8,6 +8,8 @@ TORCH ?= torch
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 READY = $(VENV)/.ready
 TESTS = $(BIN)/python -m pytest
+# A file's tests stay together: what they have in common is made once.
+IN_PARALLEL = -n auto --maxprocesses 8 --dist loadfile
 
 .PHONY: help install demo test test-all rest test-gpu verify lint build benchmarks clean
 
@@ -39,14 +41,14 @@ demo: $(READY)
 test: $(READY) lint
 	$(BIN)/autograder build --check
 	$(BIN)/autograder verify
-	$(TESTS) -m "not slow and not browser and not gpu and not benchmark"
+	$(TESTS) $(IN_PARALLEL) -m "not slow and not browser and not gpu and not benchmark"
 
 test-all: test rest
 
 # What `make test-all` does beyond `make test`.
 rest: $(READY)
 	$(BIN)/autograder verify --seeds 10
-	$(TESTS) -m "(slow or browser) and not gpu"
+	$(TESTS) $(IN_PARALLEL) -m "(slow or browser) and not gpu and not benchmark"
 	$(MAKE) benchmarks
 
 benchmarks: $(READY)

@@ -404,8 +404,8 @@ class ResBlock:
     @value()
     def faint_images(self, student: Student, draw: Draw) -> None:
         """Is right for images of very low contrast, where the eps of both norms shows."""
-        handle, module = twins(student, draw, reference.ResBlock, 4, 6, 3, groups=2)
-        x, time = 0.003 * draw.normal(3, 4, 4, 3), draw.normal(3, 3)
+        handle, module = twins(student, draw, reference.ResBlock, 4, 6, 5, groups=2)
+        x, time = 0.003 * draw.normal(3, 4, 4, 3), draw.normal(3, 5)
         assert_close(handle(x, time), module(x, time), rtol=RTOL)
         _load(handle, module, _scaled(module, 0.002, "conv1", "time_emb_proj"))
         assert_close(handle(x, time), module(x, time), rtol=RTOL)
@@ -413,7 +413,7 @@ class ResBlock:
     @value()
     def times_of_any_size(self, student: Student, draw: Draw) -> None:
         """Is right for a time whose numbers are all zero, very small or very large."""
-        handle, module = twins(student, draw, reference.ResBlock, 4, 4, 5, groups=1)
+        handle, module = twins(student, draw, reference.ResBlock, 4, 4, 5, groups=2)
         x = draw.normal(3, 4, 3, 2)
         for size in (0.0, 0.01, 100.0):
             time = size * draw.normal(3, 5)
@@ -422,9 +422,9 @@ class ResBlock:
     @value()
     def lone_pixel(self, student: Student, draw: Draw) -> None:
         """Takes images of one pixel, one row or one column."""
-        handle, module = twins(student, draw, reference.ResBlock, 6, 4, 3, groups=2)
+        handle, module = twins(student, draw, reference.ResBlock, 4, 6, 5, groups=2)
         for H, W in [(1, 1), (1, 4), (3, 1)]:
-            x, time = draw.normal(3, 6, H, W), draw.normal(3, 3)
+            x, time = draw.normal(3, 4, H, W), draw.normal(3, 5)
             assert_close(handle(x, time), module(x, time), rtol=RTOL)
 
     @value()
@@ -730,7 +730,7 @@ class SpatialTransformer:
     @value()
     def lone_pixel(self, student: Student, draw: Draw) -> None:
         """Takes images of one pixel, one row or one column, and a context of one token."""
-        handle, module = twins(student, draw, reference.SpatialTransformer, 6, 5, heads=3, groups=2)
+        handle, module = twins(student, draw, reference.SpatialTransformer, 6, 5, heads=2, groups=3)
         for H, W, S in [(1, 1, 3), (1, 4, 1), (3, 1, 2)]:
             x, context = draw.normal(3, 6, H, W), draw.normal(3, S, 5)
             assert_close(handle(x, context), module(x, context), rtol=RTOL)

@@ -20,7 +20,6 @@ SAMPLERS: dict[str, dict[str, object]] = {
     "DDPM, 20 steps": {"sampler": "ddpm", "steps": 20},
     "DDIM, 20 steps": {"sampler": "ddim", "steps": 20},
     "DDIM, 20 steps, clipped": {"sampler": "ddim", "steps": 20, "clip": True},
-    "DDIM, 50 steps": {"sampler": "ddim", "steps": 50},
 }
 
 

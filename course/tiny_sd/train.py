@@ -2,8 +2,9 @@
 
     python -m course.tiny_sd.train --out mine.safetensors
 
-On two cores it takes about a quarter of an hour. Everything random comes from SEED, so the same machine,
-release of torch and number of threads give the same file; elsewhere the last digits differ.
+On two cores it takes about a quarter of an hour, longer on a busy machine. Everything random comes from
+SEED: the same machine, release of torch and number of threads take the same steps again; elsewhere the last
+digits differ.
 """
 
 from __future__ import annotations
