@@ -8,8 +8,8 @@ TORCH ?= torch
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 READY = $(VENV)/.ready
 TESTS = $(BIN)/python -m pytest
-# A file's tests stay together: what they have in common is made once.
-IN_PARALLEL = -n auto --maxprocesses 8 --dist loadfile
+# Which tests may run at the same time: tests/conftest.py.
+IN_PARALLEL = -n auto --maxprocesses 8 --dist loadgroup
 
 .PHONY: help install demo test test-all rest test-gpu verify lint build benchmarks clean
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +31,10 @@ def nbgrader_in(folder: Path, log_level: int = logging.ERROR) -> Iterator[NbGrad
             f"{folder} is no course directory (it has no {CONFIG}): go into one, name one with --course-dir, "
             "or make one with `autograder nbgrader init`."
         )
-    before = os.getcwd()
+    before, path = os.getcwd(), os.environ.get("PATH", "")
     os.chdir(folder)
+    # nbgrader starts `alembic` by its name, which is found only where the environment is activated.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), path])
     app = NbGrader()
     try:
         with warnings.catch_warnings():
@@ -40,4 +43,5 @@ def nbgrader_in(folder: Path, log_level: int = logging.ERROR) -> Iterator[NbGrad
             yield app
     finally:
         os.chdir(before)
+        os.environ["PATH"] = path
         app.reset()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from course.syllabus import load
 
 from .bank import Bank, bank
 
+ROOT = Path(__file__).parents[2]
 MODULES = [module.id for module in load().modules]
 EXERCISES = [(module, exercise) for module in MODULES for exercise in bank(module).exercises]
 
@@ -65,6 +69,20 @@ def test_the_source_of_a_mistake_stands_in_a_notebook_and_fails(it: Bank, answer
 @pytest.mark.parametrize(("it", "answer"), identified("variants"))
 def test_the_source_of_a_variant_stands_in_a_notebook_and_passes(it: Bank, answer: Answer) -> None:
     assert it.failed_tests(answer.exercise, it.defined_by(answer)) == {}
+
+
+def test_no_suite_loads_a_heavy_library() -> None:
+    """They cost seconds of CPU to import; what the reference owes to them is tested in tests/solutions."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from tests.hidden.bank import bank
+for module in {MODULES!r}:
+    bank(module)
+print(*sorted({{'diffusers', 'peft', 'transformers', 'matplotlib'}} & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.split() == []
 
 
 def _tensor(args: tuple[Any, ...]) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from autograder.nbgrader.course import init
 from tests.nbgrader import hostile, traps
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory
 from tests.sample_class import CLASS, Material, load_material
+
+# As in an activated environment, where nbgrader finds `alembic`; test_cli tries without.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 @pytest.fixture(scope="session")

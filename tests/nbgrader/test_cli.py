@@ -15,6 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
+from autograder.course_root import CourseRoot
+from autograder.nbgrader.course import init
 from tests.end_to_end import processes
 from tests.nbgrader.directory import SEED, Directory
 
@@ -34,6 +36,17 @@ def test_without_nbgrader_it_is_said_what_to_install(monkeypatch: pytest.MonkeyP
 
     assert said.exit_code == 2
     assert 'pip install "diffusion-course-autograder[nbgrader]"' in said.stderr
+
+
+def test_the_environment_need_not_be_activated(
+    course_root: CourseRoot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    init(course_root, tmp_path / "course", ["attention"], "diffusion")
+
+    assert (tmp_path / "course" / "gradebook.db").is_file()
+    assert os.environ["PATH"] == "/usr/bin:/bin"
 
 
 def test_a_run_says_what_it_did(graded: Directory) -> None:
