@@ -97,9 +97,17 @@ def to_cpu(tensor: Tensor) -> Tensor:
     return tensor.on_cpu.detach().clone() if isinstance(tensor, DeviceTensor) else tensor.detach()
 
 
+# What a nest mostly holds besides tensors: asked first, since `isinstance` is slow for torch's classes.
+_PLAIN = frozenset({int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout})
+_MAPPED = (Tensor, nn.Module, torch.Generator)
+
+
 def map_tree(function: Callable[[Any], Any], tree: Any) -> Any:
     """A nest of lists, tuples and dicts with `function` applied to its tensors, modules and generators."""
-    if isinstance(tree, Tensor | nn.Module | torch.Generator):
+    kind = type(tree)
+    if kind in _PLAIN:
+        return tree
+    if kind is DeviceTensor or isinstance(tree, _MAPPED):
         return function(tree)
     if isinstance(tree, dict):
         return _rebuilt(tree, {key: map_tree(function, value) for key, value in tree.items()})
@@ -121,6 +129,8 @@ def _rebuilt(original: Any, content: Any) -> Any:
 
 def tensors_of(tree: Any, path: str) -> Iterator[tuple[str, Tensor]]:
     """Every tensor of a nest, with words for where it is."""
+    if type(tree) in _PLAIN:
+        return
     if isinstance(tree, Tensor):
         yield path, tree
     elif isinstance(tree, dict):
@@ -162,26 +172,45 @@ _NO_NUMBERS = {_aten.cat.default, _aten.stack.default, _aten.mm.default, _aten.b
 
 def _run(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Carries out one operation of torch on the real values; raises DeviceMismatch as a GPU would."""
-    tensors = [tensor for _, tensor in tensors_of((args, kwargs), "")]
-    inside = {id(tensor.on_cpu): tensor for tensor in tensors if isinstance(tensor, DeviceTensor)}
+    tensors: list[Tensor] = []
+    inside: dict[int, DeviceTensor] = {}
+
+    def inner(thing: Any) -> Any:
+        kind = type(thing)
+        if kind in _PLAIN:
+            return thing
+        if kind is DeviceTensor:
+            tensors.append(thing)
+            inside[id(thing.on_cpu)] = thing
+            return thing.on_cpu
+        if kind is list or kind is tuple:  # sizes and strides, all numbers, are most of them
+            return thing if thing and type(thing[0]) is int else kind([inner(item) for item in thing])
+        if isinstance(thing, Tensor):
+            tensors.append(thing)
+        return thing
+
+    args_on_cpu = [inner(arg) for arg in args]
+    kwargs_on_cpu = {name: inner(arg) for name, arg in kwargs.items()}
     on_device = bool(inside)
     if operation in (_aten.copy_.default, _aten.copy.default):
         on_device = isinstance(args[0], DeviceTensor)
-    elif inside and operation not in _CROSSINGS:
+    elif 0 < len(inside) < len(tensors) and operation not in _CROSSINGS:
         _check_devices(operation, args, tensors)
     if kwargs.get("device") is not None:
         on_device = torch.device(kwargs["device"]).type == DEVICE.type
-        kwargs = {**kwargs, "device": torch.device("cpu") if on_device else kwargs["device"]}
+        kwargs_on_cpu["device"] = torch.device("cpu") if on_device else kwargs["device"]
 
-    def outer(tensor: Tensor) -> Tensor:
+    def outer(tensor: Any) -> Any:
         # What was changed in place, or written to by `out=`, is the same object afterwards.
         return inside[id(tensor)] if id(tensor) in inside else DeviceTensor(tensor)
 
-    result = operation(*map_tree(_inner, args), **map_tree(_inner, kwargs))
+    result = operation(*args_on_cpu, **kwargs_on_cpu)
     if operation._schema.is_mutable:
         for wrapper in inside.values():
             _follow_shape(wrapper)
-    return map_tree(outer, result) if on_device else result
+    if not on_device:
+        return result
+    return outer(result) if type(result) is Tensor else map_tree(outer, result)
 
 
 def _inner(tensor: Any) -> Any:
@@ -233,7 +262,7 @@ def _check_generator(generator: object, drawn: object) -> None:
 
 def _as_called(here: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
     """The two tensors as the student passed them: einsum, say, has turned them round before they meet."""
-    _, tensors = FunctionMode.called
+    tensors = [tensor for _, tensor in tensors_of(FunctionMode.called[1], "")]
     on_cpu = [tensor for tensor in tensors if not isinstance(tensor, DeviceTensor) and tensor.dim() > 0]
     on_device = [tensor for tensor in tensors if isinstance(tensor, DeviceTensor)]
     return (on_cpu[0], on_device[0]) if on_cpu and on_device else (here, there)
@@ -269,14 +298,14 @@ DispatchMode.__torch_dispatch__ = _dispatch  # type: ignore[method-assign, assig
 class FunctionMode(TorchFunctionMode):
     """Remembers which function of torch was called, and mends those that would not reach the dispatcher."""
 
-    called: tuple[Callable[..., Any] | None, list[Tensor]] = (None, [])
+    called: tuple[Callable[..., Any] | None, Any] = (None, ())  # and its arguments
 
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         before = FunctionMode.called
-        FunctionMode.called = function, [tensor for _, tensor in tensors_of((args, kwargs), "")]
+        FunctionMode.called = function, (args, kwargs)
         try:
             result = _MENDED.get(function, function)(*args, **kwargs)
             _check_generator(kwargs.get("generator"), result)

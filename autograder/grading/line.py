@@ -67,6 +67,8 @@ class Line(ABC):
         self.given_up: set[str] = set()  # names that ran out of time once
         self._graphs: list[tuple[Tensor, list[Any]]] = []
         self._asked = 0
+        self._anew: int | None = None  # the seed, until the worker has been told to start anew
+        self._first: list[dict[str, Any]] = []  # what is to be done before the next request
 
     @abstractmethod
     def request(self, kind: str, payload: dict[str, Any]) -> Any:
@@ -76,13 +78,30 @@ class Line(ABC):
     def close(self) -> None:
         """Ends the worker; it may be called again."""
 
-    def forget(self) -> None:
-        """Drops the callbacks and graphs of the test before."""
+    def reset(self, seed: int) -> None:
+        """Drops the callbacks and graphs of the test before; the worker drops its objects and replacements.
+
+        It is told so, and the seed for its generators, with the next request: that saves one for each test.
+        """
         self.callbacks.clear()
         self._graphs.clear()
+        self._first.clear()
+        self._anew = seed
 
-    def begin(self) -> None:
+    def before_next(self, kind: str, payload: dict[str, Any]) -> None:
+        """A request that has no answer to wait for: it goes with the next one, which fails if this does."""
+        self._first.append({"kind": kind, "payload": payload})
+
+    def begin(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """What to send for this request."""
         self._asked = 0
+        if self._anew is not None:
+            payload = {**payload, "anew": self._anew}
+            self._anew = None
+        if self._first:
+            payload = {**payload, "first": self._first}
+            self._first = []
+        return payload
 
     def extend(self, value: Any) -> dict[str, Any] | None:
         """How handles, callables and generators of random numbers travel to the worker.
@@ -178,7 +197,7 @@ class InProcess(Line):
         return self.session.accelerator
 
     def request(self, kind: str, payload: dict[str, Any]) -> Any:
-        self.begin()
+        payload = self.begin(payload)
         encoded = wire.encode(kind, 0, payload, extend=self.extend)
         answer = self.session.answer(*_parts(encoded))
         return outcome(wire.decode(*_parts(answer), self.resolve, self._accelerator))

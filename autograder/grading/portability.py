@@ -19,17 +19,20 @@ from .student import Handle, Request
 
 # What a replayed call may depend on: it builds objects, gives them weights, or replaces a function.
 PREPARES = ("load_state_dict", "replace", "set_attribute")
+# Of the objects of a class that differ only in what they were made with, so many are called for each form of
+# arguments: other sizes, a third time, hardly ever lead code another way.
+MOST_MADE = 2
 
 
 def check_portability(line: Line, tests: Sequence[Sequence[Request]]) -> Portability | None:
     """Replays the calls of tests that passed. None where there is nothing to replay, or nothing to say.
 
-    A call is replayed once for each form of its arguments (their dtypes and numbers of dimensions, not
+    A call is replayed once for each form of its arguments (their kinds and numbers of dimensions, not
     their sizes): code takes other paths for other forms, and hardly ever for other sizes.
     """
-    seen: set[Any] = set()
+    seen = _Seen()
     for requests in tests:
-        if not any(_form(request) not in seen for request in requests if _is_replayed(request)):
+        if not any(seen.is_new(request) for request in requests if _is_replayed(request)):
             continue
         try:
             _replay(line, requests, seen)
@@ -43,19 +46,37 @@ def check_portability(line: Line, tests: Sequence[Sequence[Request]]) -> Portabi
     return Portability(ok=True) if seen else None
 
 
-def _replay(line: Line, requests: Sequence[Request], seen: set[Any]) -> None:
+class _Seen:
+    """The forms of calls that have been replayed, each with what the called objects were made with."""
+
+    def __init__(self) -> None:
+        self._forms: dict[Any, set[str]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
+    def is_new(self, request: Request) -> bool:
+        made_with = self._forms.get(_form(request), set())
+        return len(made_with) < MOST_MADE and _made_with(request) not in made_with
+
+    def add(self, request: Request) -> None:
+        self._forms.setdefault(_form(request), set()).add(_made_with(request))
+
+
+def _replay(line: Line, requests: Sequence[Request], seen: _Seen) -> None:
     """Objects get the numbers that they had the first time: they are made anew, in the same order."""
-    line.forget()
-    line.request("reset", {"seed": 0})
+    line.reset(0)
     for request in requests:
         if _is_replayed(request):
-            if (form := _form(request)) not in seen:
-                seen.add(form)
+            if seen.is_new(request):
+                seen.add(request)
                 payload = request.payload
                 line.request("pretend", {name: payload[name] for name in ("target", "args", "kwargs")})
             elif any(isinstance(arg, Handle) for arg in request.payload["args"]):
                 line.request(request.kind, request.payload)  # what it does to the object is needed later
-        elif request.made_object or request.kind in PREPARES or request.payload.get("method"):
+        elif request.kind in PREPARES:
+            line.before_next(request.kind, request.payload)
+        elif request.made_object or request.payload.get("method"):
             line.request(request.kind, request.payload)
 
 
@@ -64,14 +85,18 @@ def _is_replayed(request: Request) -> bool:
 
 
 def _form(request: Request) -> Any:
-    target, args, kwargs = (request.payload[name] for name in ("target", "args", "kwargs"))
+    args, kwargs = request.payload["args"], request.payload["kwargs"]
     named = tuple((name, _form_of(value)) for name, value in sorted(kwargs.items()))
-    return request.label, getattr(target, "made_with", ""), tuple(map(_form_of, args)), named
+    return request.label, tuple(map(_form_of, args)), named
+
+
+def _made_with(request: Request) -> str:
+    return getattr(request.payload["target"], "made_with", "")
 
 
 def _form_of(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return str(value.dtype), value.dim()
+        return "floating" if value.is_floating_point() else str(value.dtype), value.dim()
     if isinstance(value, (Handle, wire.Handle)):
         return "object"
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):

@@ -122,10 +122,11 @@ class Student:
     def reset(self, seed: int) -> None:
         """Before each test: frees its objects, undoes replacements, seeds the worker's generators."""
         self.requests.clear()
-        self.line.forget()
-        self.line.request("reset", {"seed": seed % (1 << 62)})
+        self.line.reset(seed % (1 << 62))
 
-    def ask(self, kind: str, label: str, *, untrained: bool = False, **payload: Any) -> Any:
+    def ask(
+        self, kind: str, label: str, *, untrained: bool = False, wait: bool = True, **payload: Any
+    ) -> Any:
         """One request on the line, remembered in the trace; what timed out once is not called again.
 
         `untrained`: the answer depends on untouched random weights, so only its outline is remembered.
@@ -136,6 +137,9 @@ class Student:
             )
         request = Request(kind, label, payload)
         self.requests.append(request)
+        if not wait:
+            self.line.before_next(kind, payload)
+            return None
         try:
             value = self.line.request(kind, payload)
         except StudentFailure as failure:
@@ -272,11 +276,24 @@ class Handle(Function, Remote):
         return {str(name): item for name, item in found.items()}
 
     def load_state_dict(
-        self, state: dict[str, Tensor], strict: bool = True, dtype: torch.dtype | None = None
+        self,
+        state: dict[str, Tensor],
+        strict: bool = True,
+        dtype: torch.dtype | None = None,
+        wait: bool = True,
     ) -> None:
-        """Copies weights in, after `to(dtype)`; missing and unexpected names fail the test when strict."""
+        """Copies weights in, after `to(dtype)`; missing and unexpected names fail the test when strict.
+
+        Without `wait`, it is the next request that does it, and fails if it cannot be done.
+        """
         self._student.ask(
-            "load_state_dict", self._label, target=self._target, state=dict(state), strict=strict, dtype=dtype
+            "load_state_dict",
+            self._label,
+            wait=wait,
+            target=self._target,
+            state=dict(state),
+            strict=strict,
+            dtype=dtype,
         )
         self._untrained = False
 

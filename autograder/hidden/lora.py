@@ -26,6 +26,7 @@ from autograder.testing import (
     assert_holds,
     assert_parameters,
     assert_tensor,
+    copy_weights,
     exercise,
     rule,
     value,
@@ -125,10 +126,9 @@ def _tell(handle: Handle, model: nn.Module) -> None:
 
 def _twin(student: Student, draw: Draw, module: nn.Module, dtype: torch.dtype = torch.float64) -> Handle:
     """The same module in the worker, with the same fresh weights. Its LoRA layers are the student's."""
-    draw.weights(module).to(dtype)
+    draw.weights(module, dtype)
     handle = _build(student, module)
-    # Not strict: a buffer is no parameter, and a weight without a place shows where it is asked for.
-    handle.load_state_dict(module.state_dict(), strict=False, dtype=dtype)
+    copy_weights(handle, module, dtype)  # a weight without a place shows where it is asked for
     _tell(handle, module)
     return handle
 
@@ -167,10 +167,10 @@ def _layer(
 ) -> tuple[Handle, LoRA]:
     """The student's layer around a base of torch's and the reference's, both with the same fresh weights."""
     layer = _lora(base, r, alpha)
-    draw.weights(layer).to(dtype)
+    draw.weights(layer, dtype)
     handle = _build(student, layer)
     assert_parameters(handle, layer)
-    handle.load_state_dict(layer.state_dict(), strict=False, dtype=dtype)
+    copy_weights(handle, layer, dtype)
     return handle, layer
 
 

@@ -112,9 +112,8 @@ class WorkerLine(Line):
             self._start()
 
     def request(self, kind: str, payload: dict[str, Any]) -> Any:
-        self.begin()
         self.load()
-        return self._exchange(kind, payload, self._budget.limits.call_cpu)
+        return self._exchange(kind, self.begin(payload), self._budget.limits.call_cpu)
 
     def close(self) -> None:
         if self._worker is not None:

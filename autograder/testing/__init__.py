@@ -23,7 +23,7 @@ of their own, as ordinary functions and classes:
 from .assertions import Mismatch, assert_close, assert_holds, assert_tensor
 from .draw import Draw
 from .marks import Answer, exercise, mistake, rule, value, variant
-from .modules import assert_gradients, assert_parameters, twins
+from .modules import assert_gradients, assert_parameters, copy_weights, twins
 
 __all__ = [
     "Answer",
@@ -34,6 +34,7 @@ __all__ = [
     "assert_holds",
     "assert_parameters",
     "assert_tensor",
+    "copy_weights",
     "exercise",
     "mistake",
     "rule",

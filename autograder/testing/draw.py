@@ -69,15 +69,20 @@ class Draw:
             drawn.scatter_(-1, (kept + 1) % shape[-1], False)
         return drawn.to(self.device)
 
-    def weights(self, module: M) -> M:
-        """The module itself with fresh numbers in all its parameters, in float64, on the device.
+    def weights(self, module: M, dtype: torch.dtype = torch.float64) -> M:
+        """The module itself with fresh numbers in all its parameters, of this dtype, on the device.
 
         Scaled so that a layer neither swells nor shrinks what goes through it. Unlike torch's own
         initialisation, biases and norms differ from 0 and 1, so that leaving one out shows.
         """
-        module.to(self.device, torch.float64)
+        parameters = list(module.parameters())
+        if any(p.dtype != dtype or p.device != self.device for p in (*parameters, *module.buffers())):
+            module.to(self.device, dtype)  # in place
+        drawn, done = self.normal(sum(parameter.numel() for parameter in parameters), dtype=dtype), 0
         with torch.no_grad():
-            for parameter in module.parameters():
+            for parameter in parameters:
+                numbers = drawn[done : done + parameter.numel()]
+                done += parameter.numel()
                 fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
-                parameter.copy_(self.normal(*parameter.shape) / fan_in**0.5)
+                torch.mul(numbers.view(parameter.shape), fan_in**-0.5, out=parameter)
         return module

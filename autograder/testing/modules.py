@@ -29,13 +29,33 @@ def twins(
 
     Fails as `assert_parameters` does when the weights have no place in the student's module.
     """
-    module = draw.weights(reference(*args, **kwargs)).to(dtype)
+    module = draw.weights(_built(reference, args, kwargs), dtype)
     handle = student.new(reference.__name__, *args, **kwargs)
     assert_parameters(handle, module)
-    handle.to(dtype)
-    # A buffer that a student registered, for a constant, is no parameter: hence not strict.
-    handle.load_state_dict(module.state_dict(), strict=False)
+    copy_weights(handle, module, dtype)
     return handle, module
+
+
+def copy_weights(handle: Handle, module: nn.Module, dtype: torch.dtype) -> None:
+    """Gives the student's module the weights of this one, with the next request.
+
+    A buffer that a student registered, for a constant, is no parameter: hence not strict.
+    """
+    handle.load_state_dict(module.state_dict(), strict=False, dtype=dtype, wait=False)
+
+
+def _built(reference: Callable[..., M], args: tuple[Any, ...], kwargs: dict[str, Any]) -> M:
+    """The reference's module, put together once for all students: its weights are about to be drawn anew."""
+    if any(isinstance(arg, nn.Module) for arg in (*args, *kwargs.values())):
+        return reference(*args, **kwargs)
+    known = (reference, repr((args, kwargs)))
+    if known not in _modules:
+        _modules[known] = reference(*args, **kwargs)
+    module: M = _modules[known]
+    return module
+
+
+_modules: dict[Any, Any] = {}
 
 
 def assert_parameters(handle: Handle, module: nn.Module) -> None:

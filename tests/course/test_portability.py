@@ -795,6 +795,7 @@ if child == 0:
         layer = gpu.put(torch.nn.Conv2d(2, 3, 3))
         layer(gpu.put(torch.ones(1, 2, 4, 4))).sum().backward()
         gradient = gpu.take(layer.weight.grad)
+        gpu.take(gpu.put(torch.nn.LSTM(2, 2)))  # which is moved in its own way
         try:
             gpu.put(torch.ones(2)) + torch.ones(2)
         except RuntimeError as error:

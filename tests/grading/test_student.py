@@ -255,3 +255,43 @@ def test_the_device_of_a_parameter_is_known() -> None:
     for device in ("cpu", "meta"):
         layer = there.build("torch.nn.Linear", 2, 3, device=device)
         assert [parameter.device for parameter in layer.parameters().values()] == [device, device]
+
+
+def test_a_test_starts_anew_with_its_first_request() -> None:
+    """No request of its own is spent on it; objects and replacements of the test before are gone."""
+    line = InProcess({"Layer": lambda: nn.Linear(2, 2), "draw": lambda: torch.rand(3)})
+    asked: list[str] = []
+    answer = line.session.answer
+    line.session.answer = lambda *message: asked.append("one") or answer(*message)  # type: ignore
+    there = Student(line)
+    there.reset(7)
+    there.new("Layer")
+    assert len(line.session.handles) == 1
+    first = there.function("draw")()
+    there.reset(7)
+    assert torch.equal(there.function("draw")(), first) is False  # one number was drawn by the layer before
+    assert not line.session.handles
+    there.reset(7)
+    second = there.function("draw")()
+    there.reset(7)
+    assert torch.equal(there.function("draw")(), second)
+    assert len(asked) == 5
+
+
+def test_weights_can_be_loaded_with_the_next_request() -> None:
+    there = student(Layer=lambda: nn.Linear(2, 1))
+    layer = there.new("Layer")
+    state = {"weight": torch.full((1, 2), 3.0), "bias": torch.zeros(1)}
+    layer.load_state_dict(state, dtype=torch.float64, wait=False)
+    assert float(layer(torch.ones(2, dtype=torch.float64))) == 6
+
+
+def test_weights_without_a_place_fail_the_next_request() -> None:
+    there = student(Layer=lambda: nn.Linear(2, 1))
+    layer = there.new("Layer")
+    layer.load_state_dict({"other": torch.ones(1)}, wait=False)
+    with pytest.raises(StudentError, match="other"):
+        layer(torch.ones(2))
+    layer.load_state_dict({"other": torch.ones(1)}, wait=False)
+    there.reset(0)  # a test that asks for nothing more leaves nothing to the next one
+    assert there.new("Layer")(torch.ones(2)).shape == (1,)

@@ -92,6 +92,26 @@ def test_twins_give_the_same_answers(draw: Draw, block: Any, dtype: torch.dtype)
     assert_close(handle(x), module(x))
 
 
+def test_the_reference_is_put_together_once_and_has_fresh_weights_each_time() -> None:
+    built: list[int] = []
+
+    class Counted(Block):
+        def __init__(self, width: int) -> None:
+            super().__init__(width)
+            built.append(width)
+
+    def weights(seed: int, dtype: torch.dtype) -> Tensor:
+        there = Student(InProcess({"Counted": Block}))
+        module = twins(there, Draw(seed, "any"), Counted, 3, dtype=dtype)[1]
+        return module.to_out[0].weight.detach().clone()
+
+    single, double = weights(1, torch.float32), weights(1, torch.float64)
+    assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
+    assert_close(single.double(), double, rtol=1e-6)
+    assert not torch.allclose(weights(2, torch.float64), double)
+    assert built == [3]
+
+
 def test_parameters_without_a_place_are_named(draw: Draw) -> None:
     with pytest.raises(Mismatch) as raised:
         twins(student_with(BareBlock), draw, Block, 6)
