@@ -7,14 +7,20 @@ BIN = $(VENV)/bin
 TORCH ?= torch
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 READY = $(VENV)/.ready
+# JupyterHub's proxy, inside the environment; this version runs on Node 18 and later.
+PROXY = configurable-http-proxy@5.1.0
+PROXY_READY = $(VENV)/lib/node_modules/$(PROXY).ready
+# Where the hub is and what it offers: make hub HUB="unet --port 8001"
+HUB ?=
 TESTS = $(BIN)/python -m pytest
 # Which tests may run at the same time: tests/conftest.py.
 IN_PARALLEL = -n auto --maxprocesses 8 --dist loadgroup
 
-.PHONY: help install demo test test-all rest test-gpu verify lint build benchmarks clean
+.PHONY: help install demo hub proxy test test-all rest test-gpu verify lint build benchmarks clean
 
 help:
 	@echo "make demo       grade the sample class and say where the reports are"
+	@echo "make hub        a JupyterHub on this machine with the course in it, for trying"
 	@echo "make test       the tests, in under ten minutes"
 	@echo "make test-all   all of them: ten seeds, notebooks executed, browser, benchmarks"
 	@echo "make test-gpu   the whole path on a CUDA device, where there is one"
@@ -37,6 +43,17 @@ demo: $(READY)
 	rm -rf demo
 	$(BIN)/python -m tests.sample_class demo/submissions
 	$(BIN)/autograder grade demo/submissions --out demo/graded --seed 1
+
+hub: proxy
+	@$(BIN)/autograder hub up $(HUB)
+
+proxy: $(PROXY_READY)
+
+$(PROXY_READY): $(READY)
+	@node --version 2>/dev/null | grep -Eq '^v(1[89]|[2-9][0-9])[.]' && command -v npm >/dev/null || \
+	  { echo "JupyterHub's proxy needs Node 18 or later, with npm: on Debian and Ubuntu, apt install nodejs npm"; exit 1; }
+	npm install --global --prefix $(VENV) --no-audit --no-fund --loglevel error $(PROXY)
+	touch $@
 
 test: $(READY) lint
 	$(BIN)/autograder build --check

@@ -9,7 +9,7 @@ from pathlib import Path
 from .errors import Fault
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     """Writes a file by rename, so that a reader sees the old one or the new one; raises Fault."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
@@ -20,7 +20,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
+            os.chmod(temporary, mode)
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)

@@ -16,7 +16,10 @@ import typer
 from .console import Root, err, fail, out, reported
 from .course_root import CourseRoot
 from .errors import UsageError
+from .gradescope.cli import app as gradescope_app
+from .hub.cli import app as hub_app
 from .nbgrader.cli import app as nbgrader_app
+from .otter.cli import app as otter_app
 
 app = typer.Typer(
     name="autograder",
@@ -27,6 +30,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(nbgrader_app, name="nbgrader")
+app.add_typer(hub_app, name="hub")
+app.add_typer(gradescope_app, name="gradescope")
+app.add_typer(otter_app, name="otter")
 Sandbox = Annotated[
     str,
     typer.Option(
@@ -186,13 +192,14 @@ def _tell_where(folder: Path, pages: dict[tuple[str, str], Path]) -> None:
 @app.command()
 def release(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    no_hints: Annotated[bool, typer.Option("--no-hints", help="hint(...) gives students no hints.")] = False,
     course_root: Root = None,
 ) -> None:
     """Writes the students' bundle: notebooks and the `course` package, and nothing secret."""
     from .release import release as release_to
 
     with reported():
-        written = release_to(CourseRoot.find(course_root), folder)
+        written = release_to(CourseRoot.find(course_root), folder, hints=not no_hints)
         out.print(f"{len(written)} files in {folder}", markup=False)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from .course_root import ROOT_VARIABLE
 from .errors import AutograderError
 
 out = Console(soft_wrap=True, highlight=False)
@@ -19,7 +20,11 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Root = Annotated[
     Path | None,
-    typer.Option("--course-root", help="The course's folder; by default the one this command runs in."),
+    typer.Option(
+        "--course-root",
+        envvar=ROOT_VARIABLE,
+        help="The course's folder; by default the one this command runs in.",
+    ),
 ]
 
 

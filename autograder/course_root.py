@@ -9,6 +9,7 @@ from autograder.errors import ContentError, UsageError
 from course.syllabus import Module, Syllabus, SyllabusError, load
 
 SYLLABUS = Path("course", "syllabus.yaml")
+ROOT_VARIABLE = "AUTOGRADER_COURSE_ROOT"  # names the folder, where a command runs elsewhere
 
 
 @dataclass(frozen=True)

@@ -17,21 +17,25 @@ from autograder.build import render
 from autograder.course_root import CourseRoot
 from autograder.errors import ContentError, UsageError
 from autograder.leaks import find_leaks, secrets
+from course import settings
 
 # Extras of the distribution that no student needs.
 _FOR_INSTRUCTORS = frozenset({"cluster", "dev", "docs", "hub"})
 # A fixed time, the earliest that a zip can hold: the same course makes the same bytes.
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def release(root: CourseRoot, destination: Path) -> list[str]:
+def release(root: CourseRoot, destination: Path, *, hints: bool = True) -> list[str]:
     """Write the students' bundle, a folder or (named `*.zip`) a zip; return the names of its files.
 
+    Without `hints`, hint(...) gives students none.
     Nothing is written unless all can be: raises UsageError for a folder that is not empty or a file that is
     there, ContentError where the course is wrong or a file of the bundle gives away a secret.
     """
-    _check_free(destination)
+    check_free(destination)
     files = bundle(root)
+    if not hints:
+        files[f"exercises/{settings.FILE}"] = settings.NO_HINTS.encode()
     if leaks := find_leaks(files.items(), secrets(root)):
         raise ContentError(f"{leaks[0]}: take it out, then release again ({len(leaks)} such in all).")
     try:
@@ -39,7 +43,7 @@ def release(root: CourseRoot, destination: Path) -> list[str]:
         if destination.suffix == ".zip":
             _write_zip(destination, files)
         else:
-            _write_folder(destination, files)
+            write_folder(destination, files)
     except OSError as error:
         raise UsageError(f"{destination} cannot be written ({error.strerror}): name another place.") from None
     return list(files)
@@ -61,7 +65,8 @@ def bundle(root: CourseRoot) -> dict[str, bytes]:
     return dict(sorted(files.items()))
 
 
-def _check_free(destination: Path) -> None:
+def check_free(destination: Path) -> None:
+    """Raises UsageError for a folder that is not empty, and for a file that is there."""
     if destination.is_dir():
         if inside := sorted(path.name for path in destination.iterdir()):
             raise UsageError(
@@ -92,7 +97,8 @@ def _pyproject(project: Mapping[str, Any]) -> str:
         "project": about,
         "project.optional-dependencies": {k: v for k, v in extras.items() if k not in _FOR_INSTRUCTORS},
         "project.scripts": scripts,
-        "tool.hatch.build.targets.wheel": {"packages": ["course"]},
+        "tool.hatch.build.targets.wheel": {"only-include": ["course", "exercises"]},
+        "tool.hatch.build.targets.wheel.sources": {"exercises": "course/exercises"},
     }
     return "\n".join(_table(header, table) for header, table in tables.items() if table)
 
@@ -119,18 +125,20 @@ Each notebook explains one part of the whole and asks you to write it. Replace e
 You need Python 3.11, 3.12 or 3.13. In this folder:
 
     python -m pip install ".[lab]"
-    jupyter lab exercises
+    course start
+
+copies the notebooks into `diffusion-course`, which is yours to work in, and opens JupyterLab there.
 
 | notebook | what you build | exercises | points |
 |---|---|---|---|
 {rows}
 
-`course check exercises/MODULE.ipynb` runs all checks of a notebook; `course progress` shows how far you are.
+`course check MODULE.ipynb` runs all checks of a notebook; `course progress` shows how far you are.
 Hand in the notebook itself, under the name it has.
 """
 
 
-def _write_folder(destination: Path, files: Mapping[str, bytes]) -> None:
+def write_folder(destination: Path, files: Mapping[str, bytes]) -> None:
     """Written beside the destination, then moved there: half a bundle is never found."""
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as scratch:
         made = Path(scratch, "bundle")
@@ -147,7 +155,7 @@ def _write_zip(destination: Path, files: Mapping[str, bytes]) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
-            info = zipfile.ZipInfo(f"{destination.stem}/{name}", date_time=_EPOCH)
+            info = zipfile.ZipInfo(f"{destination.stem}/{name}", date_time=EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
             archive.writestr(info, content)

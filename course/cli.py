@@ -12,10 +12,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from course import open_folder, settings
 from course import progress as kept
+from course import start as starting
 from course.notebook import NotebookError, check_notebook
 from course.progress import Progress
 from course.report import Report
+from course.start import Brought
 from course.syllabus import Exercise, Module, Quiz, load
 
 app = typer.Typer(
@@ -34,6 +37,50 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):  # a terminal that has no ticks gets question marks, not an error
         with suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+@app.command()
+def start(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help=f"Your folder; by default {starting.FOLDER}, or where you are if that is one already.",
+            show_default=False,
+        ),
+    ] = None,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Bring the notebooks, and leave it at that.")
+    ] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Start JupyterLab without a browser; it says its address.")
+    ] = False,
+) -> None:
+    """Bring the notebooks into a folder of yours and open JupyterLab; again: what is new in the course.
+
+    What you have worked in is never touched.
+    """
+    folder = starting.default_folder() if folder is None else folder
+    try:
+        brought = starting.bring(folder)
+    except starting.StartError as error:
+        _complain(str(error))
+        raise typer.Exit(2) from None
+    for line in _lines_on(brought, folder):
+        print(line)
+    lab = open_folder.has_lab()
+    if lab and not no_open:
+        print("Opening JupyterLab. Ctrl-C in this window ends it.", flush=True)
+        coming = _next(kept.gather(folder))
+        module = coming[0].id if coming else brought[0].module
+        raise typer.Exit(open_folder.in_lab(folder, f"{module}.ipynb", browser=not no_browser))
+    vscode = f"open the folder {folder.absolute()} in VS Code (with its Python and Jupyter extensions)"
+    if lab:
+        print(f"To open them: course start {folder}; or {vscode}.")
+    else:
+        print(
+            f"JupyterLab is not installed: {vscode}, or install it with `python -m pip install jupyterlab` "
+            "and run this again."
+        )
 
 
 @app.command()
@@ -59,6 +106,9 @@ def check(
         console.print(f"! {line}", markup=False, highlight=False)
     if outcome.ended:
         console.print(f"! {outcome.ended}.", markup=False, highlight=False)
+    first = next((report for report in reports.values() if report.state == "failed"), None)
+    if first is not None:  # one thing at a time
+        console.print(f"{first.text()}\n", markup=False, highlight=False, soft_wrap=True)
     passed = sum(report.passed for report in reports.values())
     console.print(f"{passed} of {len(module.graded)} pass. Grading tests more.", highlight=False)
     raise typer.Exit(0 if passed == len(module.graded) else 1)
@@ -74,9 +124,9 @@ def progress(
     if folder is not None and not folder.is_dir():
         _complain(f"{folder} is no folder")
         raise typer.Exit(2)
-    recorded = kept.load(folder)
+    recorded = kept.gather(folder)
     console = _console()
-    console.print(_table_of_progress(recorded))
+    console.print(_table_of_progress(recorded, hints=_hints_allowed(folder)))
     if not recorded.entries:
         console.print("Nothing is recorded here yet. The record is kept in the folder of your notebooks.")
     coming = _next(recorded)
@@ -85,11 +135,35 @@ def progress(
         return
     module, exercise = coming
     console.print(
-        f"Next: {exercise.title}, {exercise.id} in the module {module.id} "
+        f"Next: {exercise.title}, {exercise.id} in {module.id}.ipynb "
         f"({_points(exercise.points)} points, about {exercise.minutes} minutes).",
         markup=False,
         highlight=False,
     )
+
+
+def _lines_on(brought: list[Brought], folder: Path) -> list[str]:
+    """What to say of the notebooks that were brought."""
+    beginnings: dict[str, str] = {
+        "copied": f"Copied into {folder}:",
+        "updated": "A new version, as you had not worked in it:",
+        "stranger": "Left as it is, since it was there before:",
+    }
+    lines = []
+    for state, beginning in beginnings.items():
+        if names := [one.file.name for one in brought if one.state == state]:
+            lines.append(f"{beginning} {', '.join(names)}")
+    for one in brought:
+        if one.state == "beside":
+            lines.append(f"{one.module}.ipynb is yours and stays; its new version is {one.file.name}")
+    return lines or [f"Nothing new: the {len(brought)} notebooks in {folder} stay as they are."]
+
+
+def _hints_allowed(folder: Path | None) -> bool:
+    try:
+        return settings.hints_allowed(folder)
+    except settings.SettingsError:  # `hint` tells
+        return False
 
 
 def _table_of_checks(module: Module, reports: dict[str, Report]) -> Table:
@@ -101,24 +175,31 @@ def _table_of_checks(module: Module, reports: dict[str, Report]) -> Table:
     return table
 
 
-def _table_of_progress(recorded: Progress) -> Table:
+def _table_of_progress(recorded: Progress, *, hints: bool) -> Table:
     syllabus = load()
-    table = _table(syllabus.title, "Exercise", "Points", "State", "Checked", "Hints")
+    columns = ["Exercise", "Points", "State", "Checked", *(["Hints"] if hints else [])]
+    table = _table(syllabus.title, *columns)
     for module in syllabus.modules:
         entries = {exercise: recorded.of(f"{module.id}/{exercise.id}") for exercise in module.graded}
         done = sum(entry.state == "passed" for entry in entries.values())
-        table.add_row(
-            f"[bold]{module.id}[/bold]", _points(module.points), f"{done} of {len(entries)}", "", ""
-        )
+        read = sum(entry.hints for entry in entries.values())
+        row = [
+            f"[bold]{module.id}[/bold]",
+            _points(module.points),
+            f"{done} of {len(entries)}",
+            "",
+            read or "",
+        ]
+        table.add_row(*map(str, row[: len(columns)]))
         for exercise, entry in entries.items():
-            table.add_row(
+            cells = [
                 f"  {exercise.id}",
                 _points(exercise.points),
                 _state(exercise, entry.state),
                 _plain(entry.checked[:10]),
                 str(entry.hints or ""),
-                end_section=exercise is module.graded[-1],
-            )
+            ]
+            table.add_row(*cells[: len(columns)], end_section=exercise is module.graded[-1])
     return table
 
 

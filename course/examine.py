@@ -99,6 +99,17 @@ def on_exercise(module: Module, exercise: Exercise, names: Mapping[str, Any]) ->
     return report
 
 
+def on_answer(module: Module, exercise: Exercise, namespace: Mapping[str, Any]) -> Report:
+    """What is found about one exercise, or the quiz, of a notebook whose cells have left these names."""
+    if isinstance(exercise, Quiz):
+        return on_quiz(module, exercise, namespace.get("answers"))
+    for name in exercise.defines:
+        if name not in namespace:
+            problem = f"`{name}` is not defined: its cell raised an error, or was deleted or renamed"
+            return missing(module, exercise, problem)
+    return on_exercise(module, exercise, {name: namespace[name] for name in exercise.defines})
+
+
 def missing(module: Module, exercise: Exercise, problem: str) -> Report:
     """That there is no answer to look at, and why."""
     title, key = f"{exercise.id} · {exercise.title}", f"{module.id}/{exercise.id}"

@@ -1,15 +1,13 @@
 """`hint(...)`: the next hint for an exercise, by degrees: the symptom, the principle, nearly the line.
 
-Light to import. In an instructors' course the environment variable COURSE_HINTS=off switches hints off.
+Light to import. Instructors can switch hints off for their course: `course/settings.py`.
 """
 
 from __future__ import annotations
 
-import os
 import textwrap
 from typing import Any
 
-SWITCH = "COURSE_HINTS"
 WIDTH = 88
 
 
@@ -18,7 +16,7 @@ def hint(exercise: Any) -> None:
 
     hint("stable_softmax")
 
-    Each call gives one hint more, until there are none left. `course progress` counts them.
+    Each call gives one hint more; when all are read, all again. `course progress` counts them.
     """
     from course.check import say
 
@@ -27,13 +25,15 @@ def hint(exercise: Any) -> None:
 
 def next_hint(exercise: Any) -> str:
     """The text that `hint` prints; counts the hint as read."""
-    if os.environ.get(SWITCH, "").strip().lower() in ("off", "0", "no", "false"):
-        return "Hints are switched off in this course."
-
-    from course import progress
+    from course import progress, settings
     from course.hints import HintError, hints_of
     from course.syllabus import load
 
+    try:
+        if not settings.hints_allowed():
+            return "Hints are switched off in this course."
+    except settings.SettingsError as error:
+        return f"There are no hints: {error}. Ask your instructors."
     name = exercise if isinstance(exercise, str) else getattr(exercise, "__name__", "")
     found = [
         (module.id, each.id)
@@ -53,11 +53,13 @@ def next_hint(exercise: Any) -> str:
         return f"There are no hints for {id}."
     key = f"{module}/{id}"
     used = progress.load().of(key).hints
-    if used < len(hints):
-        progress.record_hint(key)
-    number = min(used, len(hints) - 1)
-    end = "\n  That was the last one." if number == len(hints) - 1 else ""
-    return f"{id} · hint {number + 1} of {len(hints)}\n{_wrapped(hints[number])}{end}"
+    if used >= len(hints):
+        return "\n\n".join([f"{id} · all {len(hints)} hints again", *map(_wrapped, hints)])
+    progress.record_hint(key)
+    end = (
+        "\n  That was the last one. The next call shows all of them again." if used + 1 == len(hints) else ""
+    )
+    return f"{id} · hint {used + 1} of {len(hints)}\n{_wrapped(hints[used])}{end}"
 
 
 def _wrapped(text: str) -> str:

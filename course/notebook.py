@@ -174,18 +174,10 @@ def main() -> None:
 
 
 def _reports(module: Module, namespace: dict[str, Any]) -> Iterator[tuple[str, Callable[[], Report]]]:
-    from course.examine import missing, on_exercise, on_quiz
+    from course.examine import on_answer
 
-    for exercise in module.exercises:
-        names = {name: namespace[name] for name in exercise.defines if name in namespace}
-        if len(names) == len(exercise.defines):
-            yield exercise.id, partial(on_exercise, module, exercise, names)
-        else:
-            name = next(name for name in exercise.defines if name not in names)
-            problem = f"`{name}` is not defined: its cell raised an error, or was deleted or renamed"
-            yield exercise.id, partial(missing, module, exercise, problem)
-    if quiz := module.quiz:
-        yield quiz.id, partial(on_quiz, module, quiz, namespace.get("answers"))
+    for exercise in module.graded:
+        yield exercise.id, partial(on_answer, module, exercise, namespace)
 
 
 def _run_cell(number: int, source: str, namespace: dict[str, Any]) -> str:

@@ -8,13 +8,13 @@ recorded lasts as long as the notebook's kernel.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from course import atomic
 
 FOLDER = ".course"
 FILE = "progress.json"
@@ -65,6 +65,22 @@ def load(start: Path | None = None) -> Progress:
         return Progress()
 
 
+def gather(start: Path | None = None) -> Progress:
+    """What is recorded in a folder and in those inside it, such as one for each of nbgrader's assignments.
+
+    Of an exercise with several records, the one checked last counts, and the most hints.
+    """
+    here = (start or Path.cwd()).absolute()
+    gathered = load(here)
+    for file in sorted(here.glob(f"*/{FOLDER}/{FILE}")):
+        for key, entry in load(file.parent.parent).entries.items():
+            known = gathered.of(key)
+            latest = max(known, entry, key=lambda one: one.checked)
+            hints = max(known.hints, entry.hints)
+            gathered.entries[key] = Entry(latest.state, latest.checked, hints)
+    return gathered
+
+
 def record_check(key: str, state: str, start: Path | None = None) -> None:
     """Notes how the last check of an exercise went."""
     progress = load(start)
@@ -94,19 +110,11 @@ def _parse(text: str) -> Progress:
 
 
 def _save(progress: Progress, start: Path | None) -> None:
-    """Writes beside the file, then renames: a reader sees the old file or the new one."""
     path = folder(start) / FILE
     exercises = {key: vars(entry) for key, entry in sorted(progress.entries.items())}
     text = json.dumps({"schema": SCHEMA, "exercises": exercises, **progress.other}, indent=1)
-    temporary = ""
     try:
-        path.parent.mkdir(exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".progress-", suffix=".tmp")
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        os.replace(temporary, path)
+        atomic.write(path, (text + "\n").encode())
         _unwritten.pop(path, None)
     except OSError:  # a folder that is not ours, a full disk
         _unwritten[path] = progress
-        with suppress(OSError):
-            os.unlink(temporary)

@@ -68,10 +68,10 @@ def difference(own: Tensor, expected: Tensor) -> str:
 
 
 def number(x: float) -> str:
-    """Up to four digits that matter: 0.25, 1.099, 10000, -inf."""
+    """Up to four digits that matter, and no power of ten below a million: 0.25, 1.099, 10001.1, -inf."""
     if not isinstance(x, float) or (x.is_integer() and abs(x) < 1e9):
         return str(int(x) if isinstance(x, float) else x)
-    return f"{x:.4g}"
+    return f"{x:.1f}" if 1e4 <= abs(x) < 1e6 else f"{x:.4g}"
 
 
 def _nested(numbers: Any) -> str:

@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 # What fills the machine or counts what is on it: never two of these at a time.
-ALONE = ("end_to_end/test_faults.py", "isolation/", "sandbox/", "worker/kernel/")
+ALONE = ("end_to_end/test_faults.py", "hub/live/", "isolation/", "sandbox/", "worker/kernel/")
 
 
 @pytest.hookimpl(tryfirst=True)

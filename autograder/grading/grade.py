@@ -98,7 +98,7 @@ def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) 
     if isinstance(failure, ProtocolViolation):
         flags.append(Flag(kind="tampering", message=str(failure)))
     errors = {error.cell: error for error in extracted.cell_errors}
-    errors |= {number: _cell_error(number, header) for number, header in line.cell_errors.items()}
+    errors |= {number: cell_error(number, header) for number, header in line.cell_errors.items()}
     wall = line.wall_timeout or any(one.wall_timeout for one in graded)
     if wall:
         flags.append(Flag(kind="wall-timeout", message="a call waited until its wall time was over"))
@@ -177,7 +177,8 @@ def _unanswered(exercise: Exercise, state: str, course: Course) -> ExerciseResul
     )
 
 
-def _cell_error(number: int, header: wire.ErrorHeader) -> CellError:
+def cell_error(number: int, header: wire.ErrorHeader) -> CellError:
+    """What a cell raised, as results have it."""
     return CellError(
         cell=number, error=ErrorExcerpt(type=header.type, message=header.message, trace=header.trace)
     )

@@ -26,6 +26,7 @@ from ..run.messages import Finished, Job, Specification
 from ..sandbox.budget import Budget, Limits
 from ..sandbox.line import WorkerLine
 from ..sandbox.locked import LockedWorker, WorkerRequest
+from .examine import examine_submission
 from .grade import Course, grade_submission
 from .suite import Suite, with_suites
 
@@ -142,6 +143,9 @@ def _grade_jobs(
 
 def _finish(job: Job, course: Course, open_line: Any, limits: Limits) -> Finished:
     try:
+        if job.examine:
+            examined, wall_timeout = examine_submission(job, course, open_line, limits)
+            return Finished(result=examined.to_json(), wall_timeout=wall_timeout)
         outcome = grade_submission(job, course, open_line, limits)
     except Fault as fault:
         return Finished(fault=str(fault))

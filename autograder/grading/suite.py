@@ -7,6 +7,7 @@ from the hook that runs the tests, with all that was collected.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,6 +131,11 @@ def with_suites(paths: Mapping[str, Path], body: Callable[[dict[str, Suite]], An
             raise ContentError(f"{path}: there is no hidden suite; write it, or name another module")
     resolved = {path.resolve(): module for module, path in paths.items()}
     folder = os.path.commonpath([path.parent for path in resolved])
+    for path in resolved:
+        # Suites import `solutions`, which is in no distribution: it lies in the course of this suite. First,
+        # because an editable install of another clone has one, too.
+        if (root := str(path.parent.parent.parent)) not in sys.path:
+            sys.path.insert(0, root)
     plugin = _Collected(body, resolved)
     options = [
         f"--config-file={INI}",
@@ -153,7 +159,7 @@ def run_test(
     draw = Draw(run_seed, test.id, device)
     try:
         student.reset(draw.seed)
-    except (StudentFailure, Fault) as failure:  # its code ended the worker, or patched what resets it
+    except (StudentFailure, Fault) as failure:  # where the reference stands in: that is asked for at once
         return failure
     plugin.student_, plugin.draw_, plugin.outcome = student, draw, None
     runtestprotocol(test.item, log=False)

@@ -11,18 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nbgrader.apps.baseapp import NbGrader
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import OperationalError, SAWarning
 
 from ..errors import UsageError
+from .gradebook import is_reachable, unusable
 
 CONFIG = "nbgrader_config.py"
 
 
 @contextmanager
 def nbgrader_in(folder: Path, log_level: int = logging.ERROR) -> Iterator[NbGrader]:
-    """nbgrader with the configuration of this course directory; raises UsageError for a folder that is none.
+    """nbgrader with the configuration of this course directory.
 
-    The current folder is the course directory for as long as the context lasts, so that no other
+    Raises UsageError for a folder that is none, Fault where the gradebook's server does not answer. The
+    current folder is the course directory for as long as the context lasts, so that no other
     nbgrader_config.py is read along with its own.
     """
     folder = folder.resolve()
@@ -40,7 +42,10 @@ def nbgrader_in(folder: Path, log_level: int = logging.ERROR) -> Iterator[NbGrad
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SAWarning)  # nbgrader 0.9 was written for an older SQLAlchemy
             app.initialize([f"--Application.log_level={log_level}"], root=str(folder))
+            is_reachable(app.coursedir.db_url)
             yield app
+    except OperationalError as error:
+        raise unusable(app.coursedir.db_url, error) from None
     finally:
         os.chdir(before)
         os.environ["PATH"] = path

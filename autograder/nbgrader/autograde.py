@@ -21,6 +21,7 @@ from nbgrader.coursedir import CourseDirectory
 from ..errors import Fault, UsageError
 from ..results import Result
 from ..run.run import Progress, Report
+from .collect import date_of
 from .config import AUTOGRADE, SANITIZE
 from .grade import gradings_of, submission_of
 from .gradings import Gradings
@@ -47,16 +48,20 @@ def grade_collected(
     jobs: int = 1,
     force: bool = False,
     seed: int | None = None,
+    examine: bool = False,
+    views: bool = True,
 ) -> Collected:
     """Grades the collected submissions of these students, by default of all.
+
+    `examine` and `views` are as in `Gradings.grade`.
 
     Raises UsageError, and Fault when nothing can be graded.
     """
     coursedir: CourseDirectory = app.coursedir
     _check_steps(app)
     gradings = gradings_of(coursedir, AutograderCourse(parent=app), assignment)
-    modules = _modules(coursedir, assignment, gradings)
-    everybody = _submitted(coursedir, assignment)
+    modules = modules_of(coursedir, assignment, gradings)
+    everybody = students_with(coursedir, assignment)
     if not everybody:
         raise UsageError(f"Nobody has handed in anything for {assignment!r}: collect submissions first.")
     if unknown := [name for name in students if name not in everybody]:
@@ -67,7 +72,7 @@ def grade_collected(
         if not students or name in students
         for module in modules
     ]
-    report = gradings.grade(found, progress, jobs=jobs, force=force, seed=seed)
+    report = gradings.grade(found, progress, jobs=jobs, force=force, seed=seed, examine=examine, views=views)
     collected = Collected(assignment, modules, report)
     collected.faults = [(student, reason) for student, _, reason in report.faults]
     for one in found:
@@ -134,7 +139,7 @@ def _check_steps(app: NbGrader) -> None:
             raise UsageError("nbgrader_config.py has the step Execute, which would run students' code here.")
 
 
-def _modules(coursedir: CourseDirectory, assignment: str, gradings: Gradings) -> list[str]:
+def modules_of(coursedir: CourseDirectory, assignment: str, gradings: Gradings) -> list[str]:
     """The notebooks of an assignment, all of which must be the course's."""
     with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
         try:
@@ -151,7 +156,7 @@ def _modules(coursedir: CourseDirectory, assignment: str, gradings: Gradings) ->
     return names
 
 
-def _submitted(coursedir: CourseDirectory, assignment: str) -> list[str]:
+def students_with(coursedir: CourseDirectory, assignment: str) -> list[str]:
     """Who has handed in something."""
     pattern = re.compile(
         coursedir.format_path(
@@ -182,5 +187,5 @@ def _is_entered(coursedir: CourseDirectory, assignment: str, student: str, resul
             stored = gradebook.find_submission(assignment, student)
         except MissingEntry:
             return False
-        same: bool = stored.timestamp == coursedir.get_existing_timestamp(collected)
+        same: bool = stored.timestamp == date_of(collected)
         return same

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,14 @@ app = typer.Typer(help="nbgrader with this autograder: docs/nbgrader.md.", no_ar
 CourseDir = Annotated[
     Path, typer.Option("--course-dir", help="The course directory; by default the current folder.")
 ]
+
+
+class Show(StrEnum):
+    """What a student sees of a submission at once."""
+
+    PUBLIC = "public"
+    POINTS = "points"
+    FULL = "full"
 
 
 class Gradebooks(StrEnum):
@@ -47,6 +56,9 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
     course_id: Annotated[str, typer.Option(help="The course's name in nbgrader's exchange.")] = "diffusion",
+    no_hints: Annotated[
+        bool, typer.Option("--no-hints", help="hint(...) gives students no hints in this course.")
+    ] = False,
     course_root: Root = None,
 ) -> None:
     """Makes a course directory: configuration, source notebooks, gradebook, release."""
@@ -55,7 +67,7 @@ def init(
 
         root = CourseRoot.find(course_root)
         chosen = [root.module(id).id for id in modules or []] or [m.id for m in root.syllabus.modules]
-        make(root, folder, chosen, course_id)
+        make(root, folder, chosen, course_id, hints=not no_hints)
         out.print(f"{folder}: {len(chosen)} assignment(s): {', '.join(chosen)}", markup=False)
         out.print(f"Next, in {folder}: nbgrader release_assignment {chosen[0]}", markup=False)
 
@@ -84,6 +96,9 @@ def autograde(
     jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = max(1, os.cpu_count() or 1),
     force: Annotated[bool, typer.Option("--force", help="Grade again what was graded.")] = False,
     seed: Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")] = None,
+    collect: Annotated[
+        bool, typer.Option("--collect", help="Collect first, as `nbgrader collect --update` does.")
+    ] = False,
     course_dir: CourseDir = Path(),
 ) -> None:
     """Grades what was collected, in parallel, and enters it into the gradebook; run it again to go on."""
@@ -92,9 +107,17 @@ def autograde(
         from ..run.progress import showing_progress
         from .apps import nbgrader_in
         from .autograde import enter, grade_collected
+        from .collect import collect_new
+        from .lock import GRADING, locked
         from .settings import FOLDER, AutograderCourse
 
-        with nbgrader_in(course_dir) as nbgrader:
+        place = course_dir.resolve()
+        with nbgrader_in(place) as nbgrader, locked(place, GRADING, _said_once()):
+            if collect:
+                collection = collect_new(nbgrader, assignment)
+                out.print(f"Collected:       {len(collection.new)} new submission(s)", markup=False)
+                for name, reason in collection.left:
+                    err.print(f"not collected: {name}: {reason}", markup=False)
             with showing_progress(out) as progress:
                 done = grade_collected(
                     nbgrader, assignment, student or [], progress, jobs=jobs, force=force, seed=seed
@@ -117,6 +140,58 @@ def autograde(
             )
         if done.report.unwritten:
             fail(f"the gradebook is complete, but not the report: {done.report.unwritten}", 3)
+
+
+@app.command()
+def watch(
+    assignments: Annotated[list[str], typer.Argument(metavar="ASSIGNMENT...")],
+    every: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="From round to round.")] = 60,
+    once: Annotated[bool, typer.Option("--once", help="One round, for cron.")] = False,
+    show: Annotated[
+        Show | None,
+        typer.Option(help="What students see at once; by default c.AutograderCourse.show, else public."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = max(1, os.cpu_count() or 1),
+    course_dir: CourseDir = Path(),
+) -> None:
+    """Collects, grades and enters what is handed in, and shows each student the public result.
+
+    It ends with Ctrl-C or SIGTERM, after the present submission. Killed, it loses nothing: the same command
+    goes on from there.
+    """
+    with _with_nbgrader():
+        from .round import Stopped
+        from .watch import Watched, watch_once
+        from .watch import watch as keep_watching
+
+        def say(line: str) -> None:
+            out.print(line, markup=False)
+
+        watched = Watched(course_dir.resolve(), assignments, jobs, show.value if show else "")
+        if not once:
+            keep_watching(watched, every, say)
+            return
+        try:
+            clean = watch_once(watched, say)
+        except Stopped:
+            say("stopped; the same command goes on from here")
+            return
+        if not clean:
+            fail("not everything could be done, for no fault of the students: see above; run it again", 3)
+
+
+def _said_once() -> Callable[[], None]:
+    """Waits for the lock, and says so the first time."""
+    said = False
+
+    def wait() -> None:
+        nonlocal said
+        if not said:
+            out.print("waiting for another autograder command in this course directory", markup=False)
+        said = True
+        time.sleep(0.2)
+
+    return wait
 
 
 @app.command()

@@ -6,10 +6,12 @@ with the autograder. Classes are named, not imported: nbgrader imports them when
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 OURS = "autograder.nbgrader"
 THEIRS = "nbgrader.preprocessors"
+GRADEBOOK_VARIABLE = "AUTOGRADER_GRADEBOOK_URL"
 
 # The lists are nbgrader 0.9's own, with these changes.
 GENERATE = [
@@ -21,6 +23,7 @@ GENERATE = [
     f"{THEIRS}.CheckCellMetadata",
     f"{THEIRS}.ComputeChecksums",
     f"{THEIRS}.SaveCells",
+    f"{OURS}.rules.WriteRules",  # hints on or off
     f"{THEIRS}.ClearHiddenTests",
     f"{THEIRS}.ClearMarkScheme",
     f"{THEIRS}.ComputeChecksums",
@@ -52,6 +55,7 @@ def configure(c: Any, *, course_root: str) -> None:
     c.Autograde.sanitize_preprocessors = SANITIZE
     c.Autograde.autograde_preprocessors = AUTOGRADE
     c.OverwriteCells.add_missing_cells = True
+    c.GenerateFeedback.exporter_class = f"{OURS}.exporter.FeedbackExporter"
     # Nothing that a student wrote may run in the browser of whoever grades. nbgrader's templates show
     # Markdown cells without sanitising them, whatever `sanitize_html` says: so the filter is replaced.
     c.HTMLExporter.sanitize_html = True
@@ -60,6 +64,11 @@ def configure(c: Any, *, course_root: str) -> None:
     c.Execute.timeout = 600
     # Whoever submits under another's name is left in the exchange.
     c.ExchangeFactory.collect = f"{OURS}.collect.CollectOwned"
+    # Feedback that is released stays, whatever `autograder nbgrader watch` puts there at that moment.
+    c.ExchangeFactory.release_feedback = f"{OURS}.release.ReleaseFeedback"
+    # A gradebook on a server is named by the environment, as secrets are (docs/deployment.md).
+    if url := os.environ.get(GRADEBOOK_VARIABLE):
+        c.CourseDirectory.db_url = url
 
 
 NBGRADER_CONFIG = """\
@@ -81,6 +90,14 @@ configure(c, course_root={course_root!r})
 # How students' code is kept in, and what it runs on: `autograder doctor` says what this machine has.
 # c.AutograderCourse.sandbox = "full"
 # c.AutograderCourse.device = "cpu"
+
+# Whether hint(...) gives students hints. After a change: `nbgrader generate_assignment NAME --force`, then
+# `nbgrader release_assignment NAME --force`.
+{hints}
+
+# What `autograder nbgrader watch` shows students of a submission, at once: what the public checks say;
+# that and their points ("points"); or all of the feedback ("full").
+# c.AutograderCourse.show = "public"
 
 # Where students fetch and submit: a folder that all of them may write to (chmod 777).
 # c.Exchange.root = "/usr/local/share/nbgrader/exchange"

@@ -24,7 +24,8 @@ from ..build import compose, dump, marked_sources
 from ..course_root import CourseRoot
 from ..errors import Fault, UsageError
 from .apps import CONFIG, nbgrader_in
-from .config import NBGRADER_CONFIG
+from .config import GRADEBOOK_VARIABLE, NBGRADER_CONFIG
+from .gradebook import is_free_for
 from .settings import FOLDER, AutograderCourse
 
 
@@ -37,16 +38,27 @@ class Change:
     refused: bool = False
 
 
-def init(root: CourseRoot, folder: Path, modules: Sequence[str], course_id: str) -> None:
+def init(
+    root: CourseRoot, folder: Path, modules: Sequence[str], course_id: str, *, hints: bool = True
+) -> None:
     """Makes a course directory with these modules as assignments, generated and ready to be released.
 
-    Raises UsageError for a folder that is not empty, ContentError where the course is wrong.
+    Without `hints`, hint(...) gives students none.
+
+    Raises UsageError for a folder that is not empty and for another course's gradebook, ContentError where
+    the course is wrong.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty: name a new folder, or use `autograder nbgrader update`.")
     notebooks = {module: source_notebook(root, module) for module in modules}
+    if url := os.environ.get(GRADEBOOK_VARIABLE):
+        is_free_for(url, course_id)
     folder.mkdir(parents=True, exist_ok=True)
-    config = NBGRADER_CONFIG.format(course_id=course_id, course_root=_seen_from(folder.resolve(), root.path))
+    config = NBGRADER_CONFIG.format(
+        course_id=course_id,
+        course_root=_seen_from(folder.resolve(), root.path),
+        hints="# c.AutograderCourse.hints = False" if hints else "c.AutograderCourse.hints = False",
+    )
     write_atomically(folder / CONFIG, config)
     for module, content in notebooks.items():
         _write(folder, module, content)

@@ -58,7 +58,11 @@ def comment(result: Result, view: ExerciseView) -> str | None:
 def _lines(result: Result, view: ExerciseView) -> Iterator[tuple[str, Markup]]:
     """Each line of the feedback as text and as HTML."""
     answer = view.result
-    yield _bold(f"{answer.title}: {number(answer.points)} of {number(answer.max_points)} points")
+    # Where an instructor gave other points, nbgrader shows those above, and these must not contradict them.
+    yield _bold(
+        f"{answer.title}: {number(answer.points)} of {number(answer.max_points)} points "
+        "from the automatic tests"
+    )
     if result.status is not Status.GRADED:
         yield _line(result.reason)
         yield _line("It counts as 0 points until somebody has looked at it.")

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from ..course_root import CourseRoot
 from ..errors import Fault
+from ..examined import Examined
 from ..results import Result
 from ..run.devices import choose_device
 from ..run.plan import Conditions, plan
-from ..run.run import Options, Progress, Report, grade_found
+from ..run.run import Options, Progress, Report, grade_found, write_views
 from ..run.store import Store
 from ..sandbox.levels import strongest
 from ..submission.find import Found
@@ -64,12 +65,34 @@ class Gradings:
         jobs: int = 1,
         force: bool = False,
         seed: int | None = None,
+        examine: bool = False,
+        views: bool = True,
     ) -> Report:
-        """Grades those that were not graded before; raises Fault when nothing can be graded."""
+        """Grades those that were not graded before; raises Fault when nothing can be graded.
+
+        With `examine` the public checks are run, too; without `views` no tables and pages are written.
+        """
         options = Options(
-            self.folder, jobs=jobs, device=self.device, sandbox=self.sandbox, seed=seed, force=force
+            self.folder,
+            jobs=jobs,
+            device=self.device,
+            sandbox=self.sandbox,
+            seed=seed,
+            force=force,
+            examine=examine,
+            views=views,
         )
         return grade_found(self.root, found, options, progress)
+
+    def examined(self, result: Result) -> Examined | None:
+        """What the public checks say of the notebook that this result is of, if they were run."""
+        return Store(self.folder).examined(result.student, result.module, result.key)
+
+    def write_views(self, faults: Sequence[tuple[str, str, str]]) -> None:
+        """Writes the tables and pages of all results; raises Fault."""
+        store = Store(self.folder)
+        report = Report(list(store.results()), list(faults), graded=0, kept=0, lower=[], pages={})
+        write_views(store, self.root.syllabus, report)
 
     def result(self, found: Found) -> Result:
         """The result of this submission, made if there is none; raises Fault if it cannot be made."""

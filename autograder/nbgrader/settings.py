@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader.coursedir import CourseDirectory
-from traitlets import Unicode
+from traitlets import Bool, Enum, Unicode
 from traitlets.config import Configurable
 
-from ..course_root import CourseRoot
+from ..course_root import ROOT_VARIABLE, CourseRoot
 from ..errors import UsageError
 
-ROOT_VARIABLE = "AUTOGRADER_COURSE_ROOT"
 FOLDER = ".autograder"  # in the course directory: results, reports, and the source notebooks as written
 
 
@@ -27,6 +26,16 @@ class AutograderCourse(Configurable):
     ).tag(config=True)
     sandbox = Unicode("auto", help="full, landlock, or auto: the strongest that works.").tag(config=True)
     device = Unicode("auto", help="cpu, cuda, or auto.").tag(config=True)
+
+    show = Enum(
+        ("public", "points", "full"),
+        "public",
+        help="What `autograder nbgrader watch` shows students at once: what the public checks say; that and "
+        "their points; or all of the feedback.",
+    ).tag(config=True)
+    hints = Bool(
+        True, help="Whether hint(...) gives hints in the assignments that are generated from now on."
+    ).tag(config=True)
 
     def root(self, coursedir: CourseDirectory) -> CourseRoot:
         """The course that grades; raises UsageError."""

@@ -21,6 +21,7 @@ def run(setup: Setup, jobs: Sequence[Job], on_finished: OnFinished) -> None:
     import torch
 
     from ..course_root import CourseRoot
+    from ..grading.examine import examine_submission
     from ..grading.grade import grade_submission
     from ..grading.host import load_course
     from ..grading.suite import Suite, with_suites
@@ -42,6 +43,10 @@ def run(setup: Setup, jobs: Sequence[Job], on_finished: OnFinished) -> None:
         }
         for job in jobs:
             try:
+                if job.examine:
+                    examined, _ = examine_submission(job, courses[job.module], open_line, limits)
+                    on_finished(job, Finished(result=examined.to_json()))
+                    continue
                 outcome = grade_submission(job, courses[job.module], open_line, limits)
             except Fault as fault:
                 on_finished(job, Finished(fault=str(fault)))

@@ -15,11 +15,11 @@ class Specification(msgspec.Struct, frozen=True):
     level: str
     read: list[str]
     home: str
-    limits: dict[str, float] = {}
+    limits: dict[str, int | float] = {}  # bytes stay whole numbers
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One submission to grade."""
+    """One submission to grade; with `examine`, to look at with the public checks alone."""
 
     student: str
     module: str
@@ -28,10 +28,11 @@ class Job(msgspec.Struct, frozen=True):
     key: str
     isolation: str
     attempt: int = 1
+    examine: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """A grader's answer to a job: a result as JSON text, or what was not the student's fault."""
+    """A grader's answer to a job: a Result or an Examined as JSON, or what was not the student's fault."""
 
     result: str = ""
     fault: str = ""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from msgspec.structs import replace as replace_fields
+
 from course.syllabus import Module
 
 from ..course_root import CourseRoot
@@ -28,12 +30,17 @@ UNKNOWN = "unknown"  # the module of a file that does not say which it is
 class Plan:
     """`jobs` go to graders; `unreadable` are results already; `kept` were graded before.
 
+    `copies`: a group's submission is graded once, for the student and module of the key; the others get that.
+
+    `examinations` are for the public checks, of all submissions that have a file and were not examined yet.
     `faults`: student, module and reason where a file cannot be read for no fault of the student's.
     """
 
     jobs: list[Job] = field(default_factory=list)
     unreadable: list[Result] = field(default_factory=list)
     kept: list[Job] = field(default_factory=list)
+    examinations: list[Job] = field(default_factory=list)
+    copies: dict[tuple[str, str], list[Job]] = field(default_factory=dict)
     faults: list[tuple[str, str, str]] = field(default_factory=list)
 
 
@@ -47,12 +54,22 @@ class Conditions:
 
 
 def plan(
-    root: CourseRoot, found: Sequence[Found], store: Store, conditions: Conditions, *, force: bool = False
+    root: CourseRoot,
+    found: Sequence[Found],
+    store: Store,
+    conditions: Conditions,
+    *,
+    force: bool = False,
+    examine: bool = False,
 ) -> Plan:
-    """Sorts submissions into those to grade, those that cannot be read, and those graded before."""
+    """Sorts submissions into those to grade, those that cannot be read, and those graded before.
+
+    With `examine` also into those that the public checks have yet to be run on.
+    """
     made = Plan()
     digests: dict[str, str] = {}
     known: list[Found] = []
+    groups: dict[tuple[str, str], Job] = {}  # by file and module
     for one in found:
         try:
             known.append(_with_module(one, root))
@@ -71,11 +88,15 @@ def plan(
             key=key,
             isolation=conditions.isolation,
         )
+        if examine and not problem and (force or store.examined(one.student, module, key) is None):
+            made.examinations.append(replace_fields(job, examine=True))
         if not force and store.has(one.student, module, key):
             made.kept.append(job)
         elif problem:
             its_module = None if module == UNKNOWN else root.module(module)
             made.unreadable.append(unreadable(job, its_module, problem, conditions))
+        elif one.shared and (first := groups.setdefault((job.path, module), job)) is not job:
+            made.copies.setdefault((first.student, module), []).append(job)
         else:
             made.jobs.append(job)
     return made

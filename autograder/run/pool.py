@@ -217,7 +217,8 @@ class Pool:
         threads = {name: value for name, value in ENVIRONMENT.items() if "THREADS" in name or "OMP" in name}
         with theirs:
             self._host = subprocess.Popen(
-                [sys.executable, "-m", "autograder.grading.host", str(theirs.fileno())],
+                # -P: not what lies in the current folder, which may be a submission's, a torch.py say.
+                [sys.executable, "-P", "-m", "autograder.grading.host", str(theirs.fileno())],
                 env={**os.environ, **threads, "PYTHONPATH": path},
                 stdin=subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),

@@ -13,6 +13,7 @@ from course.syllabus import Syllabus
 from ..atomic import write_atomically
 from ..course_root import CourseRoot
 from ..errors import Fault, UsageError
+from ..examined import Examined
 from ..results import Result
 from ..sandbox.levels import Level, strongest
 from ..submission.find import Found, find
@@ -22,6 +23,8 @@ from .messages import Finished, Job
 from .plan import Conditions, Plan, plan
 from .pool import Pool, Setup
 from .store import Store, folder_name
+
+PUBLIC_CHECKS = ("course.examine",)  # what the zygote imports for them: once, not in each worker
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Options:
     seed: int | None = None
     preload: tuple[str, ...] = ()
     force: bool = False
+    examine: bool = False  # run the public checks, too
+    views: bool = True  # write tables and pages
     limits: dict[str, float] = field(default_factory=dict)
 
 
@@ -50,6 +55,7 @@ class Report:
     lower: list[Result]  # graded lower than before: the earlier grade counts
     pages: dict[tuple[str, str], Path]
     unwritten: str = ""  # why tables and pages are not all there, if so
+    unexamined: list[tuple[str, str, str]] = field(default_factory=list)  # as `faults`, of the public checks
 
 
 @dataclass
@@ -58,6 +64,7 @@ class Progress:
 
     begin: Callable[[int, int, str], None] = lambda total, kept, how: None
     done: Callable[[Job, Result | None, str], None] = lambda job, result, fault: None
+    examined: Callable[[Job], None] = lambda job: None
 
 
 def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: Progress) -> Report:
@@ -84,66 +91,87 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
             "modules": sorted({str(f.module) for f in found}),
         }
     )
-    made = plan(root, found, store, conditions, force=options.force)
+    made = plan(root, found, store, conditions, force=options.force, examine=options.examine)
+    jobs = [*made.jobs, *made.examinations]
     setup = Setup(
         root=root.path,
-        modules=sorted({job.module for job in made.jobs}),
+        modules=sorted({job.module for job in jobs}),
         run_seed=seed,
         device=device,
         level=level,
-        jobs=max(1, min(options.jobs if device == "cpu" else 1, len(made.jobs))),
-        preload=options.preload,
+        jobs=max(1, min(options.jobs if device == "cpu" else 1, len(jobs))),
+        preload=(*options.preload, *(PUBLIC_CHECKS if made.examinations else ())),
         limits=options.limits,
     )
     report = _grade_all(setup, store, made, options, progress)
-    # All of the folder, not only what this command named: a run may add one student to a class.
-    report.results = list(store.results())
-    try:
-        write_views(store, root.syllabus, report)
-    except Fault as fault:  # what was graded is kept, and the faults before this one are to be named, too
-        report.unwritten = str(fault)
+    if options.views:
+        # All of the folder, not only what this command named: a run may add one student to a class.
+        report.results = list(store.results())
+        try:
+            write_views(store, root.syllabus, report)
+        except Fault as fault:  # what was graded is kept, and the faults before this one are to be named, too
+            report.unwritten = str(fault)
     return report
 
 
 def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progress: Progress) -> Report:
     report = Report([], list(made.faults), 0, len(made.kept), [], {})
-    total = len(made.jobs) + len(made.unreadable)
+    total = len(made.jobs) + sum(map(len, made.copies.values())) + len(made.unreadable)
     progress.begin(total, report.kept, f"{setup.device}, isolation {setup.level.value}")
-    unfinished = {(job.student, job.module): job for job in made.jobs}
+    jobs = [*made.jobs, *made.examinations]
+    unfinished = {(job.student, job.module, job.examine): job for job in jobs}
+
+    def failed(job: Job, fault: str) -> None:
+        if job.examine:
+            report.unexamined.append((job.student, job.module, fault))
+            return
+        for one in (job, *made.copies.get((job.student, job.module), ())):
+            report.faults.append((one.student, one.module, fault))
+            progress.done(one, None, fault)
+
+    def keep_examined(job: Job, examined: Examined) -> None:
+        try:
+            store.write_examined(examined)
+        except Fault as fault:
+            failed(job, str(fault))
+        else:
+            progress.examined(job)
 
     def keep(job: Job, result: Result) -> None:
-        try:
-            counts = store.write(result, force=options.force)
-        except Fault as fault:
-            report.faults.append((job.student, job.module, str(fault)))
-            progress.done(job, None, str(fault))
-            return
-        report.graded += 1
-        if not counts:
-            report.lower.append(result)
-        progress.done(job, result, "")
+        for member in (job, *made.copies.get((job.student, job.module), ())):
+            own = result.model_copy(update={"student": member.student})
+            try:
+                counts = store.write(own, force=options.force)
+            except Fault as fault:
+                report.faults.append((member.student, member.module, str(fault)))
+                progress.done(member, None, str(fault))
+                continue
+            report.graded += 1
+            if not counts:
+                report.lower.append(own)
+            progress.done(member, own, "")
 
     def on_finished(job: Job, finished: Finished) -> None:
-        unfinished.pop((job.student, job.module), None)
+        unfinished.pop((job.student, job.module, job.examine), None)
         if finished.fault:
-            report.faults.append((job.student, job.module, finished.fault))
-            progress.done(job, None, finished.fault)
+            failed(job, finished.fault)
+        elif job.examine:
+            keep_examined(job, Examined.from_json(finished.result))
         else:
             keep(job, Result.from_json(finished.result))
 
     for result in made.unreadable:
         keep(_job_of(result), result)
-    if made.jobs:
+    if jobs:
         try:
             if setup.level is Level.NONE:
-                inline.run(setup, made.jobs, on_finished)
+                inline.run(setup, jobs, on_finished)
             else:
                 with Pool(setup) as pool:
-                    pool.run(made.jobs, on_finished)
+                    pool.run(jobs, on_finished)
         except Fault as fault:
             for job in unfinished.values():
-                report.faults.append((job.student, job.module, str(fault)))
-                progress.done(job, None, str(fault))
+                failed(job, str(fault))
     return report
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..atomic import write_atomically
 from ..errors import Fault, UsageError
+from ..examined import Examined
 from ..results import Result
 
 
@@ -28,6 +29,7 @@ class Store:
 
     `results/STUDENT/MODULE.json` is the grade that counts. A later, lower one stands beside it as
     `MODULE.lower.json`, an earlier one that --force replaced as `MODULE.before-N.json`.
+    `examined/STUDENT/MODULE.json` is what the public checks say of the notebook examined last.
     """
 
     folder: Path
@@ -65,6 +67,22 @@ class Store:
         while (path := self.path(result.student, result.module, f"before-{number}")).exists():
             number += 1
         return path
+
+    # What the public checks say
+
+    def examined_path(self, student: str, module: str) -> Path:
+        return self.folder / "examined" / folder_name(student) / f"{module}.json"
+
+    def examined(self, student: str, module: str, key: str) -> Examined | None:
+        """What the public checks say of this very notebook; None if they have not been run on it."""
+        try:
+            found = Examined.from_json(self.examined_path(student, module).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return found if found.key == key else None
+
+    def write_examined(self, examined: Examined) -> None:
+        write_atomically(self.examined_path(examined.student, examined.module), examined.to_json() + "\n")
 
     def results(self) -> Iterator[Result]:
         """All results that count, by student and module."""

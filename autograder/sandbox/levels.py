@@ -68,6 +68,11 @@ def strongest(asked: str) -> Level:
         for level in (Level.FULL, Level.LANDLOCK):
             if not probe()[level]:
                 return level
+        if sys.platform != "linux":
+            raise SandboxUnavailable(
+                f"code can be locked in on Linux only, and this is {_system()}: for your own add "
+                "--sandbox none, for anybody else's use a Linux machine, a container or WSL 2"
+            )
         reasons = "; ".join(f"{level}: {probe()[level]}" for level in (Level.FULL, Level.LANDLOCK))
         raise SandboxUnavailable(
             f"this machine cannot isolate a student's code ({reasons}). "
@@ -109,11 +114,15 @@ def _landlock() -> str:
 
 def _not_linux() -> str:
     if sys.platform != "linux":
-        return f"isolation needs Linux, this is {sys.platform}: use a Linux machine, a container or WSL 2"
+        return f"isolation needs Linux, this is {_system()}: use a Linux machine, a container or WSL 2"
     machine = os.uname().machine
     if machine not in seccomp.MACHINES:
         return f"there is no system call filter for {machine}, only for {', '.join(seccomp.MACHINES)}"
     return ""
+
+
+def _system() -> str:
+    return {"darwin": "macOS", "win32": "Windows"}.get(sys.platform, sys.platform)
 
 
 def _selftest(inside: list[str], importable: str, scratch: str, read: list[str]) -> str:

@@ -35,7 +35,7 @@ class PlainWorker:
             part for part in (str(PACKAGES), os.environ.get("PYTHONPATH", "")) if part
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "autograder.worker.worker", device],
+            [sys.executable, "-P", "-m", "autograder.worker.worker", device],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

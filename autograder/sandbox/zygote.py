@@ -116,6 +116,7 @@ def start(level: Level, course_root: Path, *, preload: Sequence[str] = (), devic
             cwd="/",
             stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
+            start_new_session=True,  # Ctrl-C is for the parent, which ends the others in order
         )
     return Zygote(process, ours, [*read, *devices], home)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autograder.results import CellError, ErrorExcerpt, Flag
-from autograder.submission import names
+from autograder.submission import names, otter_cells
 from autograder.submission.magics import to_python
 from autograder.submission.read import BrokenNotebook, Notebook, NotebookCell
 from course.syllabus import Module
@@ -69,7 +69,11 @@ def extract(
     cell_errors: list[CellError] = []
     attempted: set[str] = set()
     for cell in notebook.cells:
-        if cell.kind != "code" or original.leaves_out(cell):
+        if cell.kind != "code":
+            continue
+        if original.leaves_out(cell):
+            if _layout(cell.source) == otter_cells.SETUP:
+                cells.append(Cell(cell.number, otter_cells.STAND_IN))
             continue
         source = to_python(cell.source) if len(cell.source) <= MAX_CELL else cell.source
         tree = _parsed(source, cell.number)
@@ -101,6 +105,8 @@ class _Released:
         self.demo_sources: dict[str, set[str]] = {}  # source -> ids
         self.stubs: dict[str, list[ast.stmt]] = {}
         exercises = {exercise.id for exercise in module.graded}
+        for id, source in otter_cells.own_cells(module.id).items():
+            self.demo_sources[_layout(source)] = {id}
         current = ""
         for cell in notebook.cells:
             if cell.kind != "code":
@@ -111,7 +117,8 @@ class _Released:
                     self.stubs.setdefault(name, []).append(statement)
             elif cell.grade:
                 self.checks[cell.grade_id] = current
-                self.check_sources.add((cell.grade_id, _layout(cell.source)))
+                for source in (cell.source, otter_cells.check_source(module.id, current)):
+                    self.check_sources.add((cell.grade_id, _layout(source)))
             elif "demo" in cell.tags:
                 self.demo_sources.setdefault(_layout(cell.source), set()).add(cell.id)
 

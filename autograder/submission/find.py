@@ -7,6 +7,7 @@ A student's name comes from the layout, never from a notebook:
   and nothing but `submitted` is looked at; a folder or notebook from within one is recognised too;
 * a lone notebook, or notebooks side by side: the file's name (`ada.ipynb` is ada's), but where that is a
   module's (`attention.ipynb`), the name of the folder that it lies in;
+* what Gradescope and Canvas export, as a folder or a zip: see `exports`. Here a `.py` file will do, too;
 * a zip of any of these, its own name standing for the folder's. A lone folder at the top that holds only
   folders is a wrapper (`class.zip` with `class/STUDENT/MODULE.ipynb`) and is stepped through.
 
@@ -22,10 +23,12 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from autograder import errors
-from autograder.submission.unzip import ignored, printable, unzip
+from autograder.submission import exports
+from autograder.submission.choose import File, choose
+from autograder.submission.unzip import NOTEBOOKS, ignored, listed, printable, unzip
 
 MAX_FILES = 200_000  # looked at below one folder: more is a mistyped path, such as `/`
 
@@ -37,7 +40,7 @@ class Found:
     """One submission. `module` is None where only the notebook itself may say it.
 
     `shown` is the path as typed, for people; `path` is where the bytes are. With a `problem`, one sentence,
-    there is nothing to read.
+    there is nothing to read. `shared`: it is a group's, and the same file is found once for each member.
     """
 
     student: str
@@ -45,6 +48,7 @@ class Found:
     path: Path
     shown: str
     problem: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,12 @@ def settle(found: Iterable[Found]) -> list[Found]:
     be about. To be called again once the notebooks have said which module they are of.
     """
     found = list(found)
-    sound = list({os.path.realpath(one.path): one for one in found if not one.problem}.values())
+    files = {
+        (os.path.realpath(one.path), one.student if one.shared else None): one
+        for one in found
+        if not one.problem
+    }
+    sound = list(files.values())
     refuse_duplicates(sound)
     taken = {(one.student, module) for one in sound for module in (one.module, None)}
     for one in found:
@@ -141,6 +150,9 @@ def _below(path: Path, module: str | None, modules: Sequence[str], scratch: Path
     here = Path(os.path.abspath(path))
     if stat.S_ISDIR(mode):
         items, folders = _walk(path)
+        if exports.recognised(item.parts for item in items if item.parts[-1]):
+            return _exported(items, path, module, modules, scratch)
+        items = [item for item in items if item.parts[-1].lower().endswith(NOTEBOOKS) or not item.parts[-1]]
         return _students(_Tree(here.name, path, items, folders, _from_submitted(here)), module, modules)
     if stat.S_ISREG(mode) and path.suffix.lower() == ".ipynb":
         # A link that was typed is followed: whoever typed it chose it.
@@ -150,12 +162,48 @@ def _below(path: Path, module: str | None, modules: Sequence[str], scratch: Path
         return [replace(one, module=module or one.module, shown=shown) for one in found]
     if stat.S_ISREG(mode) and path.suffix.lower() == ".zip":
         try:
-            unzipped = unzip(path, scratch)
+            export = exports.recognised(listed(path))
+            unzipped = unzip(path, scratch, exports.WANTED if export else NOTEBOOKS)
         except errors.Unreadable as error:
             return [Found(_student(path.stem), module, path, shown, str(error))]
         items = [_Item(entry.parts, entry.path, entry.problem) for entry in unzipped.entries]
+        if export:
+            return _exported(items, path, module, modules, scratch)
         return _students(_unwrapped(_Tree(path.stem, path, items, unzipped.folders)), module, modules)
     raise errors.UsageError(f"{shown} is neither a notebook (.ipynb), nor a zip, nor a folder")
+
+
+def _exported(
+    items: Iterable[_Item], typed: Path, module: str | None, modules: Sequence[str], scratch: Path
+) -> list[Found]:
+    """The submissions of an export: each student's own, and a group's once for each member."""
+    found = []
+    for one in exports.handed_in(_files(items), printable(str(typed))):
+        for choice in choose(one.files, module, modules, scratch):
+            shown = printable(str(typed.joinpath(*one.place, choice.file.place)))
+            for student in one.students:
+                shared = len(one.students) > 1
+                found.append(
+                    Found(_student(student), choice.module, choice.file.path, shown, choice.problem, shared)
+                )
+    return found
+
+
+def files_below(top: Path, suffixes: tuple[str, ...]) -> list[File]:
+    """All files of these kinds below a folder; raises `errors.Fault` where one may not be looked into."""
+    found = _files(_walk(top)[0])
+    return [file for file in found.values() if file.place.name.lower().endswith(suffixes)]
+
+
+def _files(items: Iterable[_Item]) -> dict[tuple[str, ...], File]:
+    """By their places. A folder that cannot be looked into is no student's fault."""
+    found = {}
+    for item in items:
+        if item.parts and item.parts[-1]:
+            found[item.parts] = File(PurePosixPath(*item.parts), item.path, item.problem)
+        elif item.parts and not item.problem:
+            raise errors.Fault(f"{printable(str(item.path))} cannot be looked into: make it readable")
+    return found
 
 
 def _walk(top: Path) -> tuple[list[_Item], set[tuple[str, ...]]]:
@@ -183,7 +231,7 @@ def _walk(top: Path) -> tuple[list[_Item], set[tuple[str, ...]]]:
             place = (*parts, entry.name)
             if ignored(entry.name):
                 continue
-            is_notebook = entry.name.lower().endswith(".ipynb")
+            is_notebook = entry.name.lower().endswith(exports.WANTED)
             if entry.is_dir(follow_symlinks=False):
                 folders.add(place)
                 waiting.append(place)

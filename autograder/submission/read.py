@@ -76,12 +76,18 @@ class Notebook:
 def read(path: Path) -> Notebook:
     """The notebook at `path`, which must be an ordinary file: links, pipes and devices are not opened.
 
+    A file named `*.py` is read as `script.parse` does, any other as a notebook.
+
     Raises `BrokenNotebook` (an `errors.Unreadable`) with the sentence that the student is shown, and
     `errors.Fault` where the machine is at fault: no permission, a file that vanished, a disk error.
     """
     data = _bytes_of(path)
     sha256 = hashlib.sha256(data).hexdigest()
     try:
+        if path.suffix.lower() == ".py":
+            from autograder.submission import script
+
+            return script.parse(data, sha256)
         return parse(data, sha256)
     except BrokenNotebook as error:
         error.sha256 = sha256
@@ -92,16 +98,21 @@ def parse(data: bytes, sha256: str = "") -> Notebook:
     """The notebook in `data`; raises `BrokenNotebook` and nothing else."""
     if len(data) > MAX_BYTES:
         raise _too_large(f"more than {MAX_BYTES / 1e6:.0f} MB")
-    if not data.strip():
-        raise BrokenNotebook("The file is empty.")
-    for signature, sentence in _OTHER_FORMATS:
-        if data[:200].lstrip().lower().startswith(signature):
-            raise BrokenNotebook(sentence)
+    refuse_other_formats(data)
     file = _decode(_as_utf8(data))
     metadata = _metadata(file.metadata)
     course = metadata.get("course")
     module = _text(course.get("module")) if isinstance(course, dict) else ""
     return Notebook(_cells(file), sha256, module or None)
+
+
+def refuse_other_formats(data: bytes) -> None:
+    """Raises `BrokenNotebook` for an empty file, and for one whose first bytes say what else it is."""
+    if not data.strip():
+        raise BrokenNotebook("The file is empty.")
+    for signature, sentence in _OTHER_FORMATS:
+        if data[:200].lstrip().lower().startswith(signature):
+            raise BrokenNotebook(sentence)
 
 
 _WEB_PAGE = "The file is a web page, not a notebook: download the .ipynb itself, not its preview."
@@ -295,10 +306,10 @@ def _cells(file: _File) -> tuple[NotebookCell, ...]:
         raise BrokenNotebook(f"The notebook has {len(raw):,} cells; the limit is {MAX_CELLS:,}.")
     # A character takes at most six bytes as JSON, and some go to quotes: refused before it is decoded.
     if sum(_size(_code(cell)) for cell in raw if cell.cell_type == "code") > 8 * MAX_CODE:
-        raise _too_much_code()
+        raise too_much_code()
     cells = tuple(_cell(number, cell) for number, cell in enumerate(raw, start=1))
     if sum(len(cell.source) for cell in cells) > MAX_CODE:
-        raise _too_much_code()
+        raise too_much_code()
     return cells
 
 
@@ -360,7 +371,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) and len(value) <= MAX_ID else ""
 
 
-def _too_much_code() -> BrokenNotebook:
+def too_much_code() -> BrokenNotebook:
+    """What a submission with more than MAX_CODE characters of code is refused with."""
     return BrokenNotebook(
         f"The notebook has more than {MAX_CODE:,} characters of code: keep data in files, not in cells."
     )

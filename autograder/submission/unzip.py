@@ -1,4 +1,4 @@
-"""Unpacks the notebooks of a zip that nobody vouches for. Nothing else in it is read, zips in it neither.
+"""Unpacks the notebooks of a zip that nobody vouches for. Nothing else in it is read, unless asked for.
 
 No name in the archive ever becomes a path: notebooks are written as `00001.ipynb`, and their places in the
 archive are kept beside. What is wrong with one entry is that entry's problem; what is wrong with the archive
@@ -25,7 +25,10 @@ from autograder.submission.read import MAX_BYTES
 
 MAX_NOTEBOOKS = 10_000
 MAX_UNPACKED = 4_000_000_000  # bytes of all notebooks together: a thousand students with 4 MB each
+MAX_LIST = 64_000_000  # bytes of a list of submissions, the one file that an export has once
 MAX_DIRECTORY = 8_000_000  # bytes of the archive's list of files, which is read at once: 60,000 files
+
+NOTEBOOKS = (".ipynb",)
 
 _Parts = tuple[str, ...]
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # lzma may ask for gigabytes to unpack a kilobyte
@@ -64,8 +67,8 @@ class Unzipped:
     folders: set[_Parts]
 
 
-def unzip(archive: Path, scratch: Path) -> Unzipped:
-    """Unpacks the notebooks of `archive` into a new folder below `scratch`.
+def unzip(archive: Path, scratch: Path, suffixes: tuple[str, ...] = NOTEBOOKS) -> Unzipped:
+    """Unpacks the notebooks of `archive` into a new folder below `scratch`, or the files with these suffixes.
 
     Raises `errors.Unreadable` for what is no zip or is too large as a whole, and `errors.Fault` where the
     machine is at fault (no permission, a full disk).
@@ -74,11 +77,20 @@ def unzip(archive: Path, scratch: Path) -> Unzipped:
         scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="zip-", dir=scratch))
         with _Bounded(io.FileIO(archive)) as file, _opened(file) as opened:
-            return _unpack(opened, archive, folder)
+            return _unpack(opened, archive, folder, suffixes)
     except OSError as error:
         raise errors.Fault(
             f"{archive} could not be unpacked into {scratch}: {error.strerror or error}"
         ) from None
+
+
+def listed(archive: Path) -> list[_Parts]:
+    """Where the files of a zip lie, without unpacking any; raises `errors.Unreadable` and `errors.Fault`."""
+    try:
+        with _Bounded(io.FileIO(archive)) as file, _opened(file) as opened:
+            return [_parts(info.orig_filename) for info in opened.infolist() if not info.is_dir()]
+    except OSError as error:
+        raise errors.Fault(f"{archive} could not be read: {error.strerror or error}") from None
 
 
 def ignored(name: str) -> bool:
@@ -112,7 +124,7 @@ def _opened(file: _Bounded) -> zipfile.ZipFile:
     raise errors.Unreadable("The file is not a zip, or it is damaged.")
 
 
-def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path) -> Unzipped:
+def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path, suffixes: tuple[str, ...]) -> Unzipped:
     result = Unzipped([], set())
     notebooks: list[tuple[zipfile.ZipInfo, _Parts]] = []
     for info in opened.infolist():
@@ -123,7 +135,7 @@ def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path) -> Unzipped:
         if honest:
             inside = parts if info.is_dir() else parts[:-1]
             result.folders.update(inside[:depth] for depth in range(1, min(len(inside), 3) + 1))
-        if not info.is_dir() and parts and parts[-1].lower().endswith(".ipynb"):
+        if not info.is_dir() and parts and parts[-1].lower().endswith(suffixes):
             notebooks.append((info, parts if honest else ()))
     if len(notebooks) > MAX_NOTEBOOKS:
         raise errors.Unreadable(f"The zip has more than {MAX_NOTEBOOKS:,} notebooks.")
@@ -137,7 +149,7 @@ def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path) -> Unzipped:
             problem = (
                 "The notebook's bytes in the zip are another file's as well: it is damaged, or a zip bomb."
             )
-        target = folder / f"{number:05}.ipynb"
+        target = folder / f"{number:05}{_suffix(info.orig_filename, suffixes)}"
         if not problem:
             problem, size = _write(opened, info, target, left)
             left -= size
@@ -147,6 +159,10 @@ def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path) -> Unzipped:
 
 def _parts(name: str) -> _Parts:
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
+
+
+def _suffix(name: str, suffixes: tuple[str, ...]) -> str:
+    return next(suffix for suffix in suffixes if name.lower().endswith(suffix))
 
 
 def _leads_out(name: str) -> bool:
@@ -191,13 +207,14 @@ def _overlapping(infos: list[zipfile.ZipInfo]) -> set[int]:
 def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, left: int) -> tuple[str, int]:
     """Unpacks one entry, counting what really comes out; returns a problem, or '', and the bytes written."""
     written = 0
+    most = MAX_LIST if target.suffix == ".yml" else MAX_BYTES
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with open(os.open(target, flags, 0o600), "wb") as file:
         try:
             with opened.open(info) as source:
                 while chunk := source.read(_CHUNK):
                     written += len(chunk)
-                    if written > MAX_BYTES:
+                    if written > most:
                         return _TOO_LARGE, written
                     if written > left:
                         return (

@@ -50,6 +50,10 @@ class Session:
         """Does what the message asks, and gives the answer or the student's error as a message."""
         message = wire.decode(header, payload, self.resolve, self.accelerator)
         try:
+            if (seed := message.value.pop("anew", None)) is not None:
+                self.start_anew(seed)
+            for request in message.value.pop("first", ()):
+                getattr(self, "do_" + request["kind"])(**request["payload"])
             value = getattr(self, "do_" + message.kind)(**message.value)
             return wire.encode("answer", message.id, value, extend=self.extend)
         except BaseException as error:  # whatever it is, it belongs to the student
@@ -95,8 +99,8 @@ class Session:
             return told.type, told.message, told.trace
         return None
 
-    def do_reset(self, seed: int) -> None:
-        """Before each test: nothing is left of the one before."""
+    def start_anew(self, seed: int) -> None:
+        """Before a test's first request is carried out: nothing is left of the test before."""
         self.handles.clear()
         self._ids.clear()
         for name, value in self._replaced.items():
@@ -172,6 +176,16 @@ class Session:
             self.pretended.call(self._callable(target, ""), *args, **kwargs)
         finally:
             self.pretended = None
+
+    def do_examine(self, module: str, exercise: str) -> tuple[str, list[str]]:
+        """What the public checks say of an answer: a message for the student, and no verdict of ours."""
+        from course.examine import on_answer
+        from course.syllabus import load
+
+        syllabus = load().module(module)
+        (asked,) = (one for one in syllabus.graded if one.id == exercise)
+        report = on_answer(syllabus, asked, self.namespace)
+        return report.state, report.lines
 
     def do_gradients(
         self, target: Any, args: list[Any], kwargs: dict[str, Any], cotangent: Tensor | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import course
-from course import progress
+from course import progress, settings
 from course.quiz import quiz_of
 from course.syllabus import load
 
@@ -56,9 +57,13 @@ def write(path: Path, *cells: Any, metadata: dict[str, Any] | None = None) -> Pa
 
 
 def rows(output: str) -> dict[str, str]:
-    """The first line of the row of each exercise."""
+    """The first line of the row of each exercise; of what stands below the table, nothing."""
     ids = [exercise.id for exercise in MODULE.graded]
-    return {line.split()[0]: line for line in output.splitlines() if line.split() and line.split()[0] in ids}
+    found: dict[str, str] = {}
+    for line in output.splitlines():
+        if line.split() and line.split()[0] in ids:
+            found.setdefault(line.split()[0], line)
+    return found
 
 
 def test_a_solved_notebook_passes(tmp_path: Path) -> None:
@@ -83,7 +88,7 @@ def test_a_solved_notebook_passes(tmp_path: Path) -> None:
     assert after.returncode == 0
     assert "7 of 7" in after.stdout
     assert "✓ answered" in rows(after.stdout)["attention_quiz"]
-    assert "in the module attention" not in after.stdout
+    assert "in attention.ipynb" not in after.stdout
 
     for module in load().modules:
         for exercise in module.graded:
@@ -127,6 +132,11 @@ def test_what_is_wrong_is_said_and_every_cell_has_its_turn(tmp_path: Path) -> No
         "! cell 8 raised SystemExit: enough",
     ]
     assert not (tmp_path / "demo ran").exists()
+    # Of the first that fails, all that its check says.
+    below = result.stdout.partition("stable_softmax · ")[2]
+    assert re.search(r"\n {6}you returned  \[nan, .*\(shape \(3,\), float64\)\n", below)
+    assert re.search(r"\n {6}expected      \[0.25, 0.75, 0\]\n", below)
+    assert "split_heads ·" not in below
     recorded = json.loads((tmp_path / ".course" / "progress.json").read_text())["exercises"]
     assert recorded["attention/stable_softmax"]["state"] == "failed"
     assert recorded["attention/stable_softmax"]["hints"] == 0
@@ -241,6 +251,37 @@ def test_progress_counts_hints_and_says_what_comes_next(tmp_path: Path) -> None:
     assert rows(result.stdout)["split_heads"].split()[-1] == "2"
     assert "✓ passes" in rows(result.stdout)["stable_softmax"]
     assert "Next: Scaled dot-product attention" in result.stdout
+
+
+def test_progress_counts_a_modules_hints_together_and_the_folders_inside_too(tmp_path: Path) -> None:
+    (tmp_path / "attention").mkdir()
+    for exercise in ("split_heads", "split_heads", "CrossAttention"):
+        progress.record_hint(f"attention/{exercise}", tmp_path / "attention")
+    result = run("progress", folder=tmp_path)
+    assert rows(result.stdout)["CrossAttention"].split()[-1] == "1"
+    (total,) = [line.split() for line in result.stdout.splitlines() if line.split()[:1] == ["attention"]]
+    assert total == ["attention", f"{MODULE.points:g}", "0", "of", "7", "3"]
+    assert "Nothing is recorded here yet." not in result.stdout
+
+
+def test_where_hints_are_switched_off_progress_does_not_count_them(tmp_path: Path) -> None:
+    (tmp_path / settings.FILE).write_text(settings.NO_HINTS)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / settings.FILE).write_text("hints")
+    for folder in (tmp_path, tmp_path / "broken"):
+        result = run("progress", folder=folder)
+        assert result.returncode == 0, result.stderr
+        assert "Hints" not in result.stdout
+    assert "Hints" in run("progress", "--folder", "..", folder=tmp_path, COURSE_HINTS="on").stdout
+
+
+def test_the_command_is_also_had_as_a_module(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "course", "--help"], cwd=tmp_path, capture_output=True, encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}, check=True,
+    )  # fmt: skip
+    assert "Usage: course [OPTIONS]" in result.stdout
+    assert [name for name in ("start", "check", "progress") if name not in result.stdout] == []
 
 
 def test_progress_of_a_folder_that_is_none(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from course import hint, progress
+from course import hint, progress, settings
 from course.hint import next_hint
 from course.hints import HintError, hints_of, parse
 from course.syllabus import load
@@ -26,13 +26,16 @@ def test_every_exercise_has_two_or_three_hints_and_nothing_else_has(module: obje
     assert {len(each) for each in hints.values()} <= {2, 3}
 
 
-def test_each_call_gives_the_next_hint_and_then_the_last_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_call_gives_the_next_hint_and_then_all_again(capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
     for _ in range(5):
         hint("stable_softmax")
-    titles = [line for line in capsys.readouterr().out.splitlines() if "hint" in line]
-    assert [title.split(" · ")[1] for title in titles] == [
-        "hint 1 of 3", "hint 2 of 3", "hint 3 of 3", "hint 3 of 3", "hint 3 of 3",
-    ]  # fmt: skip
+        said.append(capsys.readouterr().out)
+    titles = [text.splitlines()[0].split(" · ")[1] for text in said]
+    assert titles == ["hint 1 of 3", "hint 2 of 3", "hint 3 of 3", *["all 3 hints again"] * 2]
+    for text, words in zip(said, ("infinity divided", "free to choose", "Take the maximum"), strict=False):
+        assert words in " ".join(text.split())
+        assert words in " ".join(said[3].split())
 
 
 def test_only_new_hints_are_counted() -> None:
@@ -46,7 +49,10 @@ def test_only_new_hints_are_counted() -> None:
 
 
 def test_the_last_one_says_so_and_the_others_do_not() -> None:
-    said = ["That was the last one." in next_hint("split_heads") for _ in range(3)]
+    said = [
+        "That was the last one. The next call shows all of them again." in next_hint("split_heads")
+        for _ in range(3)
+    ]
     assert said == [False, False, True]
 
 
@@ -67,10 +73,45 @@ def test_what_has_no_hints_is_answered_in_a_sentence(thing: object) -> None:
     assert len(text) < 120 + len(known)  # what was asked for is cut short
 
 
+OFF = "Hints are switched off in this course."
+
+
 @pytest.mark.parametrize("value", ["off", "OFF", "0", "no", "false"])
-def test_instructors_can_switch_hints_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_machine_can_have_hints_switched_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSE_HINTS", value)
-    assert next_hint("stable_softmax") == "Hints are switched off in this course."
+    assert next_hint("stable_softmax") == OFF
+    assert not Path(progress.FOLDER).exists()
+
+
+@pytest.mark.parametrize("where", [".", ".."])
+def test_a_file_beside_the_notebook_or_above_it_switches_hints_off(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    Path(where, settings.FILE).write_text(settings.NO_HINTS)
+    assert next_hint("stable_softmax") == OFF
+    assert not Path(progress.FOLDER).exists()
+
+
+@pytest.mark.parametrize("content", ["", "hints = true", "colours = 3"])
+def test_a_file_that_says_nothing_against_hints_lets_them_be(content: str) -> None:
+    Path(settings.FILE).write_text(content)
+    assert next_hint("stable_softmax").startswith("stable_softmax · hint 1 of 3\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'hints = "no"', "has hints = 'no', which must be true or false. Ask your instructors."),
+        (b"hints = off", "cannot be understood: Invalid value (at line 1, column 9). Ask your instructors."),
+        (b"\xff", "cannot be understood: 'utf-8' codec"),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_named_and_gives_no_hint(content: bytes, said: str) -> None:
+    Path(settings.FILE).write_bytes(content)
+    text = next_hint("stable_softmax")
+    assert text.startswith(f"There are no hints: {Path(settings.FILE).resolve()} {said}")
     assert not Path(progress.FOLDER).exists()
 
 

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import course
+from course.syllabus import load
 
 ROOT = str(Path(course.__path__[0]).parent)
 NEVER = {
@@ -52,6 +55,21 @@ def test_check_loads_nothing_that_takes_seconds(tmp_path: Path) -> None:
     assert "course.examine" in after
     assert not NEVER & {name.split(".")[0] for name in after}
     assert "torch._dynamo" not in after
+
+
+@pytest.mark.slow
+def test_no_check_of_any_exercise_loads_them(tmp_path: Path) -> None:
+    """With the reference's answers, so that each check is run to its end."""
+    source = (
+        "import importlib; from course import check; from course.syllabus import load\n"
+        "for module in load().modules:\n"
+        "    answers = importlib.import_module(f'solutions.{module.id}')\n"
+        "    for exercise in module.exercises:\n"
+        "        check(*(getattr(answers, name) for name in exercise.defines))"
+    )
+    after = loaded_after(source, tmp_path)
+    assert {f"course.checks.{module.id}" for module in load().modules} <= after
+    assert not (NEVER - {"solutions"}) & {name.split(".")[0] for name in after}
 
 
 def test_hint_and_progress_do_without_torch(tmp_path: Path) -> None:

@@ -55,6 +55,27 @@ def test_every_folder_has_a_record_of_its_own(tmp_path: Path) -> None:
     assert set(progress.load(tmp_path / "inside").entries) == {"a/two"}
 
 
+def test_the_records_of_the_folders_inside_count_with_a_folders_own(tmp_path: Path) -> None:
+    """As nbgrader's assignments have it: one folder for each, and a record in it."""
+    for place, entries in {
+        ".": {"a/one": Entry("passed", "2030-01-02T00:00:00+00:00", 1), "b/one": Entry("", "", 1)},
+        "a": {"a/one": Entry("failed", "2030-01-01T00:00:00+00:00", 3)},
+        "b": {"b/one": Entry("failed", "2030-01-01T00:00:00+00:00", 0), "b/two": Entry("passed", "2030", 0)},
+        "b/deeper": {"c/one": Entry("passed", "2030", 0)},
+    }.items():
+        file(Path(place)).parent.mkdir(parents=True)
+        content = {"schema": 1, "exercises": {key: vars(entry) for key, entry in entries.items()}}
+        file(Path(place)).write_text(json.dumps(content))
+    (tmp_path / "c").mkdir()
+
+    assert progress.gather().entries == {
+        "a/one": Entry("passed", "2030-01-02T00:00:00+00:00", 3),
+        "b/one": Entry("failed", "2030-01-01T00:00:00+00:00", 1),
+        "b/two": Entry("passed", "2030", 0),
+    }
+    assert progress.gather(tmp_path / "c").entries == {}
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"null", b'{"exercises": 3}', b'{"exercises": {"a": 3}}', b"\xff\xfe", b"[" * 100_000,

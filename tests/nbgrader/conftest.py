@@ -12,7 +12,8 @@ import pytest
 
 from autograder.course_root import CourseRoot
 from autograder.nbgrader.course import init
-from tests.nbgrader import hostile, traps
+from tests.nbgrader import classroom, hostile, traps
+from tests.nbgrader.classroom import Classroom
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory
 from tests.sample_class import CLASS, Material, load_material
 
@@ -98,3 +99,35 @@ def graded_once(
 @pytest.fixture
 def graded(graded_once: Directory, tmp_path: Path) -> Directory:
     return Directory(shutil.copytree(graded_once.path, tmp_path / "graded"))
+
+
+@pytest.fixture(scope="session")
+def first_round(
+    fresh: Path, work_of: Callable[[str], bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Classroom:
+    """Ada has one mistake, Oscar's file is none; a round has been. Tests only read it."""
+    room = Classroom.make(tmp_path_factory.mktemp("watch") / "room", fresh)
+    room.submit(classroom.ADA, work_of("Dalia"))
+    room.submit(classroom.OSCAR, b"{")
+    said, clean = room.round_and_whether_clean()
+    assert said == [
+        *(f"{ASSIGNMENT}  {student}  collected" for student in (classroom.ADA, classroom.OSCAR)),
+        *(
+            f"{ASSIGNMENT}  {student}  {what}"
+            for student in (classroom.ADA, classroom.OSCAR)
+            for what in ("graded and entered into the gradebook", "public result shown")
+        ),
+    ]
+    assert clean
+    return room
+
+
+@pytest.fixture
+def room(first_round: Classroom, tmp_path: Path) -> Classroom:
+    return first_round.copy(tmp_path / "room")
+
+
+@pytest.fixture
+def no_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts a grader fails."""
+    monkeypatch.setattr("autograder.run.run.Pool", None)

@@ -51,6 +51,14 @@ def test_partial_credit_and_feedback_stand_together_in_the_check_cell(graded_onc
         assert "What can you subtract" in said
 
 
+def test_feedback_lists_the_exercises_by_their_names(graded_once: Directory) -> None:
+    graded_once.generate_feedback(DALIA)
+
+    page = graded_once.feedback(DALIA)
+    assert "Test cell" not in page
+    assert f'<a href="#check_{SOFTMAX}"><code>{SOFTMAX}</code></a> (Score: 5.62 / 10.0)' in page
+
+
 def test_what_would_fail_on_a_gpu_is_said(graded_once: Directory) -> None:
     shown, _ = cell_of(graded_once.autograded(QUENTIN), "check_scaled_dot_product_attention").outputs
 

@@ -1,9 +1,10 @@
-"""Submitting under another's name, through a real exchange."""
+"""Collecting from a real exchange: each one's own latest work, whole or not at all."""
 
 from __future__ import annotations
 
 import logging
 import os
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from nbgrader.exchange import ExchangeFactory
 
 from autograder.nbgrader import collect
 from autograder.nbgrader.apps import CONFIG, nbgrader_in
-from autograder.nbgrader.collect import CollectOwned
+from autograder.nbgrader.collect import Collection, CollectOwned, collect_new, date_of
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory
 
 FORGED = b"forged"
@@ -89,3 +90,76 @@ def test_where_all_accounts_are_one_owners_say_nothing(
     arrive(exchange, "ada", "jovyan", 1, b"hers")
 
     assert collected(directory, caplog) == {"ada": b"hers"}
+
+
+def test_one_that_cannot_be_copied_costs_nobody_anything(
+    directory: Directory, exchange: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ada's later folder has a link to nowhere in it: her earlier work stays, and Bob's is collected."""
+    arrive(exchange, "ada", "ada", 1, b"first")
+    collected(directory, caplog)
+    arrive(exchange, "ada", "ada", 2, b"second")
+    (next(exchange.glob("ada*-02 *")) / "data").symlink_to("nowhere")
+    arrive(exchange, "bob", "bob", 1, b"his")
+
+    collection = collected_anew(directory)
+
+    assert collection.new == ["bob"]
+    ((student, reason),) = collection.left
+    assert student == "ada"
+    assert "cannot be copied" in reason
+    assert collected(directory, caplog) == {"ada": b"first", "bob": b"his"}
+    assert [
+        path.name for path in (directory.path / "submitted" / "ada").iterdir() if path.name[0] != "."
+    ] == [ASSIGNMENT]
+
+
+def test_a_folder_without_a_date_in_its_name_stops_nobody(
+    directory: Directory, exchange: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in (f"eve+{ASSIGNMENT}+yesterday", f"ada+{ASSIGNMENT}+99999999999-01-01 12:00:00 UTC+x"):
+        (exchange / name).mkdir()
+        (exchange / name / "owner").write_text("eve")
+    arrive(exchange, "ada", "ada", 1, b"hers")
+
+    collection = collected_anew(directory)
+
+    assert collection.new == ["ada"]
+    assert [(student, "no date in its name" in reason) for student, reason in collection.left] == [
+        ("eve", True)
+    ]
+    assert collected(directory, caplog) == {"ada": b"hers"}
+
+
+def test_the_date_is_that_of_the_folder_whatever_the_file_in_it_says(
+    directory: Directory, exchange: Path
+) -> None:
+    """Else a student could be early by writing so, or be collected anew in each round."""
+    arrive(exchange, "ada", "ada", 2, b"hers")
+    arrive(exchange, "bob", "bob", 2, b"his")
+    for said, text in (("ada", "2020-01-01 12:00:00 UTC"), ("bob", "half past nine")):
+        (next(exchange.glob(f"{said}*")) / "timestamp.txt").write_text(text)
+
+    assert sorted(collected_anew(directory).new) == ["ada", "bob"]
+    assert collected_anew(directory).new == []
+    for student in ("ada", "bob"):
+        assert date_of(directory.submitted(student)) == datetime(2026, 3, 2, 12)
+
+
+def test_only_what_is_newer_takes_the_place_of_what_was_collected(
+    directory: Directory, exchange: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    arrive(exchange, "ada", "ada", 2, b"second")
+    collected_anew(directory)
+    arrive(exchange, "ada", "ada", 1, b"first")
+    assert collected_anew(directory).new == []
+    arrive(exchange, "ada", "ada", 3, b"third")
+
+    assert collected(directory, caplog) == {"ada": b"second"}  # `nbgrader collect` without --update
+    assert collected_anew(directory).new == ["ada"]
+    assert collected(directory, caplog) == {"ada": b"third"}
+
+
+def collected_anew(directory: Directory) -> Collection:
+    with nbgrader_in(directory.path) as app:
+        return collect_new(app, ASSIGNMENT)

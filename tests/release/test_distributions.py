@@ -73,10 +73,11 @@ def test_the_course_has_secrets_of_every_kind(hidden: list[Secret]) -> None:
     assert kinds == {"solution", "hidden suite", "known mistake", "variant", "quiz key"}
 
 
-def test_the_students_wheel_is_the_package_course_and_nothing_else(students: Path) -> None:
+def test_the_students_wheel_is_the_package_course_with_the_notebooks_and_nothing_else(students: Path) -> None:
     packed = {name for name in in_wheel(students) if ".dist-info/" not in name}
 
-    assert packed == sources(ROOT.path / "course")
+    notebooks = {f"course/exercises/{module.id}.ipynb" for module in ROOT.syllabus.modules}
+    assert packed == sources(ROOT.path / "course") | notebooks
 
 
 def test_the_students_sdist_has_no_more_than_course_and_its_papers(students: Path) -> None:
@@ -84,6 +85,7 @@ def test_the_students_sdist_has_no_more_than_course_and_its_papers(students: Pat
 
     assert top <= {
         "course",
+        "exercises",
         "README.md",
         "LICENSE",
         "CHANGELOG.md",
@@ -118,6 +120,18 @@ def test_no_distribution_gives_anything_away(students: Path, instructors: Path, 
 
 def test_the_bundle_of_the_course_gives_nothing_away(hidden: list[Secret]) -> None:
     assert [str(leak) for leak in find_leaks(bundle(ROOT).items(), hidden)] == []
+
+
+def test_the_bundle_of_the_course_installs_with_its_notebooks(tmp_path: Path) -> None:
+    for name, content in bundle(ROOT).items():
+        (tmp_path / "bundle" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "bundle" / name).write_bytes(content)
+
+    packed = in_wheel(build(tmp_path / "bundle", tmp_path / "built"))
+
+    assert {name for name in packed if name.endswith(".ipynb")} == {
+        f"course/exercises/{module.id}.ipynb" for module in ROOT.syllabus.modules
+    }
 
 
 def test_a_solution_in_a_wheel_would_be_found(students: Path, hidden: list[Secret], tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_the_readme_has_the_two_commands_and_links_the_notebooks(bundle: Path) -
     text = (bundle / "README.md").read_text()
 
     assert text.startswith("# A tiny course\n")
-    assert '    python -m pip install ".[lab]"\n    jupyter lab exercises\n' in text
+    assert '    python -m pip install ".[lab]"\n    course start\n' in text
     assert "| [Tiny](exercises/tiny.ipynb) | Two exercises and a quiz. | 2 | 17.5 |" in text
 
 
@@ -79,6 +79,14 @@ def test_leftovers_of_python_and_editors_stay_behind(tiny: CourseRoot, tmp_path:
     names = release(tiny, tmp_path / "bundle")
 
     assert [name for name in names if "x." in name] == []
+
+
+def test_hints_can_be_switched_off(tiny: CourseRoot, tmp_path: Path, bundle: Path) -> None:
+    release(tiny, tmp_path / "strict", hints=False)
+
+    strict, usual = dict(files_below(tmp_path / "strict")), dict(files_below(bundle))
+    assert strict.pop("exercises/course-settings.toml").endswith(b"\nhints = false\n")
+    assert strict == usual
 
 
 def test_an_empty_folder_is_taken(tiny: CourseRoot, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -10,6 +11,7 @@ import pytest
 
 from autograder.course_root import CourseRoot
 from autograder.errors import UsageError
+from autograder.examined import Examined
 from autograder.results import Result
 from autograder.run import plan as planning
 from autograder.run.messages import Job
@@ -225,3 +227,53 @@ def test_a_file_that_the_machine_cannot_read_is_a_fault_of_its_own(
     ((student, module, reason),) = made.faults
     assert (student, module) == ("Bo", UNKNOWN)
     assert "gone.ipynb" in reason
+
+
+def test_public_checks_are_run_once_on_a_notebook_and_only_if_asked_for(
+    root: CourseRoot, ada: Found, store: Store
+) -> None:
+    graded_under = key(root, ada, store)
+    store.write(result(5, key=graded_under))
+    assert plan(root, [ada], store, HERE).examinations == []
+
+    made = plan(root, [ada], store, HERE, examine=True)
+    assert (made.jobs, [job.examine for job in made.examinations]) == ([], [True])
+
+    store.write_examined(Examined(student="Ada", module="tiny", key=graded_under))
+    assert plan(root, [ada], store, HERE, examine=True).examinations == []
+    notebook(ada.path, "x = 2")
+    assert len(plan(root, [ada], store, HERE, examine=True).examinations) == 1
+
+
+def test_public_checks_are_not_run_on_what_is_no_file(root: CourseRoot, ada: Found, store: Store) -> None:
+    made = plan(root, [replace(ada, problem="It is a symbolic link.")], store, HERE, examine=True)
+
+    assert (made.examinations, len(made.unreadable)) == ([], 1)
+
+
+class TestAGroup:
+    """One file of several students is graded once; the others get that result, each under their own name."""
+
+    @pytest.fixture
+    def group(self, ada: Found) -> list[Found]:
+        return [replace(ada, student=name, shared=True) for name in ("Ada", "Ben", "Cleo")]
+
+    def test_the_first_is_the_job(self, root: CourseRoot, group: list[Found], store: Store) -> None:
+        made = plan(root, group, store, HERE)
+        assert [job.student for job in made.jobs] == ["Ada"]
+        assert [job.student for job in made.copies["Ada", "tiny"]] == ["Ben", "Cleo"]
+
+    def test_who_has_the_result_keeps_it(self, root: CourseRoot, group: list[Found], store: Store) -> None:
+        (job,) = plan(root, group, store, HERE).jobs
+        store.write(result(5, key=job.key))
+        made = plan(root, group, store, HERE)
+        assert [kept.student for kept in made.kept] == ["Ada"]
+        assert [job.student for job in made.jobs] == ["Ben"]
+        assert [job.student for job in made.copies["Ben", "tiny"]] == ["Cleo"]
+
+    def test_files_of_their_own_are_jobs_of_their_own(
+        self, root: CourseRoot, ada: Found, store: Store
+    ) -> None:
+        other = replace(ada, student="Ben", path=notebook(ada.path.parents[1] / "Ben" / "tiny.ipynb"))
+        made = plan(root, [ada, other], store, HERE)
+        assert (len(made.jobs), made.copies) == (2, {})

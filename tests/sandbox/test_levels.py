@@ -77,7 +77,25 @@ def test_elsewhere_it_says_what_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         levels.probe.cache_clear()
     for level in (Level.FULL, Level.LANDLOCK):
-        assert answer[level].startswith("isolation needs Linux, this is darwin: use a Linux machine")
+        assert answer[level].startswith("isolation needs Linux, this is macOS: use a Linux machine")
+
+
+@pytest.mark.parametrize(("platform", "name"), [("darwin", "macOS"), ("win32", "Windows")])
+def test_elsewhere_whoever_grades_their_own_code_is_offered_to_in_one_sentence(
+    platform: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels.probe.cache_clear()
+    try:
+        monkeypatch.setattr(sys, "platform", platform)
+        with pytest.raises(SandboxUnavailable) as error:
+            levels.strongest("auto")
+        assert levels.strongest("none") is Level.NONE
+    finally:
+        levels.probe.cache_clear()
+    assert str(error.value) == (
+        f"code can be locked in on Linux only, and this is {name}: for your own add --sandbox none, "
+        "for anybody else's use a Linux machine, a container or WSL 2"
+    )
 
 
 @ON_LINUX

@@ -1,0 +1,54 @@
+"""`autograder gradescope ...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import Root, out, reported
+from ..course_root import CourseRoot
+from ..errors import UsageError
+from .settings import Details, Visibility
+
+app = typer.Typer(help="Grading inside Gradescope: docs/gradescope.md.")
+
+
+@app.callback()
+def gradescope() -> None:
+    """Grading inside Gradescope: docs/gradescope.md."""
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the zips go.")],
+    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    visibility: Annotated[
+        Visibility, typer.Option(help="When students see points and hidden tests.")
+    ] = Visibility.AFTER_PUBLISHED,
+    details: Annotated[
+        Details, typer.Option(help="An entry for each exercise, or for each property tested.")
+    ] = Details.EXERCISES,
+    sandbox: Annotated[
+        str, typer.Option(help="full, landlock, or auto: the strongest that the container allows.")
+    ] = "auto",
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=(1 << 32) - 1, help="The seed; by default the zip's, or a new one."),
+    ] = None,
+    course_root: Root = None,
+) -> None:
+    """Writes DIR/MODULE.zip, an autograder for Gradescope, for each module."""
+    from .export import export as export_to
+
+    with reported():
+        if sandbox not in ("auto", "full", "landlock"):
+            raise UsageError(f"--sandbox {sandbox!r} is none of auto, full, landlock")
+        root = CourseRoot.find(course_root)
+        chosen = [root.module(id).id for id in modules or [one.id for one in root.syllabus.modules]]
+        for path in export_to(
+            root, folder, chosen, visibility=visibility, details=details, sandbox=sandbox, seed=seed
+        ):
+            out.print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)", markup=False)
+        out.print("They have the solutions in them: upload them to Gradescope, and give them to nobody.")

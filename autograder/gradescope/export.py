@@ -1,0 +1,138 @@
+"""Makes the zip that an instructor uploads: one a module, with what grading it needs and no other's secrets.
+
+setup.sh, run_autograder     what Gradescope calls
+settings.json                module, seed, who sees what
+not_graded.json              the results until there are better ones
+packages/                    the sources of `course` and `autograder`, as pip installs them
+course_root/                 the module's reference, suite, mistakes, keys, quiz, notebook; the syllabus
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import secrets
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..atomic import write_atomically
+from ..course_root import SYLLABUS, CourseRoot
+from ..errors import ContentError, UsageError
+from ..release import EPOCH, bundle
+from .not_graded import not_graded
+from .settings import COURSE, FILE, NOT_GRADED, Details, Settings, Visibility
+
+SCRIPTS = ("setup.sh", "run_autograder")
+_LARGEST = 100_000_000  # bytes: what Gradescope takes
+_LEFT_OUT = frozenset({"hidden", "dist"})
+
+
+def export(
+    root: CourseRoot,
+    folder: Path,
+    modules: list[str],
+    *,
+    visibility: Visibility = Visibility.AFTER_PUBLISHED,
+    details: Details = Details.EXERCISES,
+    sandbox: str = "auto",
+    seed: int | None = None,
+) -> list[Path]:
+    """Writes FOLDER/MODULE.zip for each module; raises UsageError and ContentError before any is written.
+
+    Without a `seed`, a zip that is there already hands on its own, and a new one gets a fresh one.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file: name a folder for the zips.")
+    packages = dict(_packages(root))
+    made: dict[Path, bytes] = {}
+    for module in modules:
+        path = folder / f"{module}.zip"
+        settings = Settings(
+            module=module,
+            seed=_seed_of(path) if seed is None else seed,
+            visibility=visibility,
+            details=details,
+            sandbox=sandbox,
+        )
+        made[path] = _zipped(packages | dict(_own(root, settings)))
+        if len(made[path]) > _LARGEST:
+            raise ContentError(f"The zip of {module!r} is larger than Gradescope takes (100 MB).")
+    for path, content in made.items():
+        write_atomically(path, content, mode=0o600)  # it has the solutions
+    return list(made)
+
+
+def _own(root: CourseRoot, settings: Settings) -> Iterator[tuple[str, bytes]]:
+    here = Path(__file__).parent / "files"
+    for name in SCRIPTS:
+        yield name, (here / name).read_bytes()
+    yield FILE, (settings.model_dump_json(indent=1) + "\n").encode()
+    yield NOT_GRADED, (json.dumps(not_graded(settings), indent=1) + "\n").encode()
+    for path in course_files(root, settings.module):
+        try:
+            yield f"{COURSE}/{root.relative(path)}", path.read_bytes()
+        except OSError as error:
+            raise ContentError(f"{root.relative(path)} cannot be read: {error.strerror}") from None
+
+
+def course_files(root: CourseRoot, module: str) -> Iterator[Path]:
+    """What grading this module reads, and nothing of the others but their entries in the syllabus."""
+    yield root.path / SYLLABUS
+    yield root.suite(module)
+    yield root.exercise_notebook(module)
+    if root.module(module).quiz:
+        yield from (root.quiz(module), root.keys(module))
+    if root.mistakes(module).is_file():
+        yield root.mistakes(module)
+    if (package := root.path / "solutions" / "__init__.py").is_file():
+        yield package
+    yield from _solutions(root, module, set())
+
+
+def _solutions(root: CourseRoot, module: str, seen: set[str]) -> Iterator[Path]:
+    """The reference, and the other references that it imports."""
+    if module in seen:
+        return
+    seen.add(module)
+    yield root.solution(module)
+    for node in ast.walk(ast.parse(root.read(root.solution(module)))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("solutions"):
+            _, _, named = (node.module or "").partition(".")
+            for name in [named] if named else [alias.name for alias in node.names]:
+                yield from _solutions(root, name, seen)
+
+
+def _packages(root: CourseRoot) -> Iterator[tuple[str, bytes]]:
+    """The students' package as they get it, and the grader without what is hidden."""
+    for name, content in bundle(root).items():
+        yield f"packages/course/{name}", content
+    top = root.path / "autograder"
+    for path in sorted(top.rglob("*")):
+        parts = path.relative_to(top).parts
+        leftover = path.suffix == ".pyc" or parts[-1].startswith(".") or "__pycache__" in parts
+        if path.is_file() and not leftover and parts[0] not in _LEFT_OUT:
+            yield f"packages/autograder/{'/'.join(parts)}", path.read_bytes()
+    constraints = root.path / "constraints.txt"
+    yield "constraints.txt", constraints.read_bytes() if constraints.is_file() else b""
+
+
+def _seed_of(path: Path) -> int:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return Settings.model_validate_json(archive.read(FILE)).seed
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return secrets.randbits(32)
+
+
+def _zipped(files: Mapping[str, bytes]) -> bytes:
+    """The same files make the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in sorted(files.items()):
+            info = zipfile.ZipInfo(name, date_time=EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = (0o100755 if name in SCRIPTS else 0o100644) << 16
+            archive.writestr(info, content)
+    return buffer.getvalue()

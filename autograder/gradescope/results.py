@@ -1,0 +1,202 @@
+"""A Result as Gradescope's results.json: entries in plain text, each with its visibility.
+
+What students see at once is what no hidden test has said: whether the file could be read, which cells raised
+errors, and the public checks. Points and hidden properties follow as the settings say; what is for a person
+to judge only instructors see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from course.syllabus import Module
+
+from ..examined import Examined
+from ..reports.feedback import ExerciseView, PropertyView, exercise_views
+from ..reports.text import count, excerpt, sentence
+from ..results import CellError, ErrorExcerpt, Result, Status
+from .settings import Details, Settings, Visibility
+
+_MARKS = {"holds": "✓", "fails": "✗", "waits": "○", "untested": "·"}
+_STATES = {
+    "missing": "Nothing of this name was found in what you handed in.",
+    "untouched": "Not begun.",
+}
+_WHEN = {
+    Visibility.AFTER_PUBLISHED: " Points and feedback are shown when grades are published.",
+    Visibility.AFTER_DUE_DATE: " Points and feedback are shown after the due date.",
+}
+_PUBLIC = {
+    "passed": "The public checks hold.",
+    "failed": "Not right yet.",
+    "untouched": "Still to be written.",
+    "missing": "Missing.",
+}
+
+
+def results_json(
+    result: Result, module: Module, settings: Settings, examined: Examined | None, seconds: float
+) -> dict[str, Any]:
+    """What results.json holds for a graded or an unreadable submission."""
+    tests = [*_unreadable(result), *_public(examined)]
+    if result.status is Status.GRADED or result.exercises:
+        for view in exercise_views(result, module):
+            tests += (
+                _properties(result, view)
+                if settings.details is Details.PROPERTIES
+                else [_exercise(result, view)]
+            )
+    for test in tests:
+        test.setdefault("visibility", settings.visibility.value)
+    return {
+        "score": result.points,
+        "execution_time": round(seconds, 1),
+        "output": _output(result, settings),
+        "stdout_visibility": Visibility.HIDDEN.value,
+        "extra_data": {
+            "module": result.module,
+            "status": result.status.value,
+            "sha256": result.sha256,
+            "isolation": result.isolation,
+        },
+        "tests": [*tests, *_for_instructors(result)],
+    }
+
+
+def _output(result: Result, settings: Settings) -> str:
+    """The line on top. Nothing in it depends on a hidden test."""
+    if result.status is not Status.GRADED:
+        return sentence(f"{result.path}: {result.reason}")
+    lines = [f"{result.path} was read and graded.{_WHEN.get(settings.visibility, '')}"]
+    if result.cell_errors:
+        lines.append(
+            f"{count(len(result.cell_errors), 'cell')} raised an error; the others were run all the same."
+        )
+        lines += [line for error in result.cell_errors[:10] for line in _cell_error(error)]
+    return "\n".join(sentence(line) for line in lines)
+
+
+def _cell_error(error: CellError) -> Iterator[str]:
+    yield f"Cell {error.cell}: {_raised(error.error)}"
+    yield from (f"    {line}" for line in excerpt(error.error.trace, lines=12).split("\n") if line.strip())
+
+
+def _unreadable(result: Result) -> list[dict[str, Any]]:
+    if result.status is Status.GRADED:
+        return []
+    name = (
+        "Your submission could not be read" if result.status is Status.UNREADABLE else "Your code did not run"
+    )
+    return [{"name": name, "status": "failed", "output": sentence(result.reason), "visibility": "visible"}]
+
+
+def _public(examined: Examined | None) -> Iterator[dict[str, Any]]:
+    """The public checks; no points: the student's own process made them."""
+    for exercise in examined.exercises if examined else ():
+        lines = [_PUBLIC[exercise.state], *exercise.lines]
+        yield {
+            "name": sentence(f"Public checks: {exercise.title}"),
+            "status": "passed" if exercise.state == "passed" else "failed",
+            "output": excerpt("\n".join(lines), lines=40),
+            "visibility": "visible",
+        }
+
+
+def _exercise(result: Result, view: ExerciseView) -> dict[str, Any]:
+    answer = view.result
+    lines = list(_notes(result, view))
+    if answer.state == "answered" and result.status is Status.GRADED:
+        for row in view.properties:
+            lines += _property(view, row)
+        if view.waiting:
+            lines.append("○ holds, and will count as soon as the values are right.")
+    return _entry(f"{view.number}", answer.title, answer.points, answer.max_points, lines)
+
+
+def _properties(result: Result, view: ExerciseView) -> Iterator[dict[str, Any]]:
+    """An entry for each property; what is to be said of the exercise stands in the first that fails."""
+    notes = list(_notes(result, view))
+    first = next((row for row in view.properties if row.verdict != "holds"), None)
+    if not view.properties:
+        yield _exercise(result, view)
+    for number_, row in enumerate(view.properties, 1):
+        lines = (
+            [*notes, *_property(view, row)]
+            if row is (first or view.properties[0])
+            else [*_property(view, row)]
+        )
+        title = f"{view.result.title}: {_title(view, row)}"
+        given = row.worth if row.verdict == "holds" else 0.0
+        yield _entry(f"{view.number}.{number_}", title, round(given, 4), round(row.worth, 4), lines)
+
+
+def _notes(result: Result, view: ExerciseView) -> Iterator[str]:
+    """What is said of the exercise as a whole."""
+    answer = view.result
+    if result.status is not Status.GRADED:
+        return
+    if answer.state in _STATES:
+        yield _STATES[answer.state]
+    for mistake in answer.mistakes:
+        title = mistake.title.strip()
+        yield f"This looks like a known mistake: {title}{'' if title.endswith(('.', '!', '?', ':')) else '.'}"
+        yield " ".join(mistake.hint.split())
+    if view.stand_ins:
+        yield f"Ours took the place of what is not right yet: {', '.join(view.stand_ins)}."
+    if answer.note:
+        yield answer.note
+    if answer.portability and not answer.portability.ok:
+        yield "Would fail on a GPU (no points are lost by this):"
+        yield f"    {answer.portability.message}"
+
+
+def _property(view: ExerciseView, row: PropertyView) -> Iterator[str]:
+    yield f"{_MARKS[row.verdict]} {_title(view, row)}"
+    if row.verdict == "fails" and not view.is_quiz:
+        if row.test.message:
+            yield f"    {row.test.message}"
+        if row.test.error:
+            yield f"    {_raised(row.test.error)}"
+            trace = excerpt(row.test.error.trace, lines=20)
+            yield from (f"    {line}" for line in trace.split("\n") if line.strip())
+
+
+def _title(view: ExerciseView, row: PropertyView) -> str:
+    """A question is named by its number alone: its text would say too much beside a verdict."""
+    return row.test.id.replace("::", ".").split(".")[-1] if view.is_quiz else row.test.title
+
+
+def _raised(error: ErrorExcerpt) -> str:
+    return f"{error.type}: {error.message}" if error.message else error.type
+
+
+def _entry(place: str, name: str, score: float, most: float, lines: list[str]) -> dict[str, Any]:
+    return {
+        "number": place,
+        "name": sentence(name),
+        "score": score,
+        "max_score": most,
+        "status": "passed" if score >= most - 1e-9 else "failed",
+        "output": "\n".join(sentence(line) for line in lines),
+    }
+
+
+def _for_instructors(result: Result) -> Iterator[dict[str, Any]]:
+    """Hidden from students, whatever else they see. It has no points, so that it hides no total."""
+    if result.flags:
+        lines = [
+            f"{flag.kind}{f' ({flag.exercise})' if flag.exercise else ''}: {flag.message}"
+            for flag in result.flags
+        ]
+        yield {
+            "name": f"For instructors: {count(len(result.flags), 'thing')} to look at",
+            "output": "\n".join(sentence(" ".join(line.split())) for line in lines),
+            "visibility": Visibility.HIDDEN.value,
+        }
+    if result.stdout.strip():
+        yield {
+            "name": "For instructors: what the code printed",
+            "output": excerpt(result.stdout, lines=60),
+            "visibility": Visibility.HIDDEN.value,
+        }

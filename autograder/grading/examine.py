@@ -1,0 +1,85 @@
+"""One submission, from its file to what the public checks say of it.
+
+In a worker of its own, in which no hidden test has been: code that had seen the hidden inputs could print
+them on the page that its author gets back at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from course.syllabus import Exercise
+
+from ..errors import ProtocolViolation, StudentFailure, Unreadable
+from ..examined import Examined, ExaminedExercise
+from ..run.messages import Job
+from ..sandbox.budget import Budget, Limits
+from ..sandbox.line import WorkerLine
+from ..submission.extract import extract
+from ..submission.read import read
+from .grade import Course, Open, cell_error
+from .line import legible
+
+STATES = ("passed", "failed", "untouched")
+MOST_LINES = 60  # of a report; an honest one has twenty
+LONGEST_LINE = 400
+_WITHOUT_ANSWER = {
+    "untouched": "Still to be written.",
+    "missing": "Nothing of this name was found in the notebook.",
+}
+
+
+def examine_submission(job: Job, course: Course, open_line: Open, limits: Limits) -> tuple[Examined, bool]:
+    """What the public checks say, and whether wall time decided anything in it.
+
+    Raises Fault for what is not the student's; everything else is in the record.
+    """
+    found = Examined(student=job.student, module=job.module, key=job.key)
+    try:
+        notebook = read(Path(job.path))
+        found.sha256 = notebook.sha256
+        extracted = extract(notebook, course.released, course.module, course.others)
+    except Unreadable as error:
+        found.sha256, found.reason = getattr(error, "sha256", found.sha256), str(error)
+        return found, False
+    line = open_line(Budget(limits), [(cell.number, cell.source) for cell in extracted.cells])
+    try:
+        line.load()
+        found.exercises = list(_exercises(course, line, dict(extracted.states)))
+    except StudentFailure as failure:  # not one cell could be run, or messages are forged
+        found.reason = str(failure)
+    finally:
+        line.close()
+    errors = {error.cell: error for error in extracted.cell_errors}
+    errors |= {number: cell_error(number, header) for number, header in line.cell_errors.items()}
+    found.cell_errors = [errors[number] for number in sorted(errors)]
+    return found, line.wall_timeout
+
+
+def _exercises(course: Course, line: WorkerLine, states: dict[str, Any]) -> Iterator[ExaminedExercise]:
+    for exercise in course.module.graded:
+        if (state := states[exercise.id]) != "answered":
+            lines = [_WITHOUT_ANSWER[state]]
+            yield ExaminedExercise(id=exercise.id, title=exercise.title, state=state, lines=lines)
+            continue
+        try:
+            said = line.request("examine", {"module": course.module.id, "exercise": exercise.id})
+        except ProtocolViolation:
+            raise
+        except StudentFailure as failure:  # it ran out of time, or ended the process: the others go on
+            said = ("failed", [f"✗ {failure}"])
+        yield _told(exercise, said)
+
+
+def _told(exercise: Exercise, said: Any) -> ExaminedExercise:
+    """The worker's report, which its code can have made of anything."""
+    try:
+        state, lines = said
+        if state not in STATES or not all(isinstance(line, str) for line in lines):
+            raise ValueError
+        lines = [legible(line, LONGEST_LINE).replace("\n", " ") for line in lines[:MOST_LINES]]
+    except (TypeError, ValueError):
+        raise ProtocolViolation("the worker's answer is not what was asked for") from None
+    return ExaminedExercise(id=exercise.id, title=exercise.title, state=state, lines=lines)

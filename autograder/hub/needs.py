@@ -1,0 +1,64 @@
+"""What a hub needs from the machine, each with a sentence about what to do where it is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+from ..errors import UsageError
+from .config import ADDRESS, Ports
+
+PROXY = "configurable-http-proxy"
+VERSION = "5.1.0"  # the Makefile's too
+
+
+def check_packages() -> None:
+    """Raises UsageError where JupyterHub or what it serves is not installed."""
+    packages = ("jupyterhub", "jupyterlab", "nbgrader", "psutil")
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} not installed here: "
+            'python -m pip install "diffusion-course-autograder[hub]" (`make hub` does all that is needed).'
+        )
+
+
+def find_proxy() -> Path:
+    """JupyterHub's proxy: beside this Python, where `make hub` puts it, or on the PATH; raises UsageError."""
+    beside = Path(sys.executable).parent / PROXY
+    found = str(beside) if beside.exists() else shutil.which(PROXY)
+    if found is None:
+        raise UsageError(
+            f"{PROXY} is not installed here: `make hub` installs it into the environment, or "
+            f"npm install --global {PROXY}@{VERSION}."
+        )
+    if shutil.which("node") is None:
+        raise UsageError(
+            "Node is not installed here, and JupyterHub's proxy runs on it: install Node 18 or later "
+            "(on Debian and Ubuntu, apt install nodejs npm)."
+        )
+    return Path(found)
+
+
+def choose_ports(public: int) -> Ports:
+    """`public` as asked for (0: any free one) and three free ones; raises UsageError where it is taken."""
+    sockets = [socket.socket() for _ in range(4)]
+    try:
+        for place, number in zip(sockets, (public, 0, 0, 0), strict=True):
+            # As servers do: a port whose connections are only waiting to be forgotten is free.
+            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                place.bind((ADDRESS, number))
+                place.listen()
+            except OSError as error:
+                raise UsageError(
+                    f"Port {number} of {ADDRESS} cannot be had ({error.strerror}): stop what uses it, or "
+                    "take another with --port (0: any free one)."
+                ) from None
+        return Ports(*(place.getsockname()[1] for place in sockets))
+    finally:
+        for place in sockets:
+            place.close()

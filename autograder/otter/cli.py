@@ -1,0 +1,52 @@
+"""`autograder otter ...`. Otter itself is imported only when one of these commands runs."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import Root, out, reported
+from ..course_root import CourseRoot
+from ..errors import UsageError
+
+app = typer.Typer(help="Otter-Grader with this autograder: docs/otter.md.", no_args_is_help=True)
+
+CPU_BUILD = "https://download.pytorch.org/whl/cpu"
+
+
+@app.callback()
+def _group() -> None:
+    """Otter-Grader with this autograder: docs/otter.md."""
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The seed of the hidden inputs; by default a fresh one.")
+    ] = None,
+    torch_index: Annotated[
+        str, typer.Option(help="Where a container's pip looks for PyTorch, too; empty for its default.")
+    ] = CPU_BUILD,
+    course_root: Root = None,
+) -> None:
+    """Writes notebooks with `grader.check(...)` for students, and an autograder zip a module for you."""
+    with reported():
+        for needed in ("otter", "hatchling"):
+            if importlib.util.find_spec(needed) is None:
+                raise UsageError(
+                    f"{needed} is not installed here: "
+                    'python -m pip install "diffusion-course-autograder[otter]".'
+                )
+        from .export import export as write
+
+        root = CourseRoot.find(course_root)
+        chosen = [root.module(id).id for id in modules or []] or [m.id for m in root.syllabus.modules]
+        written = write(root, folder, chosen, seed=seed, torch_index=torch_index)
+        out.print(f"{len(written)} files in {folder}", markup=False)
+        out.print(f"For students:    {folder / 'students'}", markup=False)
+        out.print(f"For you alone:   {folder / 'instructors'}", markup=False)

@@ -1,0 +1,32 @@
+"""Chromium, and what students write."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from autograder.course_root import CourseRoot
+from tests.sample_class import Material, load_material
+
+pytest.importorskip("jupyterhub")
+pytest.importorskip("playwright")
+
+from playwright.sync_api import Browser, sync_playwright
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def material(course_root: CourseRoot) -> Material:
+    return load_material(course_root)

@@ -1,0 +1,52 @@
+"""The sample class has the same results through Otter's plugin as from `autograder grade`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.course_root import CourseRoot
+from autograder.otter.plugin import PLUGIN
+from autograder.results import Result
+from autograder.run.run import Options, Progress, grade
+from tests.otter.conftest import SEED
+from tests.otter.events import graded, tree
+from tests.sample_class import CLASS, Material, Student, as_expected, write_class
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def by_student(
+    course_root: CourseRoot, material: Material, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Result]:
+    """The class as it is graded everywhere else: with `check(...)` in the notebooks."""
+    folder = tmp_path_factory.mktemp("class")
+    write_class(folder / "submissions", material)
+    options = Options(folder / "graded", jobs=2, seed=SEED, views=True)
+    report = grade(course_root, [folder / "submissions"], options, Progress())
+    assert report.faults == []
+    return {result.student: result for result in report.results}
+
+
+@pytest.mark.timeout(600)  # the first one grades the class
+@pytest.mark.parametrize("student", CLASS, ids=lambda student: student.what[:30])
+def test_results_are_the_same(
+    student: Student,
+    by_student: dict[str, Result],
+    for_otter: Callable[[Student], bytes],
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    results = graded(tree(archive, tmp_path / "autograder", for_otter(student)), monkeypatch)
+
+    ours, theirs = by_student[student.name], Result.from_json(results.get_plugin_data(PLUGIN))
+    assert {name: (file.score, file.possible) for name, file in results.results.items()} == {
+        f"attention.{one.id}": (one.points, one.max_points) for one in ours.exercises
+    }
+    assert as_expected(theirs) == as_expected(ours)
+    assert as_expected(theirs, student.expected) == student.expected
+    assert (theirs.run_seed, theirs.isolation) == (SEED, ours.isolation)
