@@ -42,7 +42,7 @@ class FeedbackExporter(HTMLExporter):
         self, nb: NotebookNode, resources: Any = None, **kw: Any
     ) -> tuple[str, dict[str, Any]]:
         page, resources = super().from_notebook_node(nb, resources, **kw)
-        return _CONTENTS.sub(r"\1<code>\2</code></a>", page), resources
+        return _CONTENTS.sub(r"\1\2</a>", page), resources
 
 
 _CONTENTS = re.compile(rf'(<li><a href="#{CHECK}(\w+)">)Test cell</a>')

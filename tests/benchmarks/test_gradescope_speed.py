@@ -2,7 +2,7 @@
 
 Both get the same notebook. Stock Otter executes it in a kernel, demo cells included, with the public checks
 for tests; ours runs the hidden suite and the public checks. Prints figures and asserts nothing about time:
-`make benchmarks`. GRADESCOPE_TIMES sets how often.
+`make benchmarks`. GRADESCOPE_TIMES sets how often; once is enough for CI.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.sample_class import load_material
 pytestmark = pytest.mark.benchmark
 
 ROOT = CourseRoot.find(Path(__file__).parent)
-TIMES = int(os.environ.get("GRADESCOPE_TIMES", "3"))
+TIMES = int(os.environ.get("GRADESCOPE_TIMES", "1"))
 
 
 @pytest.mark.timeout(1200)

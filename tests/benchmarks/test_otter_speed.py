@@ -26,7 +26,7 @@ from tests.sample_class import CLASS, load_material
 pytestmark = pytest.mark.benchmark
 
 ROOT = CourseRoot.find(Path(__file__).parent)
-TIMES = int(os.environ.get("OTTER_TIMES", "3"))
+TIMES = int(os.environ.get("OTTER_TIMES", "1"))
 SCRIPTS = Path(sys.executable).parent
 
 

@@ -56,7 +56,7 @@ def test_feedback_lists_the_exercises_by_their_names(graded_once: Directory) -> 
 
     page = graded_once.feedback(DALIA)
     assert "Test cell" not in page
-    assert f'<a href="#check_{SOFTMAX}"><code>{SOFTMAX}</code></a> (Score: 5.62 / 10.0)' in page
+    assert f'<a href="#check_{SOFTMAX}">{SOFTMAX}</a> (Score: 5.62 / 10.0)' in page
 
 
 def test_what_would_fail_on_a_gpu_is_said(graded_once: Directory) -> None:
