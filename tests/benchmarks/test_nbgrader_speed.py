@@ -24,7 +24,7 @@ pytestmark = pytest.mark.benchmark
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 SUBMISSIONS = int(os.environ.get("NBGRADER_SUBMISSIONS", "60"))
-STOCK = int(os.environ.get("NBGRADER_STOCK", "6"))  # enough for a rate: each costs seconds
+STOCK = int(os.environ.get("NBGRADER_STOCK", "3"))  # enough for a rate: each costs seconds
 JOBS = "2"
 STOCK_CONFIG = f"c = get_config()\nc.CourseDirectory.course_id = {COURSE_ID!r}\n"
 
