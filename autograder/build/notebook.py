@@ -78,7 +78,7 @@ def compose(root: CourseRoot, module: str, answers: Mapping[str, str] | None = N
         "kernelspec": kernel,
         "language_info": {"name": "python"},
     }
-    notebook: NotebookNode = nbformat.from_dict(  # type: ignore[no-untyped-call]
+    notebook: NotebookNode = nbformat.from_dict(
         {"cells": cells.made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     )
     return notebook
@@ -86,7 +86,7 @@ def compose(root: CourseRoot, module: str, answers: Mapping[str, str] | None = N
 
 def dump(notebook: NotebookNode) -> bytes:
     """The bytes of a notebook file: keys sorted, one line a source line, a newline at the end."""
-    text: str = nbformat.writes(notebook, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
+    text: str = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
     return (text.rstrip("\n") + "\n").encode()
 
 

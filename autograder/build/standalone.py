@@ -72,7 +72,7 @@ def _cells(root: CourseRoot, module: str) -> Iterator[_Cell]:
 def _table(cell: _Cell) -> symtable.SymbolTable:
     from IPython.core.inputtransformer2 import TransformerManager
 
-    manager = TransformerManager()  # type: ignore[no-untyped-call]
+    manager = TransformerManager()
     try:
         return symtable.symtable(manager.transform_cell(cell.source), cell.where, "exec")
     except SyntaxError as error:

@@ -9,18 +9,17 @@ course_root/                 the module's reference, suite, mistakes, keys, quiz
 
 from __future__ import annotations
 
-import ast
-import io
 import json
 import secrets
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
+from ..archive import course_files, zipped
 from ..atomic import write_atomically
-from ..course_root import SYLLABUS, CourseRoot
+from ..course_root import CourseRoot
 from ..errors import ContentError, UsageError
-from ..release import EPOCH, bundle
+from ..release import bundle
 from .not_graded import not_graded
 from .settings import COURSE, FILE, NOT_GRADED, Details, Settings, Visibility
 
@@ -56,7 +55,7 @@ def export(
             details=details,
             sandbox=sandbox,
         )
-        made[path] = _zipped(packages | dict(_own(root, settings)))
+        made[path] = zipped(packages | dict(_own(root, settings)), SCRIPTS)
         if len(made[path]) > _LARGEST:
             raise ContentError(f"The zip of {module!r} is larger than Gradescope takes (100 MB).")
     for path, content in made.items():
@@ -75,33 +74,6 @@ def _own(root: CourseRoot, settings: Settings) -> Iterator[tuple[str, bytes]]:
             yield f"{COURSE}/{root.relative(path)}", path.read_bytes()
         except OSError as error:
             raise ContentError(f"{root.relative(path)} cannot be read: {error.strerror}") from None
-
-
-def course_files(root: CourseRoot, module: str) -> Iterator[Path]:
-    """What grading this module reads, and nothing of the others but their entries in the syllabus."""
-    yield root.path / SYLLABUS
-    yield root.suite(module)
-    yield root.exercise_notebook(module)
-    if root.module(module).quiz:
-        yield from (root.quiz(module), root.keys(module))
-    if root.mistakes(module).is_file():
-        yield root.mistakes(module)
-    if (package := root.path / "solutions" / "__init__.py").is_file():
-        yield package
-    yield from _solutions(root, module, set())
-
-
-def _solutions(root: CourseRoot, module: str, seen: set[str]) -> Iterator[Path]:
-    """The reference, and the other references that it imports."""
-    if module in seen:
-        return
-    seen.add(module)
-    yield root.solution(module)
-    for node in ast.walk(ast.parse(root.read(root.solution(module)))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("solutions"):
-            _, _, named = (node.module or "").partition(".")
-            for name in [named] if named else [alias.name for alias in node.names]:
-                yield from _solutions(root, name, seen)
 
 
 def _packages(root: CourseRoot) -> Iterator[tuple[str, bytes]]:
@@ -124,15 +96,3 @@ def _seed_of(path: Path) -> int:
             return Settings.model_validate_json(archive.read(FILE)).seed
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return secrets.randbits(32)
-
-
-def _zipped(files: Mapping[str, bytes]) -> bytes:
-    """The same files make the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in sorted(files.items()):
-            info = zipfile.ZipInfo(name, date_time=EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = (0o100755 if name in SCRIPTS else 0o100644) << 16
-            archive.writestr(info, content)
-    return buffer.getvalue()

@@ -13,16 +13,12 @@ from typing import Any
 from course.syllabus import Module
 
 from ..examined import Examined
-from ..reports.feedback import ExerciseView, PropertyView, exercise_views
+from ..reports.feedback import ExerciseView, exercise_views
+from ..reports.lines import Line, as_text, one_property, properties, raised, remarks, title_of
 from ..reports.text import count, excerpt, sentence
-from ..results import CellError, ErrorExcerpt, Result, Status
+from ..results import CellError, Result, Status
 from .settings import Details, Settings, Visibility
 
-_MARKS = {"holds": "✓", "fails": "✗", "waits": "○", "untested": "·"}
-_STATES = {
-    "missing": "Nothing of this name was found in what you handed in.",
-    "untouched": "Not begun.",
-}
 _WHEN = {
     Visibility.AFTER_PUBLISHED: " Points and feedback are shown when grades are published.",
     Visibility.AFTER_DUE_DATE: " Points and feedback are shown after the due date.",
@@ -78,7 +74,7 @@ def _output(result: Result, settings: Settings) -> str:
 
 
 def _cell_error(error: CellError) -> Iterator[str]:
-    yield f"Cell {error.cell}: {_raised(error.error)}"
+    yield f"Cell {error.cell}: {raised(error.error)}"
     yield from (f"    {line}" for line in excerpt(error.error.trace, lines=12).split("\n") if line.strip())
 
 
@@ -105,80 +101,36 @@ def _public(examined: Examined | None) -> Iterator[dict[str, Any]]:
 
 def _exercise(result: Result, view: ExerciseView) -> dict[str, Any]:
     answer = view.result
-    lines = list(_notes(result, view))
-    if answer.state == "answered" and result.status is Status.GRADED:
-        for row in view.properties:
-            lines += _property(view, row)
-        if view.waiting:
-            lines.append("○ holds, and will count as soon as the values are right.")
+    lines = [*_remarks(result, view), *properties(view)] if result.status is Status.GRADED else []
     return _entry(f"{view.number}", answer.title, answer.points, answer.max_points, lines)
 
 
 def _properties(result: Result, view: ExerciseView) -> Iterator[dict[str, Any]]:
     """An entry for each property; what is to be said of the exercise stands in the first that fails."""
-    notes = list(_notes(result, view))
-    first = next((row for row in view.properties if row.verdict != "holds"), None)
     if not view.properties:
         yield _exercise(result, view)
-    for number_, row in enumerate(view.properties, 1):
-        lines = (
-            [*notes, *_property(view, row)]
-            if row is (first or view.properties[0])
-            else [*_property(view, row)]
-        )
-        title = f"{view.result.title}: {_title(view, row)}"
+    first = next((row for row in view.properties if row.verdict != "holds"), None)
+    for place, row in enumerate(view.properties, 1):
+        said = _remarks(result, view) if row is (first or view.properties[0]) else []
+        title = f"{view.result.title}: {title_of(view, row)}"
         given = row.worth if row.verdict == "holds" else 0.0
-        yield _entry(f"{view.number}.{number_}", title, round(given, 4), round(row.worth, 4), lines)
+        lines = [*said, *one_property(view, row)]
+        yield _entry(f"{view.number}.{place}", title, round(given, 4), round(row.worth, 4), lines)
 
 
-def _notes(result: Result, view: ExerciseView) -> Iterator[str]:
-    """What is said of the exercise as a whole."""
-    answer = view.result
-    if result.status is not Status.GRADED:
-        return
-    if answer.state in _STATES:
-        yield _STATES[answer.state]
-    for mistake in answer.mistakes:
-        title = mistake.title.strip()
-        yield f"This looks like a known mistake: {title}{'' if title.endswith(('.', '!', '?', ':')) else '.'}"
-        yield " ".join(mistake.hint.split())
-    if view.stand_ins:
-        yield f"Ours took the place of what is not right yet: {', '.join(view.stand_ins)}."
-    if answer.note:
-        yield answer.note
-    if answer.portability and not answer.portability.ok:
-        yield "Would fail on a GPU (no points are lost by this):"
-        yield f"    {answer.portability.message}"
+def _remarks(result: Result, view: ExerciseView) -> list[Line]:
+    """What is said of the exercise as a whole; of a submission that could not be graded, nothing."""
+    return list(remarks(view)) if result.status is Status.GRADED else []
 
 
-def _property(view: ExerciseView, row: PropertyView) -> Iterator[str]:
-    yield f"{_MARKS[row.verdict]} {_title(view, row)}"
-    if row.verdict == "fails" and not view.is_quiz:
-        if row.test.message:
-            yield f"    {row.test.message}"
-        if row.test.error:
-            yield f"    {_raised(row.test.error)}"
-            trace = excerpt(row.test.error.trace, lines=20)
-            yield from (f"    {line}" for line in trace.split("\n") if line.strip())
-
-
-def _title(view: ExerciseView, row: PropertyView) -> str:
-    """A question is named by its number alone: its text would say too much beside a verdict."""
-    return row.test.id.replace("::", ".").split(".")[-1] if view.is_quiz else row.test.title
-
-
-def _raised(error: ErrorExcerpt) -> str:
-    return f"{error.type}: {error.message}" if error.message else error.type
-
-
-def _entry(place: str, name: str, score: float, most: float, lines: list[str]) -> dict[str, Any]:
+def _entry(place: str, name: str, score: float, most: float, lines: list[Line]) -> dict[str, Any]:
     return {
         "number": place,
         "name": sentence(name),
         "score": score,
         "max_score": most,
         "status": "passed" if score >= most - 1e-9 else "failed",
-        "output": "\n".join(sentence(line) for line in lines),
+        "output": as_text(lines),
     }
 
 

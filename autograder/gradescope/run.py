@@ -95,7 +95,7 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
             seed=settings.seed,
             examine=settings.public_first,
             views=False,
-            limits={"memory": for_workers(Limits().memory)},
+            limits=Limits(memory=for_workers(Limits.memory)),
         )
         report = grade_found(root, [found], options, Progress())
         for _, _, reason in report.faults:

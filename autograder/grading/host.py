@@ -115,7 +115,7 @@ def _grade_jobs(
 ) -> None:
     import torch
 
-    limits = Limits(**specification.limits)  # type: ignore[arg-type]
+    limits = specification.limits
     request = WorkerRequest(
         specification.level,
         specification.device,

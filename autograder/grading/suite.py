@@ -108,8 +108,8 @@ class _Collected:
         suites = {module: Suite(module, self) for module in self.modules.values()}
         for item in items:
             suite = suites[self.modules[item.path.resolve()]]
-            function, cls = item.obj, item.cls  # type: ignore[attr-defined]
-            exercise = getattr(cls, "__exercise__", None)
+            assert isinstance(item, pytest.Function)  # what pytest makes of a test that is Python's
+            function, exercise = item.obj, getattr(item.cls, "__exercise__", None)
             if exercise is None:
                 raise ContentError(f"{item.nodeid}: a hidden test stands in a class marked with @exercise")
             title = " ".join((function.__doc__ or "").split())

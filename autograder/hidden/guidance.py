@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -470,7 +471,9 @@ class GuidedEps:
             assert_close(found, answer[part])
 
 
-def _guided_by(model: Denoiser, x: Tensor, t: Tensor, cond: Tensor, null: Tensor, w: float) -> Tensor:
+def _guided_by(
+    model: Callable[..., Tensor], x: Tensor, t: Tensor, cond: Tensor, null: Tensor, w: float
+) -> Tensor:
     uncond = model(x, t, null.expand_as(cond))
     return uncond + w * (model(x, t, cond) - uncond)
 
@@ -542,7 +545,7 @@ class NegativePromptEps:
         model, cond, negative = differentiable(Denoiser()), draw.normal(3, 4), draw.normal(4)
 
         def guided(model: Kept, x: Tensor, t: Tensor, cond: Tensor, *others: Any) -> Tensor:
-            return _guided_by(model.function, x, t, cond, others[2], others[1])  # type: ignore[arg-type]
+            return _guided_by(model.function, x, t, cond, others[2], others[1])
 
         inputs = (model, x, t, cond, null, 2.5, negative)
         assert_gradients(student.negative_prompt_eps, guided, draw, *inputs)

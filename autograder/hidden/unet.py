@@ -807,7 +807,7 @@ class SpatialTransformer:
 
 # --- UNet -----------------------------------------------------------------------------------------------
 
-# The tests write all of its weights anew; only putting it together is spared.
+# For names and shapes; a million numbers need not be drawn for each student.
 _unet = cache(reference.UNet)
 
 PLAIN: dict[str, Any] = {
@@ -847,14 +847,14 @@ class UNet:
     @value(weight=3)
     def one_level_of_two_layers(self, student: Student, draw: Draw) -> None:
         """Works with a single level, which is not halved, of two ResBlocks on the way down and three up."""
-        handle, module = twins(student, draw, _unet, **ONE_LEVEL)
+        handle, module = twins(student, draw, reference.UNet, **ONE_LEVEL)
         x, t, context = _inputs(draw, 3, 2, 3, 5)
         assert_close(handle(x, t, context), module(x, t, context), rtol=RTOL_NETWORK)
 
     @value(weight=5)
     def agrees_with_the_reference(self, student: Student, draw: Draw) -> None:
         """With the same weights, gives the same answer as the course's own network of two levels."""
-        handle, module = twins(student, draw, _unet, **WITH_ATTENTION)
+        handle, module = twins(student, draw, reference.UNet, **WITH_ATTENTION)
         for B, H, W, S in [(3, 4, 8, 3), (1, 2, 2, 1)]:  # the second as small as can be
             x, t, context = _inputs(draw, B, 2, H, W, S)
             assert_close(handle(x, t, context), module(x, t, context), rtol=RTOL_NETWORK)
@@ -862,7 +862,7 @@ class UNet:
     @value(weight=3)
     def three_levels(self, student: Student, draw: Draw) -> None:
         """Works with three levels of different widths, with attention in any of them."""
-        handle, module = twins(student, draw, _unet, **THREE_LEVELS)
+        handle, module = twins(student, draw, reference.UNet, **THREE_LEVELS)
         x, t, context = _inputs(draw)
         assert_close(handle(x, t, context), module(x, t, context), rtol=RTOL_NETWORK)
 
@@ -870,7 +870,7 @@ class UNet:
     def defaults(self, student: Student, draw: Draw) -> None:
         """Has the stated number of heads, groups and layers when none is given."""
         handle, module = twins(
-            student, draw, _unet, block_out_channels=(16,), attention=(False,), cross_attention_dim=5
+            student, draw, reference.UNet, block_out_channels=(16,), attention=(False,), cross_attention_dim=5
         )
         x, t, context = _inputs(draw, 1, 3, 4, 2)
         assert_close(handle(x, t, context), module(x, t, context), rtol=RTOL_NETWORK)
@@ -878,7 +878,7 @@ class UNet:
     @value(weight=2)
     def one_timestep_for_all(self, student: Student, draw: Draw) -> None:
         """Takes one timestep for the whole batch, as a number or as a tensor without dimensions."""
-        handle, module = twins(student, draw, _unet, **SMALL)
+        handle, module = twins(student, draw, reference.UNet, **SMALL)
         x, _, context = _inputs(draw)
         for t in (draw.integer(1, 40), draw.integers(low=1, high=40), 0):
             expected = module(x, torch.as_tensor(t).expand(3), context)
@@ -887,7 +887,7 @@ class UNet:
     @value(weight=2)
     def a_timestep_for_each(self, student: Student, draw: Draw) -> None:
         """Takes a timestep for each sample, and gives each sample the answer for its own."""
-        handle, module = twins(student, draw, _unet, **SMALL)
+        handle, module = twins(student, draw, reference.UNet, **SMALL)
         x, t, context = _inputs(draw)
         x, context = x[:1].expand(3, -1, -1, -1), context[:1].expand(3, -1, -1)
         expected = torch.cat([module(x[:1], t[n : n + 1], context[:1]) for n in range(3)])
@@ -896,7 +896,7 @@ class UNet:
     @value()
     def faint_images(self, student: Student, draw: Draw) -> None:
         """Is right where what reaches the last norm has very low contrast, so that its eps shows."""
-        handle, module = twins(student, draw, _unet, **PLAIN)
+        handle, module = twins(student, draw, reference.UNet, **PLAIN)
         last = "up_blocks.1.resnets.1."
         _load(handle, module, _scaled(module, 0.002, f"{last}conv2", f"{last}conv_shortcut"))
         x, t, context = _inputs(draw)
@@ -905,14 +905,14 @@ class UNet:
     @value()
     def single_precision(self, student: Student, draw: Draw) -> None:
         """Works in float32, and returns float32."""
-        handle, module = twins(student, draw, _unet, **SMALL, dtype=torch.float32)
+        handle, module = twins(student, draw, reference.UNet, **SMALL, dtype=torch.float32)
         x, t, context = _inputs(draw, dtype=torch.float32)
         assert_close(handle(x, t, context), module(x, t, context), rtol=RTOL_NETWORK_SINGLE)
 
     @value()
     def leaves_its_inputs_alone(self, student: Student, draw: Draw) -> None:
         """Gives the same answer when called again on the same inputs, however they lie in memory."""
-        handle, module = twins(student, draw, _unet, **SMALL)
+        handle, module = twins(student, draw, reference.UNet, **SMALL)
         x, t, context = _inputs(draw, 3, 2, 8, 4)
         x, context = x.transpose(2, 3), context.transpose(0, 1).contiguous().transpose(0, 1)
         assert_close(handle.twice(x, t, context), module(x, t, context), rtol=RTOL_NETWORK)
@@ -920,7 +920,7 @@ class UNet:
     @value(weight=2)
     def gradients(self, student: Student, draw: Draw) -> None:
         """The right gradients reach the image, the context and every parameter."""
-        handle, module = twins(student, draw, _unet, **PLAIN)
+        handle, module = twins(student, draw, reference.UNet, **PLAIN)
         x, t, context = _inputs(draw)
         assert_gradients(handle, module, draw, x, t, context, rtol=RTOL_NETWORK)
 
@@ -933,7 +933,7 @@ class UNet:
     @rule(weight=2)
     def depends_on_each_skip(self, student: Student, draw: Draw) -> None:
         """What each ResBlock on the way up makes of its skip changes the answer: none of them goes unused."""
-        handle, module = twins(student, draw, _unet, **PLAIN)
+        handle, module = twins(student, draw, reference.UNet, **PLAIN)
         x, t, context = _inputs(draw, 1)
         like = x.new_zeros(1, 3, 4, 8)
         before = _checked(handle(x, t, context), like)
@@ -952,7 +952,7 @@ class UNet:
     @rule(weight=2)
     def depends_on_time_and_context(self, student: Student, draw: Draw) -> None:
         """Another timestep, or context, for one sample changes all of its pixels, and no other sample."""
-        handle, _ = twins(student, draw, _unet, **SMALL)
+        handle, _ = twins(student, draw, reference.UNet, **SMALL)
         x, t, context = _inputs(draw)
         before = _checked(handle(x, t, context), x.new_zeros(3, 3, 4, 8))
         later, other = t.clone(), context.clone()

@@ -35,7 +35,7 @@ CONFIG = """\
 # JupyterHub's configuration, written by `autograder hub up` at each start; people are in hub.json.
 from autograder.hub.config import Ports, configure
 
-configure(get_config(), {folder!r}, {ports!r}, {proxy!r})  # noqa: F821
+configure(get_config(), {folder!r}, {ports!r}, {proxy!r})
 """
 
 

@@ -42,7 +42,7 @@ NBGRADER_CONFIG = """\
 # Written by `autograder hub up` at each start.
 import os
 
-c = get_config()  # noqa: F821
+c = get_config()
 
 c.CourseDirectory.course_id = {course_id!r}
 c.Exchange.root = {exchange!r}

@@ -12,9 +12,10 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from ..errors import UsageError
 from ..reports.feedback import ExerciseView, exercise_views
+from ..reports.lines import as_text, whole
 from ..results import Result
 from ..submission.find import Found
-from .feedback import as_html, as_text
+from .feedback import as_html
 from .gradings import Gradings, submission
 from .readable import display, inert
 from .restore import CHECK
@@ -81,7 +82,8 @@ def _graded(grade_id: str, most: float, given: Given) -> list[NotebookNode]:
         # An instructor may have given an exercise other points than the syllabus does.
         share = answer.points / answer.max_points if answer.max_points else 0.0
         score = given.scores[grade_id] = min(max(round(most * share, 4), 0.0), most)
-        shown = {"text/plain": as_text(given.result, view), "text/html": as_html(given.result, view)}
+        lines = list(whole(given.result, view))
+        shown = {"text/plain": as_text(lines), "text/html": as_html(lines)}
     value = NotebookNode(
         output_type="execute_result",
         data=NotebookNode({"text/plain": repr(score)}),

@@ -8,7 +8,6 @@ not-graded.json   the results for as long as there are none
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -22,12 +21,11 @@ from otter.generate import main as otter_generate
 
 from course.syllabus import Module
 
+from ..archive import course_files, zipped
 from ..course_root import CourseRoot
 from ..errors import UsageError
-from ..gradescope.export import course_files
 from ..gradescope.not_graded import not_graded
 from ..gradescope.settings import COURSE
-from ..release import EPOCH
 from . import test_files
 from .container import NOTE, shown
 
@@ -97,7 +95,7 @@ def archive(
     for path in course_files(root, module.id):
         files[f"{COURSE}/{root.relative(path)}"] = path.read_bytes()
     files[f"{COURSE}/exercises/{module.id}.ipynb"] = notebook
-    return _zipped(files)
+    return zipped(files, ("run_autograder", "setup.sh"))
 
 
 def _generated(
@@ -138,15 +136,3 @@ def _requirements(root: CourseRoot, wheels: Mapping[str, bytes], index: str) -> 
 def _after_first_line(script: bytes, lines: str) -> bytes:
     first, newline, rest = script.partition(b"\n")
     return first + newline + lines.encode() + rest
-
-
-def _zipped(files: Mapping[str, bytes]) -> bytes:
-    """The same files always give the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in sorted(files.items()):
-            info = zipfile.ZipInfo(name, date_time=EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = (0o755 if name in ("run_autograder", "setup.sh") else 0o644) << 16
-            archive.writestr(info, content)
-    return buffer.getvalue()

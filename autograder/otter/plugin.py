@@ -66,7 +66,7 @@ class GradeInWorker(AbstractOtterPlugin):
     def after_grading(self, results: Any) -> None:
         if results.has_catastrophic_failure():
             raise Fault(f"Otter could not read its own results: {results.catastrophic_error!r}")
-        results.results = ours.test_files(self.result, self.module)
+        results.results = ours.files_for_otter(self.result, self.module)
         results.set_output(ours.summary(self.result))
         results.set_plugin_data(PLUGIN, self.result.to_json())
 

@@ -13,8 +13,8 @@ from otter.test_files.exception_test import ExceptionTestFile
 
 from course.syllabus import Module
 
-from ..nbgrader.feedback import as_text
 from ..reports.feedback import ExerciseView, exercise_views
+from ..reports.lines import as_text, raised, whole
 from ..reports.text import count, number, sentence
 from ..results import Result, Status
 from ..submission.otter_cells import question
@@ -24,18 +24,15 @@ from .test_files import plain
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
-def test_files(result: Result, module: Module) -> dict[str, TestFile]:
+def files_for_otter(result: Result, module: Module) -> dict[str, TestFile]:
     """Otter's name of an exercise → its TestFile, in the notebook's order."""
     made = (_test_file(result, view, module.id) for view in exercise_views(result, module))
     return {file.name: file for file in made}
 
 
-test_files.__test__ = False  # type: ignore[attr-defined] # no test, whatever pytest thinks of the name
-
-
 def _test_file(result: Result, view: ExerciseView, module: str) -> TestFile:
     answer = view.result
-    text = _TAG.sub("‹", as_text(result, view))
+    text = _TAG.sub("‹", as_text(whole(result, view)))
     passed = answer.points == answer.max_points
     # Nothing in it is a hidden test's: whether students see it is for otter_config.json to say.
     case = TestCase(
@@ -58,10 +55,8 @@ def summary(result: Result) -> str:
     lines = [f"{number(result.points)} of {number(result.max_points)} points."]
     if result.status is not Status.GRADED:
         lines.append(sentence(result.reason))
-    for raised in result.cell_errors:
-        error = raised.error
-        said = f"{error.type}: {error.message}" if error.message else error.type
-        lines.append(_TAG.sub("‹", f"Cell {raised.cell} raised {sentence(said)}"))
+    for error in result.cell_errors:
+        lines.append(_TAG.sub("‹", f"Cell {error.cell} raised {sentence(raised(error.error))}"))
     return "\n".join(lines)
 
 

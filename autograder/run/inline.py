@@ -25,13 +25,12 @@ def run(setup: Setup, jobs: Sequence[Job], on_finished: OnFinished) -> None:
     from ..grading.grade import grade_submission
     from ..grading.host import load_course
     from ..grading.suite import Suite, with_suites
-    from ..sandbox.budget import Budget, Limits
+    from ..sandbox.budget import Budget
     from ..sandbox.line import WorkerLine
     from ..sandbox.plain import PlainWorker
 
     torch.set_num_threads(1)
     root = CourseRoot(Path(setup.root))
-    limits = Limits(**setup.limits)  # type: ignore[arg-type]
     device = torch.device(setup.device)
 
     def open_line(budget: Budget, cells: list[tuple[int, str]]) -> WorkerLine:
@@ -44,10 +43,10 @@ def run(setup: Setup, jobs: Sequence[Job], on_finished: OnFinished) -> None:
         for job in jobs:
             try:
                 if job.examine:
-                    examined, _ = examine_submission(job, courses[job.module], open_line, limits)
+                    examined, _ = examine_submission(job, courses[job.module], open_line, setup.limits)
                     on_finished(job, Finished(result=examined.to_json()))
                     continue
-                outcome = grade_submission(job, courses[job.module], open_line, limits)
+                outcome = grade_submission(job, courses[job.module], open_line, setup.limits)
             except Fault as fault:
                 on_finished(job, Finished(fault=str(fault)))
             else:

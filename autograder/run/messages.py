@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ..sandbox.budget import Limits
+
 
 class Specification(msgspec.Struct, frozen=True):
     """What all graders of a run have in common. Not on the command line: other users could read it there."""
@@ -15,7 +17,7 @@ class Specification(msgspec.Struct, frozen=True):
     level: str
     read: list[str]
     home: str
-    limits: dict[str, int | float] = {}  # bytes stay whole numbers
+    limits: Limits
 
 
 class Job(msgspec.Struct, frozen=True):

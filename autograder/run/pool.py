@@ -54,7 +54,7 @@ class Setup:
     level: Level
     jobs: int
     preload: Sequence[str] = ()
-    limits: dict[str, float] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass
@@ -71,7 +71,6 @@ class Pool:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._limits = Limits(**setup.limits)  # type: ignore[arg-type]
         self._zygote: Zygote | None = None
         self._host: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -129,7 +128,8 @@ class Pool:
     def _give(self, grader: _Grader, job: Job) -> None:
         grader.job = job
         # A backstop for a grader that hangs: its own budgets end any submission long before.
-        worst = self._limits.submission_cpu * self._limits.wall_factor + self._limits.startup
+        limits = self._setup.limits
+        worst = limits.submission_cpu * limits.wall_factor + limits.startup
         grader.deadline = time.monotonic() + 2 * worst
         with contextlib.suppress(OSError):  # it has died: `_collect` will see that
             grader.line.send_bytes(msgspec.json.encode(job))

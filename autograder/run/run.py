@@ -15,6 +15,7 @@ from ..course_root import CourseRoot
 from ..errors import Fault, UsageError
 from ..examined import Examined
 from ..results import Result
+from ..sandbox.budget import Limits
 from ..sandbox.levels import Level, strongest
 from ..submission.find import Found, find
 from . import inline
@@ -41,7 +42,7 @@ class Options:
     force: bool = False
     examine: bool = False  # run the public checks, too
     views: bool = True  # write tables and pages
-    limits: dict[str, float] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass

@@ -5,25 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from jupyterhub import orm
 from jupyterhub.orm import new_session_factory
 from sqlalchemy import create_engine, text
 
 from tests.deployment import postgresql
 from tests.deployment.files import GUIDE, formgrader_pod, values
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgresql.Server]:
-    bin = postgresql.programs()
-    if bin is None:
-        pytest.skip("PostgreSQL's initdb is not installed: apt install postgresql")
-    with postgresql.running(bin) as server:
-        yield server
 
 
 def test_the_guides_sql_makes_what_the_files_connect_to(server: postgresql.Server) -> None:

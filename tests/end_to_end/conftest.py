@@ -16,9 +16,10 @@ from autograder.results import Result
 from autograder.run.messages import Job
 from autograder.run.pool import Pool, Setup
 from autograder.run.store import Store
+from autograder.sandbox.budget import Limits
 from autograder.sandbox.levels import strongest
 from tests.end_to_end.small_class import Graders
-from tests.sample_class import CLASS, Material, Student, load_material, write_class
+from tests.sample_class import CLASS, Material, Student, write_class
 
 SEED = 20
 COMMAND = [sys.executable, "-m", "autograder.cli", "grade"]
@@ -61,11 +62,6 @@ def grade(course_root: CourseRoot) -> Grade:
 
 
 @pytest.fixture(scope="session")
-def material(course_root: CourseRoot) -> Material:
-    return load_material(course_root)
-
-
-@pytest.fixture(scope="session")
 def sample_class(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everybody's notebook, as STUDENT/attention.ipynb."""
     folder = tmp_path_factory.mktemp("class")
@@ -98,7 +94,7 @@ def named(name: str) -> Student:
 @pytest.fixture
 def impatient(course_root: CourseRoot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graders]:
     """Two graders that wait for a call for 1.5 s at most."""
-    limits = {"call_cpu": 0.5, "cell_cpu": 1.0, "wall_factor": 3.0}
+    limits = Limits(call_cpu=0.5, cell_cpu=1.0, wall_factor=3.0)
     setup = Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 2, limits=limits)
     with Pool(setup) as pool:
         graders = Graders(pool)

@@ -240,7 +240,7 @@ def test_a_grader_that_hangs_is_ended_and_replaced(
 ) -> None:
     for name in NAMES[:2]:
         write(tmp_path, name, material, SLOW_CELL)
-    limits = {"submission_cpu": 4.0, "wall_factor": 1.0, "startup": 3.0}  # a grader may take 14 s in all
+    limits = Limits(submission_cpu=4.0, wall_factor=1.0, startup=3.0)  # a grader may take 14 s in all
     setup = Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 1, limits=limits)
     with Pool(setup) as pool:
         os.kill(pool.pids["grader"][0], signal.SIGSTOP)

@@ -7,14 +7,8 @@ import pytest
 from autograder.course_root import CourseRoot
 from autograder.gradescope.export import export
 from tests.gradescope.container import Container
-from tests.sample_class import Material, load_material
 
 SEED = 1
-
-
-@pytest.fixture(scope="session")
-def material(course_root: CourseRoot) -> Material:
-    return load_material(course_root)
 
 
 @pytest.fixture(scope="module")

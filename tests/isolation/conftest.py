@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,17 +13,12 @@ from autograder.course_root import CourseRoot
 from autograder.results import Result
 from autograder.run.messages import Finished, Job
 from autograder.run.pool import Pool, Setup
+from autograder.sandbox.budget import Limits
 from autograder.sandbox.levels import Level, probe
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 # Short, so that an attack on patience takes seconds; long enough for honest code on a busy machine.
-LIMITS = {
-    "call_cpu": 0.5,
-    "cell_cpu": 1.0,
-    "submission_cpu": 2.0,
-    "wall_factor": 10.0,
-    "submission_wall": 20.0,
-}
+LIMITS = Limits(call_cpu=0.5, cell_cpu=1.0, submission_cpu=2.0, wall_factor=10.0, submission_wall=20.0)
 
 
 @dataclass
@@ -55,7 +50,7 @@ class Graders:
         return next(exercise.points for exercise in result.exercises if exercise.id == "stable_softmax")
 
 
-def _graders(level: Level, folder: Path, limits: dict[str, float]) -> Iterator[Graders]:
+def _graders(level: Level, folder: Path, limits: Limits) -> Iterator[Graders]:
     if reason := probe()[level]:
         pytest.skip(f"isolation {level.value} does not work on this machine: {reason}")
     with Pool(Setup(ROOT.path, ["attention"], 7, "cpu", level, jobs=1, limits=limits)) as pool:
@@ -70,5 +65,5 @@ def graders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="package")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graders]:
     """Graders whose wall time is short, for what sleeps."""
-    limits = {**LIMITS, "call_cpu": 0.4, "cell_cpu": 0.4, "wall_factor": 2.0, "submission_wall": 2.0}
+    limits = replace(LIMITS, call_cpu=0.4, cell_cpu=0.4, wall_factor=2.0, submission_wall=2.0)
     yield from _graders(Level.LANDLOCK, tmp_path_factory.mktemp("submissions"), limits)

@@ -15,15 +15,10 @@ from autograder.nbgrader.course import init
 from tests.nbgrader import classroom, hostile, traps
 from tests.nbgrader.classroom import Classroom
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory
-from tests.sample_class import CLASS, Material, load_material
+from tests.sample_class import CLASS, Material
 
 # As in an activated environment, where nbgrader finds `alembic`; test_cli tries without.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-
-
-@pytest.fixture(scope="session")
-def material(course_root: CourseRoot) -> Material:
-    return load_material(course_root)
 
 
 @pytest.fixture(scope="session")

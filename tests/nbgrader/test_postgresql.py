@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,6 @@ class OnServer(Directory):
 
     def gradebook(self) -> Gradebook:
         return Gradebook(self.url, COURSE_ID)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgresql.Server]:
-    bin = postgresql.programs()
-    if bin is None:
-        pytest.skip("PostgreSQL's initdb is not installed: apt install postgresql")
-    with postgresql.running(bin) as server:
-        yield server
 
 
 @pytest.fixture

@@ -12,14 +12,9 @@ from autograder.build import dump
 from autograder.course_root import CourseRoot
 from autograder.otter.export import export
 from autograder.otter.notebook import with_grader
-from tests.sample_class import CLASS, Material, Student, load_material
+from tests.sample_class import CLASS, Material, Student
 
 SEED = 20
-
-
-@pytest.fixture(scope="session")
-def material(course_root: CourseRoot) -> Material:
-    return load_material(course_root)
 
 
 @pytest.fixture(scope="session")

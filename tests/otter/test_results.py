@@ -20,7 +20,7 @@ def graded() -> list[Result]:
 
 def as_otters(result: Result) -> GradingResults:
     made = GradingResults([])
-    made.results = ours.test_files(result, ATTENTION)
+    made.results = ours.files_for_otter(result, ATTENTION)
     made.set_output(ours.summary(result))
     return made
 

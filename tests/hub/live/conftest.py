@@ -7,9 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from autograder.course_root import CourseRoot
-from tests.sample_class import Material, load_material
-
 pytest.importorskip("jupyterhub")
 pytest.importorskip("playwright")
 
@@ -25,8 +22,3 @@ def browser() -> Iterator[Browser]:
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="session")
-def material(course_root: CourseRoot) -> Material:
-    return load_material(course_root)

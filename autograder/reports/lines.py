@@ -1,0 +1,116 @@
+"""The feedback on one exercise line by line, for wherever it is not a page: nbgrader, Otter, Gradescope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ..results import ErrorExcerpt, Result, Status
+from .feedback import ExerciseView, PropertyView
+from .text import excerpt, number, sentence
+
+VERDICTS = {"holds": "✓", "fails": "✗", "waits": "○", "untested": "·"}
+STATES = {
+    "missing": "Nothing of this name was found in what was handed in.",
+    "untouched": "Not begun.",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """`code` is an excerpt of several lines, already made safe; everything else is a student's or ours."""
+
+    text: str
+    kind: Literal["plain", "bold", "indented", "code"] = "plain"
+
+    def __str__(self) -> str:
+        if self.kind == "code":
+            return self.text
+        return ("    " if self.kind == "indented" else "") + sentence(self.joined)
+
+    @property
+    def joined(self) -> str:
+        """The text in one line."""
+        return " ".join(self.text.split())
+
+
+def as_text(lines: Iterable[Line]) -> str:
+    """The lines as plain text."""
+    return "\n".join(map(str, lines))
+
+
+def whole(result: Result, view: ExerciseView) -> Iterator[Line]:
+    """All that is said of an exercise, its points first."""
+    answer = view.result
+    # Where an instructor gave other points, nbgrader shows those above, and these must not contradict them.
+    yield Line(
+        f"{answer.title}: {number(answer.points)} of {number(answer.max_points)} points "
+        "from the automatic tests",
+        "bold",
+    )
+    if result.status is not Status.GRADED:
+        yield Line(result.reason)
+        yield Line("It counts as 0 points until somebody has looked at it.")
+        return
+    yield from remarks(view)
+    yield from properties(view)
+
+
+def remarks(view: ExerciseView) -> Iterator[Line]:
+    """What is said of the exercise as a whole."""
+    answer = view.result
+    if answer.state in STATES:
+        yield Line(STATES[answer.state])
+    for mistake in answer.mistakes:
+        yield Line(f"This looks like a known mistake: {ended(mistake.title)}", "bold")
+        yield Line(mistake.hint)
+    if view.stand_ins:
+        yield Line(f"Ours took the place of what is not right yet: {', '.join(view.stand_ins)}.")
+    if answer.note:
+        yield Line(answer.note)
+    if answer.portability and not answer.portability.ok:
+        yield Line("Would fail on a GPU (no points are lost by this)", "bold")
+        yield Line(answer.portability.message)
+
+
+def properties(view: ExerciseView) -> Iterator[Line]:
+    """Each property of an exercise that was answered."""
+    if view.result.state != "answered":
+        return
+    for row in view.properties:
+        yield from one_property(view, row)
+    if view.waiting:
+        yield Line("○ holds, and will count as soon as the values are right.")
+
+
+def one_property(view: ExerciseView, row: PropertyView) -> Iterator[Line]:
+    """A property, whether it holds, and what happened if it does not."""
+    yield Line(f"{VERDICTS[row.verdict]} {title_of(view, row)}")
+    if row.verdict == "fails" and not view.is_quiz:
+        if row.test.message:
+            yield Line(row.test.message, "indented")
+        if row.test.error:
+            yield from _error(row.test.error)
+
+
+def title_of(view: ExerciseView, row: PropertyView) -> str:
+    """A question is named by its number alone: its text would say too much beside a verdict."""
+    return row.test.id.replace("::", ".").split(".")[-1] if view.is_quiz else row.test.title
+
+
+def raised(error: ErrorExcerpt) -> str:
+    """An error's type and message."""
+    return f"{error.type}: {error.message}" if error.message else error.type
+
+
+def ended(text: str) -> str:
+    """A title as a sentence."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
+
+
+def _error(error: ErrorExcerpt) -> Iterator[Line]:
+    yield Line(raised(error), "indented")
+    if error.trace.strip():
+        yield Line(excerpt(error.trace, lines=40), "code")
