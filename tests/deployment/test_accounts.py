@@ -21,7 +21,7 @@ from autograder.course_root import CourseRoot
 from autograder.nbgrader.accounts import account_of
 from autograder.nbgrader.apps import CONFIG
 from tests.deployment.files import IMAGES
-from tests.nbgrader.conftest import material, work_of  # noqa: F401
+from tests.nbgrader.conftest import work_of  # noqa: F401
 
 pytestmark = pytest.mark.slow
 COURSE, ASSIGNMENT, GRADER, USERS = "diffusion", "attention", 1000, 100
