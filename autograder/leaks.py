@@ -1,14 +1,16 @@
 """Looks for the course's secrets in what students get: solutions, hidden suites, known mistakes, quiz keys.
 
 A secret is a few lines of text that occur nowhere by chance. Files are searched without white space, quotes
-and backslashes, with and without their comments, and archives and notebooks from the inside, so that another
-indentation, a zip or JSON hides nothing. Code that was renamed or rewritten is not found.
+and backslashes, with and without their comments, web pages without their tags, and archives and notebooks
+from the inside, so that another indentation, highlighted code, a zip or JSON hides nothing. Code that was
+renamed or rewritten is not found.
 """
 
 from __future__ import annotations
 
 import ast
 import gzip
+import html
 import io
 import json
 import re
@@ -95,12 +97,17 @@ def _is_in(secret: Secret, haystack: str) -> bool:
     return all(any(spelling in haystack for spelling in sign) for sign in secret.signs)
 
 
+_TAG = re.compile(r"<[/!?]?[A-Za-z-][^<>]*>")
 _IGNORED = re.compile(r"[\s\"'\\]+")
 _COMMENT = re.compile(r"#[^\n]*")
 
 
 def _normal(text: str) -> str:
     return _IGNORED.sub("", text)
+
+
+def _without_tags(text: str) -> str:
+    return html.unescape(_TAG.sub("", text))
 
 
 def _without_comments(text: str) -> str:
@@ -189,12 +196,17 @@ def _texts(name: str, content: bytes, depth: int) -> Iterator[tuple[str, str]]:
         return
     text = content.decode("utf-8", errors="replace")
     yield name, text
+    if name.endswith((".html", ".htm", ".svg", ".xml")):
+        yield name, _without_tags(text)
     if name.endswith((".ipynb", ".json", ".jsonl")):
         for line in text.splitlines() if name.endswith(".jsonl") else [text]:
             try:
-                yield name, "".join(_strings(json.loads(line)))
+                strings = "".join(_strings(json.loads(line)))
             except (ValueError, RecursionError):
                 continue
+            yield name, strings
+            if "</" in strings:  # the index of a site's search holds pieces of its pages
+                yield name, _without_tags(strings)
 
 
 def _strings(value: Any) -> Iterator[str]:

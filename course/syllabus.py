@@ -100,9 +100,19 @@ class Module(_Entry):
         return self
 
 
+class Planned(_Entry):
+    """A module that is still to be written; its place is after the module `after`, built or planned."""
+
+    id: Identifier
+    title: str
+    summary: str
+    after: Identifier
+
+
 class Syllabus(_Entry):
     title: str
     modules: tuple[Module, ...] = Field(min_length=1)
+    planned: tuple[Planned, ...] = ()
 
     def module(self, id: str) -> Module:
         """The module with this id; raises KeyError."""
@@ -111,9 +121,24 @@ class Syllabus(_Entry):
                 return module
         raise KeyError(id)
 
+    @property
+    def road(self) -> tuple[Module | Planned, ...]:
+        """All modules in the order in which they are meant to be taken, the planned ones in their places."""
+        road: list[Module | Planned] = list(self.modules)
+        for planned in self.planned:
+            place = [module.id for module in road].index(planned.after)
+            road.insert(place + 1, planned)
+        return tuple(road)
+
     @model_validator(mode="after")
-    def _module_ids_are_unique(self) -> Syllabus:
+    def _module_ids_are_unique_and_known(self) -> Syllabus:
         ids = [module.id for module in self.modules]
+        for planned in self.planned:
+            if planned.after not in ids:
+                raise ValueError(
+                    f"{planned.id!r} is planned after {planned.after!r}, which stands nowhere above"
+                )
+            ids.append(planned.id)
         if twice := [id for id in ids if ids.count(id) > 1]:
             raise ValueError(f"module id {twice[0]!r} stands twice")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,16 +20,52 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 # What fills the machine or counts what is on it: never two of these at a time.
-ALONE = ("end_to_end/test_faults.py", "hub/live/", "isolation/", "sandbox/", "worker/kernel/")
+ALONE = ("end_to_end/test_faults.py", "hub/live/", "isolation/test_attacks.py", "sandbox/", "worker/kernel/")
+# Each test of these files makes all that it needs, and takes long.
+APART = ("notebooks/test_executed.py",)
+# What takes longest begins first, so that no process is left with it when the others have ended.
+FIRST = (
+    *("end_to_end/test_faults.py", "hub/live/", "isolation/", "sandbox/", "worker/kernel/", "notebooks/"),
+    *("gradescope/test_class.py", "otter/test_sample_class.py", "nbgrader/test_docs.py", "end_to_end/"),
+)
 
 
-@pytest.hookimpl(tryfirst=True)
+def group_of(nodeid: str) -> str:
+    """Tests of one group run one after the other in one process: a file's share what is made for them."""
+    file = nodeid.partition("::")[0].removeprefix("tests/")
+    if file.startswith(ALONE):
+        return "alone"
+    return nodeid if file in APART else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `pytest -n`, in place of `--dist`: groups by `group_of`, in the order in which they are collected.
+
+    The marks of `--dist loadgroup` do nothing where pytest 9.2 meets pytest-xdist 3.8.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False  # by how many tests a group has
+    return ByGroup(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait, for browsers, kernels, and what they have killed."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`: a file's tests stay together, since what they have in common is made once."""
-    here = Path(__file__).parent
-    for item in items:
-        file = item.path.relative_to(here).as_posix()
-        item.add_marker(pytest.mark.xdist_group("alone" if file.startswith(ALONE) else file))
+    def rank(item: pytest.Item) -> int:
+        file = item.nodeid.removeprefix("tests/")
+        return next((number for number, start in enumerate(FIRST) if file.startswith(start)), len(FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

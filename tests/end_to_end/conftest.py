@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from autograder.run.store import Store
 from autograder.sandbox.budget import Limits
 from autograder.sandbox.levels import strongest
 from tests.end_to_end.small_class import Graders
+from tests.made_once import made_once
 from tests.sample_class import CLASS, Material, Student, write_class
 
 SEED = 20
@@ -64,15 +66,20 @@ def grade(course_root: CourseRoot) -> Grade:
 @pytest.fixture(scope="session")
 def sample_class(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everybody's notebook, as STUDENT/attention.ipynb."""
-    folder = tmp_path_factory.mktemp("class")
-    write_class(folder, material)
-    return folder
+    return made_once(tmp_path_factory, "class", lambda folder: write_class(folder, material))
 
 
 @pytest.fixture(scope="session")
 def class_run(sample_class: Path, grade: Grade, tmp_path_factory: pytest.TempPathFactory) -> Graded:
     """The whole class, graded once. Tests only read what it left; `copy_of` gives one to go on with."""
-    return grade(sample_class, out=tmp_path_factory.mktemp("run") / "graded")
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        run = grade(sample_class, out=folder / "graded")
+        (folder / "run.json").write_text(json.dumps([run.code, run.said, run.complained]), encoding="utf-8")
+
+    folder = made_once(tmp_path_factory, "class-run", make)
+    return Graded(folder / "graded", *json.loads((folder / "run.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture

@@ -7,15 +7,19 @@ import pytest
 from autograder.course_root import CourseRoot
 from autograder.gradescope.export import export
 from tests.gradescope.container import Container
+from tests.made_once import made_once
 
 SEED = 1
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def archive(course_root: CourseRoot, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip of `attention`, for the isolation that a container without privileges allows."""
-    folder = tmp_path_factory.mktemp("zips")
-    (path,) = export(course_root, folder, ["attention"], sandbox="landlock", seed=SEED)
+
+    def make(folder: Path) -> None:
+        export(course_root, folder, ["attention"], sandbox="landlock", seed=SEED)
+
+    (path,) = made_once(tmp_path_factory, "gradescope", make).iterdir()
     return path
 
 

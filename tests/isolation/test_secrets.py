@@ -17,6 +17,8 @@ from autograder.course_root import CourseRoot
 from autograder.sandbox.levels import Level, probe
 
 ROOT = CourseRoot.find(Path(__file__).parent)
+# No secret, and in every worker's standard library: a search that does not find it finds nothing.
+KNOWN = inspect.getsource(json.decoder.py_scanstring).splitlines()[0]
 EVERY = 12  # of the lines, to be done in seconds; a file that leaks has more than one
 LIBRARIES = (
     *("torch", "nvidia", "numpy", "scipy", "sympy", "matplotlib", "pip"),
@@ -28,7 +30,16 @@ def search(places: list[str], lines: list[str], libraries: list[str]) -> list[st
     """Runs inside the worker: files that hold one of these lines, but for those of known libraries."""
     import itertools
     import os
+    import re
     import sys
+
+    # A line can only be in a file that has the longest word within it, and words are quickly looked up: this
+    # takes a third of the time of looking for each line.
+    word = re.compile(rb"\w{6,}")
+    by_word: dict[bytes, list[bytes]] = {}
+    for line in map(str.encode, lines):
+        within = [at.group() for at in word.finditer(line) if at.start() > 0 and at.end() < len(line)]
+        by_word.setdefault(max(within, key=len, default=b""), []).append(line)
 
     found, looked_at = [], 0
     # At "landlock" the root cannot be listed, what is granted below it can.
@@ -57,7 +68,8 @@ def search(places: list[str], lines: list[str], libraries: list[str]) -> list[st
             except OSError:
                 continue
             looked_at += 1
-            found += [f"{path}: {line}" for line in lines if line.encode() in content]
+            there = by_word.keys() & {b"", *word.findall(content)}
+            found += [f"{path}: {line.decode()}" for one in there for line in by_word[one] if line in content]
     assert looked_at > 1000, "the search itself does not work"
     return found
 
@@ -130,7 +142,7 @@ def test_nothing_that_a_worker_can_read_is_secret(
         "level": level.value,
         "root": str(ROOT.path),
         "source": inspect.getsource(search),
-        "lines": lines_to_look_for(),
+        "lines": [*lines_to_look_for(), KNOWN],
         "libraries": [*LIBRARIES],
     }
     assert len(asked["lines"]) > 50
@@ -138,4 +150,6 @@ def test_nothing_that_a_worker_can_read_is_secret(
         [str(python), "-c", DRIVER], input=json.dumps(asked), capture_output=True, text=True, cwd="/"
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == []
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    assert any(one.endswith(f"/json/decoder.py: {KNOWN}") for one in found)
+    assert [one for one in found if not one.endswith(f": {KNOWN}")] == []

@@ -12,6 +12,7 @@ import pytest
 
 from autograder.course_root import CourseRoot
 from autograder.nbgrader.course import init
+from tests.made_once import made_once
 from tests.nbgrader import classroom, hostile, traps
 from tests.nbgrader.classroom import Classroom
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory
@@ -24,9 +25,9 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 @pytest.fixture(scope="session")
 def fresh(course_root: CourseRoot, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A course directory as `init` makes it. Tests copy it."""
-    folder = tmp_path_factory.mktemp("nbgrader") / "fresh"
-    init(course_root, folder, [ASSIGNMENT], COURSE_ID)
-    return folder
+    return made_once(
+        tmp_path_factory, "fresh", lambda folder: init(course_root, folder, [ASSIGNMENT], COURSE_ID)
+    )
 
 
 @pytest.fixture
@@ -62,19 +63,22 @@ def everything(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Directory:
     """All that the tests hand in, graded in one run, and not entered into the gradebook."""
-    directory = Directory(shutil.copytree(fresh, tmp_path_factory.mktemp("everything") / "directory"))
-    hand_in_class(directory, work_of)
-    traps.hand_in_all(directory, material)
-    hostile.hand_in_both(directory, material)
-    assert directory.grade().faults == []
-    return directory
+
+    def make(folder: Path) -> None:
+        directory = Directory(shutil.copytree(fresh, folder))
+        hand_in_class(directory, work_of)
+        traps.hand_in_all(directory, material)
+        hostile.hand_in_both(directory, material)
+        assert directory.grade().faults == []
+
+    return Directory(made_once(tmp_path_factory, "everything", make))
 
 
 def graded_directory(
-    everything: Directory, factory: pytest.TempPathFactory, hand_in: Callable[[Directory], object]
+    everything: Directory, folder: Path, hand_in: Callable[[Directory], object]
 ) -> Directory:
     """A directory with some of everything handed in, and its results entered."""
-    directory = Directory(factory.mktemp("graded") / "directory")
+    directory = Directory(folder)
     shutil.copytree(everything.path, directory.path, ignore=shutil.ignore_patterns("submitted"))
     hand_in(directory)
     done = directory.autograde()
@@ -88,7 +92,11 @@ def graded_once(
     everything: Directory, work_of: Callable[[str], bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> Directory:
     """A class of five of the sample class, graded. Tests only read it; `graded` is a copy to go on with."""
-    return graded_directory(everything, tmp_path_factory, lambda here: hand_in_class(here, work_of))
+
+    def make(folder: Path) -> None:
+        graded_directory(everything, folder, lambda here: hand_in_class(here, work_of))
+
+    return Directory(made_once(tmp_path_factory, "graded", make))
 
 
 @pytest.fixture
@@ -101,20 +109,23 @@ def first_round(
     fresh: Path, work_of: Callable[[str], bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> Classroom:
     """Ada has one mistake, Oscar's file is none; a round has been. Tests only read it."""
-    room = Classroom.make(tmp_path_factory.mktemp("watch") / "room", fresh)
-    room.submit(classroom.ADA, work_of("Dalia"))
-    room.submit(classroom.OSCAR, b"{")
-    said, clean = room.round_and_whether_clean()
-    assert said == [
-        *(f"{ASSIGNMENT}  {student}  collected" for student in (classroom.ADA, classroom.OSCAR)),
-        *(
-            f"{ASSIGNMENT}  {student}  {what}"
-            for student in (classroom.ADA, classroom.OSCAR)
-            for what in ("graded and entered into the gradebook", "public result shown")
-        ),
-    ]
-    assert clean
-    return room
+
+    def make(folder: Path) -> None:
+        room = Classroom.make(folder, fresh)
+        room.submit(classroom.ADA, work_of("Dalia"))
+        room.submit(classroom.OSCAR, b"{")
+        said, clean = room.round_and_whether_clean()
+        assert said == [
+            *(f"{ASSIGNMENT}  {student}  collected" for student in (classroom.ADA, classroom.OSCAR)),
+            *(
+                f"{ASSIGNMENT}  {student}  {what}"
+                for student in (classroom.ADA, classroom.OSCAR)
+                for what in ("graded and entered into the gradebook", "public result shown")
+            ),
+        ]
+        assert clean
+
+    return Classroom(made_once(tmp_path_factory, "first-round", make))
 
 
 @pytest.fixture

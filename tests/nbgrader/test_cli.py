@@ -18,7 +18,7 @@ from autograder.cli import app
 from autograder.course_root import CourseRoot
 from autograder.nbgrader.course import init
 from tests.end_to_end import processes
-from tests.nbgrader.directory import SEED, Directory
+from tests.nbgrader.directory import SEED, Directory, Entry
 
 COMMAND = [sys.executable, "-m", "autograder.cli", "nbgrader", "autograde", "attention", "--jobs", "2"]
 
@@ -58,17 +58,33 @@ def test_a_run_says_what_it_did(graded: Directory) -> None:
     assert (graded.path / ".autograder" / "attention" / "report.html").is_file()
 
 
+CLASS_OF_SIX = ("Ada", "Dalia", "Émile", "Kwame", "Ulrike", "Mallory")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    fresh: Path, work_of: Callable[[str], bytes], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Entry]:
+    """What the class has where nothing is killed."""
+    directory = Directory(shutil.copytree(fresh, tmp_path_factory.mktemp("undisturbed") / "directory"))
+    for name in CLASS_OF_SIX:
+        directory.hand_in(name, work_of(name))
+    directory.autograde()
+    return directory.entries()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["while it grades", "while it enters"])
 def test_a_killed_run_is_completed_by_the_same_command(
-    step: str, fresh: Path, work_of: Callable[[str], bytes], tmp_path: Path
+    step: str,
+    fresh: Path,
+    work_of: Callable[[str], bytes],
+    undisturbed: dict[str, Entry],
+    tmp_path: Path,
 ) -> None:
-    class_ = ["Ada", "Dalia", "Émile", "Kwame", "Ulrike", "Mallory"]
-    undisturbed, killed = (Directory(shutil.copytree(fresh, tmp_path / name)) for name in ("a", "b"))
-    for name in class_:
-        for directory in (undisturbed, killed):
-            directory.hand_in(name, work_of(name))
-    undisturbed.autograde()
+    killed = Directory(shutil.copytree(fresh, tmp_path / "directory"))
+    for name in CLASS_OF_SIX:
+        killed.hand_in(name, work_of(name))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     arguments = [*COMMAND, "--seed", str(SEED), "--course-dir", str(killed.path)]
     results, entered = killed.path / ".autograder/attention/results", killed.path / "autograded"
@@ -80,9 +96,9 @@ def test_a_killed_run_is_completed_by_the_same_command(
         processes.wait_for(lambda: len(list(place.glob(pattern))) >= 2 or None, step)
         run.send_signal(signal.SIGKILL)
     assert run.returncode == -signal.SIGKILL
-    assert len(killed.entries()) < len(class_)
+    assert len(killed.entries()) < len(CLASS_OF_SIX)
 
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=250)
 
     assert done.returncode == 0, done.stderr
-    assert killed.entries() == undisturbed.entries()
+    assert killed.entries() == undisturbed

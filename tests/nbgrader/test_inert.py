@@ -25,7 +25,9 @@ ACTIVE = ("href", "src", "srcset", "action", "formaction", "style", "data", "xli
 def attacked(
     everything: Directory, material: Material, tmp_path_factory: pytest.TempPathFactory
 ) -> Directory:
-    return graded_directory(everything, tmp_path_factory, lambda here: hand_in_both(here, material))
+    return graded_directory(
+        everything, tmp_path_factory.mktemp("graded") / "directory", lambda here: hand_in_both(here, material)
+    )
 
 
 def formgrader_page(directory: Directory, student: str) -> str:

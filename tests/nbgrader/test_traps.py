@@ -21,7 +21,9 @@ FULL = 110.0
 @pytest.fixture(scope="module")
 def trapped(everything: Directory, material: Material, tmp_path_factory: pytest.TempPathFactory) -> Directory:
     """The class, handed in and graded."""
-    return graded_directory(everything, tmp_path_factory, lambda here: hand_in_all(here, material))
+    return graded_directory(
+        everything, tmp_path_factory.mktemp("graded") / "directory", lambda here: hand_in_all(here, material)
+    )
 
 
 @pytest.fixture(scope="module")

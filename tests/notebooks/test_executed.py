@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 
 from autograder import build
 from autograder.course_root import CourseRoot
+from autograder.site import recording
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 MODULES = [module.id for module in ROOT.syllabus.modules]
@@ -37,6 +38,10 @@ def test_a_solved_notebook_runs_to_its_end_and_shows_pictures(module: str, tmp_p
     ARTEFACTS.mkdir(exist_ok=True)
     nbformat.write(notebook, ARTEFACTS / f"{module}-solved.ipynb")
     assert [output.text for output in found if output.get("name") == "stderr"] == []
+    recorded = recording.load(ROOT, module).cells
+    assert recording.kinds(notebook) == {
+        id: [output.kind for output in cell.outputs] for id, cell in recorded.items()
+    }, f"the site shows other outputs: python -m autograder.site.record {module}"
     demos = [cell for cell in notebook.cells if "demo" in cell.metadata.get("tags", [])]
     pictures = [cell for cell in demos if any("image/png" in o.get("data", {}) for o in cell.outputs)]
     assert len(pictures) >= len(ROOT.module(module).exercises)

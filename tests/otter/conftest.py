@@ -12,6 +12,7 @@ from autograder.build import dump
 from autograder.course_root import CourseRoot
 from autograder.otter.export import export
 from autograder.otter.notebook import with_grader
+from tests.made_once import made_once
 from tests.sample_class import CLASS, Material, Student
 
 SEED = 20
@@ -19,9 +20,9 @@ SEED = 20
 
 @pytest.fixture(scope="session")
 def exported(course_root: CourseRoot, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("otter") / "exported"
-    export(course_root, folder, ["attention"], seed=SEED)
-    return folder
+    return made_once(
+        tmp_path_factory, "otter", lambda folder: export(course_root, folder, ["attention"], seed=SEED)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -7,28 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
 from autograder.otter.plugin import PLUGIN
 from autograder.results import Result
-from autograder.run.run import Options, Progress, grade
+from tests.end_to_end.conftest import Graded, class_run, grade, sample_class  # noqa: F401
 from tests.otter.conftest import SEED
 from tests.otter.events import graded, tree
-from tests.sample_class import CLASS, Material, Student, as_expected, write_class
+from tests.sample_class import CLASS, Student, as_expected
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def by_student(
-    course_root: CourseRoot, material: Material, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Result]:
+def by_student(class_run: Graded) -> dict[str, Result]:  # noqa: F811
     """The class as it is graded everywhere else: with `check(...)` in the notebooks."""
-    folder = tmp_path_factory.mktemp("class")
-    write_class(folder / "submissions", material)
-    options = Options(folder / "graded", jobs=2, seed=SEED, views=True)
-    report = grade(course_root, [folder / "submissions"], options, Progress())
-    assert report.faults == []
-    return {result.student: result for result in report.results}
+    assert class_run.code == 0, class_run.complained
+    assert {result.run_seed for result in class_run.results.values()} == {SEED}
+    return class_run.results
 
 
 @pytest.mark.timeout(600)  # the first one grades the class

@@ -1,11 +1,15 @@
 import gzip
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pygments
 import pytest
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 
 from autograder.build import compose, dump, marked_sources, solved_sources
 from autograder.build.stub import read_solution
@@ -178,3 +182,14 @@ def test_a_hidden_file_that_cannot_be_read_is_an_error_and_not_an_empty_list(
 
     with pytest.raises(ContentError, match=rf"{tiny.relative(path)}.* {message}"):
         secrets(tiny)
+
+
+@pytest.mark.parametrize("as_index", [False, True], ids=["a page", "the index of a search"])
+def test_web_pages_are_read_as_a_browser_shows_them(as_index: bool, hidden: list[Secret]) -> None:
+    page = pygments.highlight(SOLUTION, PythonLexer(), HtmlFormatter())
+    assert "secret_factor_of_two = math" not in page
+    name, content = "site/page.html", page
+    if as_index:
+        name, content = "site/search_index.json", json.dumps({"docs": [{"location": "", "text": page}]})
+
+    assert found(find_leaks([(name, content.encode())], hidden)) == {"solution"}

@@ -1,0 +1,1 @@
+"""The syllabus site: what mkdocs builds the pages from, beside the Markdown of docs/."""

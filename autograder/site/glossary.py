@@ -1,0 +1,87 @@
+"""Reads `docs/glossary.yaml`: the field's words, each with the module in which it is met first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from autograder.errors import ContentError
+from course import syllabus, yaml_lines
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Term(_Entry):
+    """One word and what it means, in Markdown; `see` are other terms, written as they are there."""
+
+    term: Text
+    module: str
+    definition: Text
+    see: tuple[str, ...] = ()
+
+
+class Glossary(_Entry):
+    """All terms, in the order of the file: that of the modules, and in a module that of its lesson."""
+
+    terms: tuple[Term, ...] = Field(min_length=1)
+
+    def of_module(self, module: str) -> tuple[Term, ...]:
+        """The terms of one module; none if it has none."""
+        return tuple(term for term in self.terms if term.module == module)
+
+
+def parse(text: str, source: str = "glossary.yaml") -> Glossary:
+    """A validated glossary; raises ContentError with file and line.
+
+    Terms are unique whatever their capitals, `see` names other terms, and the module is one of the course's
+    syllabus, written or planned.
+    """
+    try:
+        glossary = yaml_lines.parse(Glossary, text, source, ValueError)
+    except ValueError as error:
+        raise ContentError(str(error)) from None
+    if fault := _fault(glossary):
+        number, what = fault
+        line = yaml_lines.line_of(yaml.compose(text, Loader=yaml.SafeLoader), ("terms", number))
+        raise ContentError(f"{source}, line {line}: {what}")
+    return glossary
+
+
+def load(path: Path) -> Glossary:
+    """The glossary in a file; raises ContentError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"byte {error.start} is not UTF-8"
+        raise ContentError(f"{path} cannot be read ({reason}): write or mend it.") from None
+    return parse(text, source=str(path))
+
+
+def _fault(glossary: Glossary) -> tuple[int, str] | None:
+    """The first term that does not fit the others or the syllabus, and what is wrong with it."""
+    modules = [module.id for module in syllabus.load().road]
+    known = {term.term for term in glossary.terms}
+    seen: dict[str, str] = {}
+    for number, term in enumerate(glossary.terms):
+        if term.module not in modules:
+            return number, (
+                f"{term.term!r} belongs to module {term.module!r}: choose one of {', '.join(modules)}."
+            )
+        if (earlier := seen.get(term.term.casefold())) is not None:
+            return number, f"{term.term!r} stands above already, as {earlier!r}: keep one of the two."
+        seen[term.term.casefold()] = term.term
+        for other in term.see:
+            if other == term.term:
+                return number, f"{term.term!r} refers to itself: leave it out of `see`."
+            if other not in known:
+                return number, (
+                    f"{term.term!r} refers to {other!r}, which is no term: write it as the term is written."
+                )
+    return None

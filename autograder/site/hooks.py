@@ -1,0 +1,105 @@
+"""mkdocs calls these while it builds the site (`hooks` in mkdocs.yml), for what no one writes by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from autograder.build import render
+from autograder.course_root import CourseRoot
+from autograder.errors import AutograderError
+from autograder.site import drawn, glossary_page, katex, module_page, notebook_page, readings_page
+from autograder.site.placeholders import Placeholder, fill
+from course import readings
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Give each module of the syllabus its two pages in the navigation, below `modules/index.md`."""
+    modules: list[object] = ["modules/index.md"]
+    for module in _root(config).syllabus.modules:
+        notebook = {f"{module.title}: the notebook": f"modules/{module.id}/notebook.md"}
+        pages = [f"modules/{module.id}/index.md", notebook]
+        modules.append({module.title: pages})
+    place = {"Modules": "modules/index.md"}
+    config.nav = [{"Modules": modules} if item == place else item for item in config.nav or []]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what is made: notebooks to read and to download, and the files of KaTeX."""
+    try:
+        for name, content in _made(_root(config)):
+            files.append(File.generated(config, name, content=content))
+        for name, path in katex.files().items():
+            files.append(File.generated(config, f"assets/katex/{name}", abs_src_path=str(path)))
+    except AutograderError as error:
+        raise PluginError(str(error)) from None
+    return files
+
+
+@event_priority(100)  # before the plugins: what is filled in may hold what they look for, such as a quiz
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Fill the placeholders of a page."""
+    try:
+        return fill(markdown, page.file.src_uri, _writers(_root(config), page.file.src_uri))
+    except (AutograderError, ValueError) as error:
+        raise PluginError(str(error)) from None
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put the interactive outputs into a notebook's page."""
+    return notebook_page.put_pages_in(html, _root(config)) if page.file.name == "notebook" else html
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Give Material's search dialog the name that it lacks, for those who hear the page."""
+    return output.replace('role="dialog">', 'role="dialog" aria-label="Search">', 1)
+
+
+@cache
+def _root_of(path: str) -> CourseRoot:
+    return CourseRoot.find(Path(path).parent)
+
+
+def _root(config: MkDocsConfig) -> CourseRoot:
+    return _root_of(config.config_file_path)
+
+
+def _made(root: CourseRoot) -> Iterator[tuple[str, str | bytes]]:
+    for module in root.syllabus.modules:
+        yield f"modules/{module.id}/notebook.md", notebook_page.page(root, module)
+        yield f"notebooks/{module.id}.ipynb", render(root, module.id)
+
+
+def _writers(root: CourseRoot, page: str) -> Mapping[str, Callable[[Placeholder], str]]:
+    known = readings.load(root.path / "course" / "readings.yaml")
+    if (path := Path(page)).match("modules/*/index.md"):
+        return module_page.writers(root, root.module(path.parent.name), known)
+
+    def of_readings(placeholder: Placeholder) -> str:
+        match placeholder.only("all", "path", "hour", "counts"):
+            case "all":
+                return readings_page.all_of_them(known, root.syllabus)
+            case "path":
+                return readings_page.in_the_order_of_the_path(known)
+            case "hour":
+                return readings_page.in_an_hour(known)
+            case _:
+                return readings_page.counts(known)
+
+    def pictures(placeholder: Placeholder) -> str:
+        return drawn.steps() if placeholder.only("steps", "gallery") == "steps" else drawn.gallery()
+
+    return {
+        "readings": of_readings,
+        "modules": lambda _: module_page.overview(root.syllabus, page),
+        "glossary": lambda _: glossary_page.all_words(root),
+        "drawn": pictures,
+    }

@@ -1,0 +1,116 @@
+"""What the hook puts into `docs/modules/MODULE/index.md` and into the overview of all modules."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from autograder.course_root import CourseRoot
+from autograder.site import glossary_page, notebook_page, readings_page, recording, self_check
+from autograder.site.html import picture
+from autograder.site.placeholders import Placeholder
+from course.readings import Readings
+from course.syllabus import Exercise, Module, Syllabus
+
+HUB = "COURSE_HUB"  # the address of a class's JupyterHub, for the button that opens the notebook there
+
+
+def writers(
+    root: CourseRoot, module: Module, readings: Readings
+) -> Mapping[str, Callable[[Placeholder], str]]:
+    """Placeholder's name → what stands in its place on the page of a module."""
+
+    def card(placeholder: Placeholder) -> str:
+        placeholder.only("card")
+        return _card(module)
+
+    def exercises(placeholder: Placeholder) -> str:
+        placeholder.none()
+        return _exercises(module)
+
+    def words(placeholder: Placeholder) -> str:
+        placeholder.none()
+        return glossary_page.of_module(root, module.id)
+
+    def quiz(placeholder: Placeholder) -> str:
+        placeholder.none()
+        path = root.path / "docs" / "self-check" / f"{module.id}.yaml"
+        return self_check.markdown(self_check.load(path))
+
+    return {
+        "module": card,
+        "readings": lambda placeholder: readings_page.of_module(readings, module.id, placeholder),
+        "exercises": exercises,
+        "picture": lambda placeholder: _picture(root, module, placeholder),
+        "glossary": words,
+        "self-check": quiz,
+    }
+
+
+def overview(syllabus: Syllabus, page: str) -> str:
+    """All modules in order, with those to come; `page` is where the table stands."""
+    to = "" if page.startswith("modules/") else "modules/"
+    rows = ["| | module | what you build | exercises | points | hours |", "|---|---|---|---|---|---|"]
+    for number, module in enumerate(syllabus.road, start=1):
+        if isinstance(module, Module):
+            name = f"[{module.title}]({to}{module.id}/index.md)"
+            figures = f"{len(module.exercises)} | {module.points:g} | {_hours(module.minutes)}"
+        else:
+            name, figures = f"{module.title} <span class='chip'>to come</span>", " | | "
+        rows.append(f"| {number} | {name} | {module.summary} | {figures} |")
+    return _table("road", rows)
+
+
+def _card(module: Module) -> str:
+    count = len(module.exercises)
+    quiz = " and a quiz" if module.quiz else ""
+    buttons = [
+        "[Read the notebook](notebook.md){ .md-button .md-button--primary }",
+        f"[Download it](../../notebooks/{module.id}.ipynb){{ .md-button }}",
+    ]
+    if hub := os.environ.get(HUB, "").rstrip("/"):
+        address = f"{hub}/hub/user-redirect/lab/tree/{module.id}/{module.id}.ipynb"
+        buttons.append(f"[Open it in JupyterHub]({address}){{ .md-button }}")
+    return (
+        f"**{count} exercises{quiz} · {module.points:g} points · about {_hours(module.minutes)} hours**\n\n"
+        f"{' '.join(buttons)}\n\n"
+        f"On your own machine `course start` opens the notebooks in JupyterLab, the one that comes next "
+        "first: [how](../../self-learner.md)."
+    )
+
+
+def _exercises(module: Module) -> str:
+    rows = ["| exercise | points | minutes | difficulty | builds on |", "|---|---|---|---|---|"]
+    for exercise in module.graded:
+        link = f"[{exercise.title}](notebook.md#{notebook_page.anchor(exercise.id)})"
+        earlier = ", ".join(f"`{name}`" for name in exercise.depends_on)
+        names = "" if exercise is module.quiz else "<br>" + " ".join(f"`{name}`" for name in exercise.defines)
+        figures = f"{exercise.points:g} | {exercise.minutes} | {_difficulty(exercise)}"
+        rows.append(f"| {link}{names} | {figures} | {earlier} |")
+    return _table("exercises", rows)
+
+
+def _table(name: str, rows: Sequence[str]) -> str:
+    table = "\n".join(rows)
+    return f'<div class="{name}" markdown="1">\n\n{table}\n\n</div>'
+
+
+def _difficulty(exercise: Exercise) -> str:
+    circles = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
+    return f'<span class="difficulty" role="img" aria-label="{exercise.difficulty} of 5">{circles}</span>'
+
+
+def _hours(minutes: int) -> str:
+    return f"{math.ceil(2 * minutes / 60) / 2:g}"
+
+
+def _picture(root: CourseRoot, module: Module, placeholder: Placeholder) -> str:
+    if len(placeholder.arguments) != 3:
+        raise placeholder.error("expected `<!-- picture: CELL | words for who cannot see it | caption -->`")
+    id, alt, caption = placeholder.arguments
+    cell = recording.load(root, module.id).cells.get(id)
+    shown = next((output for output in cell.outputs if output.kind == "picture"), None) if cell else None
+    if shown is None:
+        raise placeholder.error(f"the notebook of {module.id!r} has no cell {id!r} that shows a picture")
+    return picture(f"../../demos/{module.id}/{shown.file}", alt, shown.width, caption)

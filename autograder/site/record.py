@@ -1,0 +1,55 @@
+"""`python -m autograder.site.record [MODULE...]`: run the notebooks, solved, and record what they show."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import nbformat
+import typer
+from nbclient import NotebookClient
+
+from autograder import build
+from autograder.course_root import CourseRoot
+from autograder.errors import AutograderError
+from autograder.site import recording
+
+_SECONDS = 900  # for one cell
+
+
+def record(root: CourseRoot, module: str) -> recording.Recording:
+    """Run a module's notebook with the reference solutions in a real kernel, and record it without them."""
+    notebook = build.compose(root, module, build.solved_sources(root, module))
+    with tempfile.TemporaryDirectory() as folder:
+        NotebookClient(notebook, timeout=_SECONDS, kernel_name="python3").execute(cwd=folder)
+    return recording.write(root, module, notebook)
+
+
+def main(
+    modules: Annotated[list[str] | None, typer.Argument(help="By default all of them.")] = None,
+    executed: Annotated[
+        Path | None, typer.Option(help="A folder with MODULE-solved.ipynb, run already (make test-all).")
+    ] = None,
+) -> None:
+    """Record what the cells of the modules' notebooks show, for the site."""
+    try:
+        root = CourseRoot.find()
+        for module in modules or [module.id for module in root.syllabus.modules]:
+            started = time.monotonic()
+            if executed:
+                path = executed / f"{module}-solved.ipynb"
+                notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=nbformat.NO_CONVERT)
+                made = recording.write(root, module, notebook)
+            else:
+                made = record(root, module)
+            shown = sum(output.kind != "text" for cell in made.cells.values() for output in cell.outputs)
+            typer.echo(f"{module}: {shown} pictures, {time.monotonic() - started:.0f} s")
+    except AutograderError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)
