@@ -17,7 +17,7 @@ KATEX_READY = $(VENV)/lib/node_modules/$(KATEX).ready
 HUB ?=
 TESTS = $(BIN)/python -m pytest
 # Which tests may run at the same time: tests/conftest.py.
-IN_PARALLEL = -n auto --maxprocesses 8 --dist loadgroup
+IN_PARALLEL = -n auto --maxprocesses 8
 
 .PHONY: help install demo hub proxy docs katex serve links test test-all rest test-gpu verify lint build benchmarks clean
 

@@ -25,8 +25,18 @@ ALONE = ("end_to_end/test_faults.py", "hub/live/", "isolation/test_attacks.py", 
 APART = ("notebooks/test_executed.py",)
 # What takes longest begins first, so that no process is left with it when the others have ended.
 FIRST = (
-    *("end_to_end/test_faults.py", "hub/live/", "isolation/", "sandbox/", "worker/kernel/", "notebooks/"),
-    *("gradescope/test_class.py", "otter/test_sample_class.py", "nbgrader/test_docs.py", "end_to_end/"),
+    *ALONE,
+    *("gradescope/test_class.py", "notebooks/", "nbgrader/test_postgresql.py", "otter/test_sample_class.py"),
+    *(
+        "nbgrader/test_docs.py",
+        "site/",
+        "isolation/",
+        "gradescope/",
+        "otter/",
+        "nbgrader/",
+        "end_to_end/",
+        "course/",
+    ),
 )
 
 

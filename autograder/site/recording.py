@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,7 +79,7 @@ def write(root: CourseRoot, module: str, executed: NotebookNode) -> Recording:
     files: dict[str, bytes] = {}
     cells: dict[str, Cell] = {}
     for given, cell in zip(_code(build.compose(root, module)), _code(executed), strict=True):
-        outputs = tuple(_outputs(cell, files))
+        outputs = _joined(_outputs(cell, files))
         cells[given.id] = Cell(source=_digest(given.source), outputs=outputs)
     recording = Recording(cells=cells)
     place = folder(root, module)
@@ -94,7 +94,7 @@ def write(root: CourseRoot, module: str, executed: NotebookNode) -> Recording:
 
 def kinds(executed: NotebookNode) -> dict[str, list[str]]:
     """Cell id → what kinds of output it has; for comparing a run with what is recorded."""
-    return {cell.id: [output.kind for output in _outputs(cell, {})] for cell in _code(executed)}
+    return {cell.id: [output.kind for output in _joined(_outputs(cell, {}))] for cell in _code(executed)}
 
 
 def _manifest(root: CourseRoot, module: str) -> Path:
@@ -113,6 +113,16 @@ def _code(notebook: NotebookNode) -> list[NotebookNode]:
 
 def _digest(source: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def _joined(outputs: Iterable[Output]) -> tuple[Output, ...]:
+    """Texts that follow one another as one: where a kernel parts what is printed is chance."""
+    made: list[Output] = []
+    for output in outputs:
+        if made and made[-1].kind == output.kind == "text":
+            output = Output(kind="text", text=made.pop().text + output.text)
+        made.append(output)
+    return tuple(made)
 
 
 def _outputs(cell: NotebookNode, files: dict[str, bytes]) -> Iterator[Output]:
