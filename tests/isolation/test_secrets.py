@@ -68,7 +68,7 @@ def search(places: list[str], lines: list[str], libraries: list[str]) -> list[st
             except OSError:
                 continue
             looked_at += 1
-            there = by_word.keys() & {b""}
+            there = by_word.keys() & {b"", *word.findall(content)}
             found += [f"{path}: {line.decode()}" for one in there for line in by_word[one] if line in content]
     assert looked_at > 1000, "the search itself does not work"
     return found
