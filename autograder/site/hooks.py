@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -17,16 +18,28 @@ from autograder.course_root import CourseRoot
 from autograder.errors import AutograderError
 from autograder.site import drawn, glossary_page, katex, module_page, notebook_page, readings_page
 from autograder.site.placeholders import Placeholder, fill
-from course import readings
+from course import readings, syllabus
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """What is wrong with the course's files ends the build with a sentence, and without a traceback."""
+    try:
+        yield
+    except (AutograderError, readings.ReadingsError) as error:
+        raise PluginError(str(error)) from None
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Give each module of the syllabus its two pages in the navigation, below `modules/index.md`."""
+    syllabus.load.cache_clear()  # `mkdocs serve` builds again when one of these files has changed
+    readings.load.cache_clear()
     modules: list[object] = ["modules/index.md"]
-    for module in _root(config).syllabus.modules:
-        notebook = {f"{module.title}: the notebook": f"modules/{module.id}/notebook.md"}
-        pages = [f"modules/{module.id}/index.md", notebook]
-        modules.append({module.title: pages})
+    with _faults_told():
+        for module in _root(config).syllabus.modules:
+            notebook = {f"{module.title}: the notebook": f"modules/{module.id}/notebook.md"}
+            pages = [f"modules/{module.id}/index.md", notebook]
+            modules.append({module.title: pages})
     place = {"Modules": "modules/index.md"}
     config.nav = [{"Modules": modules} if item == place else item for item in config.nav or []]
     return config
@@ -34,28 +47,27 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what is made: notebooks to read and to download, and the files of KaTeX."""
-    try:
+    with _faults_told():
         for name, content in _made(_root(config)):
             files.append(File.generated(config, name, content=content))
         for name, path in katex.files().items():
             files.append(File.generated(config, f"assets/katex/{name}", abs_src_path=str(path)))
-    except AutograderError as error:
-        raise PluginError(str(error)) from None
     return files
 
 
 @event_priority(100)  # before the plugins: what is filled in may hold what they look for, such as a quiz
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Fill the placeholders of a page."""
-    try:
+    with _faults_told():
         return fill(markdown, page.file.src_uri, _writers(_root(config), page.file.src_uri))
-    except (AutograderError, ValueError) as error:
-        raise PluginError(str(error)) from None
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put the interactive outputs into a notebook's page."""
-    return notebook_page.put_pages_in(html, _root(config)) if page.file.name == "notebook" else html
+    if page.file.name != "notebook":
+        return html
+    with _faults_told():
+        return notebook_page.put_pages_in(html, _root(config))
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

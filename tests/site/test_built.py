@@ -136,8 +136,9 @@ def copy_of_the_course(folder: Path) -> Path:
         ("docs/student.md", "[x](nowhere.md)", "nowhere.md"),
         ("docs/student.md", "[x](instructor.md#no-such-place)", "no-such-place"),
         ("docs/readings/path.md", "<!-- readings: befor -->", "takes one of all, path, hour, counts"),
+        ("course/readings.yaml", "hours: []", "line "),
     ],
-    ids=["a link to no page", "a link to no place on a page", "a placeholder that asks for nothing"],
+    ids=["no page", "no place on a page", "a placeholder that asks for nothing", "a field that is not there"],
 )
 def test_a_slip_in_a_page_fails_the_build(page: str, line: str, message: str, tmp_path: Path) -> None:
     if not katex.installed():
@@ -154,6 +155,7 @@ def test_a_slip_in_a_page_fails_the_build(page: str, line: str, message: str, tm
     assert failed.returncode != 0
     assert message in failed.stderr
     assert Path(page).name in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 def test_a_class_can_have_a_button_that_opens_its_hub(
