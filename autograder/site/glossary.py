@@ -8,8 +8,11 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from autograder.course_root import CourseRoot
 from autograder.errors import ContentError
 from course import syllabus, yaml_lines
+
+FILE = Path("docs", "glossary.yaml")
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -54,14 +57,10 @@ def parse(text: str, source: str = "glossary.yaml") -> Glossary:
     return glossary
 
 
-def load(path: Path) -> Glossary:
-    """The glossary in a file; raises ContentError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"byte {error.start} is not UTF-8"
-        raise ContentError(f"{path} cannot be read ({reason}): write or mend it.") from None
-    return parse(text, source=str(path))
+def load(root: CourseRoot) -> Glossary:
+    """The course's glossary; raises ContentError."""
+    path = root.path / FILE
+    return parse(root.read(path), root.relative(path))
 
 
 def _fault(glossary: Glossary) -> tuple[int, str] | None:

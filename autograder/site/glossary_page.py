@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 
 from autograder.course_root import CourseRoot
-from autograder.site.glossary import Glossary, Term, load
+from autograder.site.glossary import Term, load
 
 
 def of_module(root: CourseRoot, module: str) -> str:
     """The words that a reader of this module meets."""
-    words = _load(root)
+    words = load(root)
     return "\n\n".join(f"{term.term}\n:   {_definition(term)}" for term in words.of_module(module))
 
 
 def all_words(root: CourseRoot) -> str:
     """All of them from A to Z, each with an anchor of its own, its module and what else to look up."""
-    words = _load(root)
+    words = load(root)
     parts = []
     for term in sorted(words.terms, key=lambda term: term.term.casefold()):
         see = ", ".join(f"[{other}](#{_anchor(other)})" for other in term.see)
@@ -26,10 +26,6 @@ def all_words(root: CourseRoot) -> str:
         anchor = f'<span id="{_anchor(term.term)}"></span>'
         parts.append(f"{anchor}{term.term}{where}\n:   {_definition(term)}{more}")
     return "\n\n".join(parts)
-
-
-def _load(root: CourseRoot) -> Glossary:
-    return load(root.path / "docs" / "glossary.yaml")
 
 
 def _definition(term: Term) -> str:

@@ -35,8 +35,7 @@ def writers(
 
     def quiz(placeholder: Placeholder) -> str:
         placeholder.none()
-        path = root.path / "docs" / "self-check" / f"{module.id}.yaml"
-        return self_check.markdown(self_check.load(path))
+        return self_check.markdown(self_check.load(root, module.id))
 
     return {
         "module": card,

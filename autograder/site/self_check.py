@@ -12,9 +12,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from autograder.course_root import CourseRoot
 from autograder.errors import ContentError
 from course import yaml_lines
 from course.quiz import Letter
+
+FOLDER = Path("docs", "self-check")
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -98,14 +101,10 @@ def parse(text: str, source: str = "self-check.yaml") -> SelfCheck:
         raise ContentError(str(error)) from None
 
 
-def load(path: Path) -> SelfCheck:
-    """The questions in a file; raises ContentError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"byte {error.start} is not UTF-8"
-        raise ContentError(f"{path} cannot be read ({reason}): write or mend it.") from None
-    return parse(text, source=str(path))
+def load(root: CourseRoot, module: str) -> SelfCheck:
+    """The questions of a module; raises ContentError."""
+    path = root.path / FOLDER / f"{module}.yaml"
+    return parse(root.read(path), root.relative(path))
 
 
 def markdown(check: SelfCheck) -> str:

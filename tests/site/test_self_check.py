@@ -90,8 +90,8 @@ def test_an_error_names_the_file_the_line_and_the_fault(
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ContentError, match=r"none\.yaml cannot be read \(No such file"):
-        load(tmp_path / "none.yaml")
+    with pytest.raises(ContentError, match=r"docs/self-check/none\.yaml cannot be read \(No such file"):
+        load(CourseRoot(tmp_path), "none")
 
 
 # --- the course's own
@@ -100,8 +100,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def own(course_root: CourseRoot) -> dict[str, SelfCheck]:
     """Module → its questions."""
-    folder = course_root.path / "docs" / "self-check"
-    return {module.id: load(folder / f"{module.id}.yaml") for module in course_root.syllabus.modules}
+    return {module.id: load(course_root, module.id) for module in course_root.syllabus.modules}
 
 
 def all_of(own: dict[str, SelfCheck]) -> list[Question]:

@@ -19,14 +19,15 @@ from solutions import attention, lora, noise, unet
 @pytest.fixture(scope="module")
 def questions(course_root: CourseRoot) -> dict[str, Question]:
     """All of them by their ids."""
-    folder = course_root.path / "docs" / "self-check"
-    checks = [load(folder / f"{module.id}.yaml") for module in course_root.syllabus.modules]
+    checks = [load(course_root, module.id) for module in course_root.syllabus.modules]
     return {question.id: question for check in checks for question in check.questions}
 
 
 def test_no_two_questions_have_the_same_id(questions: dict[str, Question], course_root: CourseRoot) -> None:
     folder = course_root.path / "docs" / "self-check"
-    assert len(questions) == sum(len(load(path).questions) for path in folder.glob("*.yaml"))
+    assert len(questions) == sum(
+        len(load(course_root, path.stem).questions) for path in folder.glob("*.yaml")
+    )
 
 
 def three_weights_in_float16() -> str:
