@@ -70,9 +70,13 @@ def parse(text: str, module: Module, source: str) -> tuple[Piece, ...]:
 
 def rating(exercise: Exercise) -> str:
     """The line that tells a student what to expect of an exercise."""
-    circles = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
     points = "1 point" if exercise.points == 1 else f"{exercise.points:g} points"
-    return f"**{points} · about {exercise.minutes} minutes · difficulty {circles}**"
+    return f"**{points} · about {exercise.minutes} minutes · difficulty {circles(exercise)}**"
+
+
+def circles(exercise: Exercise) -> str:
+    """The difficulty for the eye: as many of five circles are full."""
+    return "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
 
 
 @dataclass(frozen=True)

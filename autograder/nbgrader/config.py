@@ -78,7 +78,7 @@ import os
 
 from autograder.nbgrader.config import configure
 
-c = get_config()  # noqa: F821
+c = get_config()  # noqa: F821 - nbgrader puts it here
 
 c.CourseDirectory.course_id = {course_id!r}
 c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))

@@ -24,6 +24,7 @@ import yaml
 
 from autograder.course_root import CourseRoot
 from autograder.errors import AutograderError, ContentError, Fault
+from autograder.site.fences import in_code
 
 SOURCES = (
     "README.md",
@@ -88,7 +89,6 @@ def find(text: str, file: str) -> list[Link]:
     return [Link(address, file, line) for address, line in found if _is_outside(address)]
 
 
-_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 _UNSEEN = re.compile(r"<!--.*?-->|(?<!`)(`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)\1(?!`)", re.DOTALL)
 _LINKS = re.compile(
     r"""\]\((?P<inline>(?:[^()]|\([^()]*\))*)\)"""
@@ -111,15 +111,8 @@ def _in_markdown(text: str, first: int = 1) -> Iterator[tuple[str, int]]:
 
 
 def _without_fences(text: str) -> str:
-    lines = []
-    fence = ""
-    for line in text.split("\n"):
-        marked = _FENCE.match(line)
-        inside = bool(fence)
-        if marked and (not fence or marked[1].startswith(fence)):
-            fence = "" if fence else marked[1]
-        lines.append("" if inside or marked else line)
-    return "\n".join(lines)
+    lines = text.split("\n")
+    return "\n".join("" if code else line for line, code in zip(lines, in_code(lines), strict=True))
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
+from autograder.site.fences import in_code
+
 _OPEN = re.compile(r"\s*<details>\s*$")
 _SUMMARY = re.compile(r"\s*(?:<details>\s*)?<summary>(?P<text>.*)</summary>\s*$")
 _CLOSE = re.compile(r"\s*</details>\s*$")
@@ -16,13 +17,10 @@ def for_mkdocs(text: str) -> str:
     """The same text; folded parts become foldable blocks, and lists and formulas are set off."""
     lines: list[str] = []
     depth = 0
-    fence = ""
-    for line in text.splitlines():
-        found = _FENCE.match(line)
-        if fence:
-            fence = "" if found and found[1].startswith(fence) else fence
-        elif found:
-            fence = found[1]
+    given = text.splitlines()
+    for line, code in zip(given, in_code(given), strict=True):
+        if code:
+            pass
         elif _OPEN.match(line):
             continue
         elif summary := _SUMMARY.match(line):
@@ -57,11 +55,9 @@ def _set_off(lines: list[str]) -> list[str]:
     In Jupyter, both may follow a paragraph, or one another, at once.
     """
     made: list[str] = []
-    fenced = in_list = in_formula = after_formula = False
-    for line in lines:
-        if _FENCE.match(line):
-            fenced = not fenced
-        text = "" if fenced else line.strip()
+    in_list = in_formula = after_formula = False
+    for line, code in zip(lines, in_code(lines), strict=True):
+        text = "" if code else line.strip()
         item = not in_formula and bool(_ITEM.match(text))
         begins = text.startswith("$$") and not in_formula
         if made and made[-1].strip() and ((item and not in_list) or begins or after_formula):

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from autograder.build.lesson import circles
 from autograder.course_root import CourseRoot
 from autograder.site import glossary_page, notebook_page, readings_page, recording, self_check
 from autograder.site.html import picture
@@ -96,8 +97,8 @@ def _table(name: str, rows: Sequence[str]) -> str:
 
 
 def _difficulty(exercise: Exercise) -> str:
-    circles = "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
-    return f'<span class="difficulty" role="img" aria-label="{exercise.difficulty} of 5">{circles}</span>'
+    words = f"{exercise.difficulty} of 5"
+    return f'<span class="difficulty" role="img" aria-label="{words}">{circles(exercise)}</span>'
 
 
 def _hours(minutes: int) -> str:

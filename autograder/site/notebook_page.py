@@ -52,7 +52,7 @@ def _anchors(module: Module, cells: list[NotebookNode]) -> dict[str, str]:
     """Cell id → anchor, for the last heading before each exercise."""
     found: dict[str, str] = {}
     heading = ""
-    solutions = {exercise.id: exercise for exercise in module.graded}
+    solutions = {exercise.id for exercise in module.graded}
     for cell in cells:
         if cell.cell_type == "markdown" and cell.source.startswith("## "):
             heading = cell.id
@@ -68,13 +68,13 @@ def _code(cell: NotebookNode, module: Module, outputs: tuple[recording.Output, .
         exercise = module.exercise(grade_id)
         what = "Your answers" if isinstance(exercise, Quiz) else "You write this"
         yield f'<p class="cell-label yours">{what}</p>'
-        kind = "cell yours"
+        kind = ".cell .yours"
     elif grade_id:
         yield '<p class="cell-label">You check it</p>'
-        kind = "cell check"
+        kind = ".cell .check"
     else:
-        kind = "cell demo" if "demo" in cell.metadata.get("tags", []) else "cell"
-    yield _fence(cell.source, f".python .{kind.replace(' ', ' .')}")
+        kind = ".cell"
+    yield _fence(cell.source, f".python {kind}")
     for output in outputs:
         yield _shown(output, module.id)
 

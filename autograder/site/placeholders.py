@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from autograder.errors import ContentError
+from autograder.site.fences import in_code
 
 _LINE = re.compile(r"\s*<!--\s*(?P<name>[a-z][a-z-]*)\s*(?::\s*(?P<arguments>[^>]*?))?\s*-->\s*$")
-_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,9 @@ class Placeholder:
 def fill(text: str, page: str, writers: Mapping[str, Callable[[Placeholder], str]]) -> str:
     """The page with what its writer gives in the place of each placeholder; raises ContentError."""
     lines: list[str] = []
-    fence = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        marked = _FENCE.match(line)
-        if marked and (not fence or marked[1].startswith(fence)):
-            fence = "" if fence else marked[1]
-        found = None if fence else _LINE.match(line)
+    given = text.splitlines()
+    for number, (line, code) in enumerate(zip(given, in_code(given), strict=True), start=1):
+        found = None if code else _LINE.match(line)
         if not found:
             lines.append(line)
             continue

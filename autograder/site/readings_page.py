@@ -7,7 +7,7 @@ from typing import get_args
 
 from autograder.site.html import attributes
 from autograder.site.placeholders import Placeholder
-from course.readings import Kind, Level, Reading, Readings
+from course.readings import Kind, Level, Reading, Readings, When
 from course.syllabus import Syllabus
 
 
@@ -46,8 +46,8 @@ def in_an_hour(readings: Readings) -> str:
 
 def of_module(readings: Readings, module: str, placeholder: Placeholder) -> str:
     """What to read before a module's notebook, or after it."""
-    when = placeholder.only("before", "after")
-    found = [reading for reading in readings.of_module(module, shared=True) if reading.when == when]
+    when: When = "before" if placeholder.only("before", "after") == "before" else "after"
+    found = readings.of_module(module, when, shared=True)
     if not found:
         raise placeholder.error(f"no reading of {module!r} is for {when} the notebook (course/readings.yaml)")
     return _list(found)

@@ -25,7 +25,6 @@ from autograder.course_root import CourseRoot
 from autograder.errors import ContentError
 
 FOLDER = Path("docs", "demos")  # below the course's root
-_COLOURS = 256  # enough for plots and pictures of 16 x 16 pixels; a third of the bytes
 
 
 class _Entry(BaseModel):
@@ -137,7 +136,7 @@ def _outputs(cell: NotebookNode, files: dict[str, bytes]) -> Iterator[Output]:
             files[f"{name}.html"] = output.data["text/html"].encode()
             yield Output(kind="page", file=f"{name}.html", text=output.data["text/plain"])
         elif "image/png" in output.data:
-            files[f"{name}.png"] = _smaller(base64.b64decode(output.data["image/png"]))
+            files[f"{name}.png"] = smaller(base64.b64decode(output.data["image/png"]))
             about: dict[str, Any] = output.metadata.get("image/png", {})
             words = about.get("alt") or output.data["text/plain"]
             yield Output(kind="picture", file=f"{name}.png", text=words, width=about.get("width"))
@@ -145,10 +144,11 @@ def _outputs(cell: NotebookNode, files: dict[str, bytes]) -> Iterator[Output]:
             yield Output(kind="text", text=output.data["text/plain"])
 
 
-def _smaller(png: bytes) -> bytes:
+def smaller(png: bytes, colours: int = 256) -> bytes:
+    """The picture with a palette: enough for plots and small pictures, in a third of the bytes."""
     from PIL import Image
 
     file = io.BytesIO()
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    image.quantize(_COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    image.quantize(colours, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
     return file.getvalue()

@@ -29,8 +29,9 @@ def exercise(id: str) -> Callable[[C], C]:
     """Marks a class as the tests of the exercise `id`."""
 
     def mark(cls: C) -> C:
-        cls.__exercise__ = id  # type: ignore[attr-defined]
-        cls.__test__ = True  # type: ignore[attr-defined]  # how pytest is told, whatever the name
+        marked: Any = cls
+        marked.__exercise__ = id
+        marked.__test__ = True  # how pytest is told, whatever the name
         return cls
 
     return mark
@@ -50,8 +51,9 @@ def _test(kind: Kind, weight: float) -> Callable[[F], F]:
     def mark(function: F) -> F:
         if not (function.__doc__ or "").strip():
             raise ContentError(f"the test {function.__name__!r} has no docstring: students read it")
-        function.__mark__ = TestMark(kind, weight)  # type: ignore[attr-defined]
-        function.__test__ = True  # type: ignore[attr-defined]
+        marked: Any = function
+        marked.__mark__ = TestMark(kind, weight)
+        marked.__test__ = True
         return function
 
     return mark
@@ -93,7 +95,8 @@ def variant(exercise: str, *, title: str, defines: str = "") -> Callable[[F], F]
 def _answer(exercise: str, title: str, hint: str, defines: str, *, correct: bool) -> Callable[[F], F]:
     def mark(object: F) -> F:
         answer = Answer(exercise, object.__name__, title, hint, defines or exercise, object, correct)
-        object.__answer__ = answer  # type: ignore[attr-defined]
+        marked: Any = object
+        marked.__answer__ = answer
         return object
 
     return mark

@@ -31,7 +31,8 @@ class GradersCallable:
             return pretended.put(self._session.question("callback", self._question(args, kwargs)))
         if self.grad and torch.is_grad_enabled():
             # Named arguments among the others: autograd follows only those.
-            return _ThroughTheGrader.apply(self, tuple(kwargs), *args, *kwargs.values())  # type: ignore[no-untyped-call]
+            through: Any = _ThroughTheGrader.apply  # which torch leaves without types
+            return through(self, tuple(kwargs), *args, *kwargs.values())
         return self._session.question("callback", self._question(args, kwargs))
 
     def _question(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,8 @@ class Session:
         if isinstance(value, (np.generic,)):
             plain = value.item()
             if type(plain) in (bool, int, float, str):
-                return wire._Packer(None).pack(plain)  # type: ignore[no-any-return]
+                packed: dict[str, Any] = wire._Packer(None).pack(plain)
+                return packed
         if isinstance(value, GradersCallable):
             return {"cb": [value.id, value.grad]}
         if isinstance(value, _Staying):
@@ -293,8 +294,8 @@ def _own_lines(error: BaseException) -> Iterator[str]:
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename.startswith("<cell "):
             yield f"{frame.filename[1:-1]}, line {frame.lineno}, in {frame.name}: {(frame.line or '')[:200]}"
-    if isinstance(error, SyntaxError) and (error.filename or "").startswith("<cell "):
-        yield f"{error.filename[1:-1]}, line {error.lineno}: {(error.text or '').strip()[:200]}"  # type: ignore[index]
+    if isinstance(error, SyntaxError) and (name := error.filename or "").startswith("<cell "):
+        yield f"{name[1:-1]}, line {error.lineno}: {(error.text or '').strip()[:200]}"
 
 
 def notebook_namespace() -> dict[str, Any]:

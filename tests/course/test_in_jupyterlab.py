@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 
 from course.start import FOLDER
+from tests.chromium import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "artefacts"
@@ -130,14 +130,8 @@ class Page:
 
 
 def test_the_first_hour(lab: Lab) -> None:
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
     assert "/lab/tree/attention.ipynb" in lab.address
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         tab = browser.new_page(viewport={"width": 1280, "height": 900})
         tab.goto(lab.address)
         tab.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=90_000)
@@ -183,7 +177,6 @@ def test_the_first_hour(lab: Lab) -> None:
         page.keep("5-progress", "!course progress")
         tab.keyboard.press("Control+s")
         tab.wait_for_timeout(1000)
-        browser.close()
     assert RIGHT in json.dumps(json.loads((lab.home / FOLDER / "attention.ipynb").read_text())["cells"])
     lab.process.send_signal(signal.SIGTERM)
     assert lab.process.wait(60) is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from course.clickable import Clickable
 from course.slider import slide, slide_panels
+from tests.chromium import chromium
 
 PICTURES = torch.stack([torch.full((3, 2, 5), value) for value in (0.0, 0.5, 1.0, 7.0)])
 CAPTIONS = ["black", "grey", "white", "beyond"]
@@ -112,16 +112,10 @@ def test_outside_a_notebook_it_says_what_would_be_seen(capsys: pytest.CaptureFix
 
 @pytest.mark.browser
 def test_in_a_browser_the_arrow_keys_move_all_panels(tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
     path = tmp_path / "slider.html"
     page_of_two = slide_panels(PANELS, CAPTIONS, "brightness", notes={"rising": ["0", "1", "2", "3"]})
     path.write_text(page_of_two.html, encoding="utf-8")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         page = browser.new_page()
         page.goto(path.as_uri())
         assert page.inner_text("figcaption") == "black"
@@ -134,4 +128,3 @@ def test_in_a_browser_the_arrow_keys_move_all_panels(tmp_path: Path) -> None:
             ".map(canvas => canvas.getContext('2d').getImageData(0, 0, 1, 1).data[0])"
         )
         assert page.evaluate(at_the_corners) == [128, 255]
-        browser.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ def outputs(notebook: nbformat.NotebookNode) -> list[Any]:
     return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
 
 
+def skeleton(page: str) -> str:
+    """An interactive output without its data: what course/slider.py and course/clickable.py make of any."""
+    return re.sub(r"[A-Za-z0-9+/=]{48,}|\d[\d.e-]*|-[0-9a-f]{12}", "", page)
+
+
 def execute(notebook: nbformat.NotebookNode, folder: Path, *, allow_errors: bool) -> list[Any]:
     client = NotebookClient(notebook, timeout=240, kernel_name="python3", allow_errors=allow_errors)
     client.execute(cwd=str(folder))
@@ -42,6 +48,14 @@ def test_a_solved_notebook_runs_to_its_end_and_shows_pictures(module: str, tmp_p
     assert recording.kinds(notebook) == {
         id: [output.kind for output in cell.outputs] for id, cell in recorded.items()
     }, f"the site shows other outputs: python -m autograder.site.record {module}"
+    for cell in notebook.cells:
+        for output in recorded[cell.id].outputs if cell.id in recorded else ():
+            if output.kind == "page":
+                shown = [
+                    each.data["text/html"] for each in cell.outputs if "text/html" in each.get("data", {})
+                ]
+                kept = (recording.folder(ROOT, module) / output.file).read_text(encoding="utf-8")
+                assert skeleton(kept) in map(skeleton, shown), f"{cell.id}: its page is made otherwise now"
     demos = [cell for cell in notebook.cells if "demo" in cell.metadata.get("tags", [])]
     pictures = [cell for cell in demos if any("image/png" in o.get("data", {}) for o in cell.outputs)]
     assert len(pictures) >= len(ROOT.module(module).exercises)

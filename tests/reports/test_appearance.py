@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from autograder.reports.class_report import class_html
 from autograder.reports.feedback import feedback_html
+from tests.chromium import chromium
 
 from . import examples
 from .test_escaping import NASTY, filled
@@ -64,25 +64,12 @@ def test_both_themes_name_every_colour() -> None:
 def test_in_a_browser_nothing_runs_nothing_is_fetched_and_nothing_overflows(
     tmp_path: Path, width: int
 ) -> None:
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine")
     results = [filled(text) for text in NASTY.values()]
     written = [(f"nasty-{n}", feedback_html(result, examples.ATTENTION)) for n, result in enumerate(results)]
     written.append(("nasty-class", class_html(results, examples.SYLLABUS, {})))
     written.append(("class", class_html(examples.small_class(), examples.SYLLABUS, {})))
     written.append(("mixed", feedback_html(examples.mixed(), examples.ATTENTION)))
-    quiet = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-    ]
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=quiet)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": width, "height": 900})
         requests: list[str] = []
         dialogs: list[str] = []
@@ -100,6 +87,5 @@ def test_in_a_browser_nothing_runs_nothing_is_fetched_and_nothing_overflows(
         page.evaluate('document.body.innerHTML = \'<img src="data:,x" onerror="document.title = 1">\'')
         page.evaluate("new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
         assert page.title() != "1"
-        browser.close()
     assert dialogs == []
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []

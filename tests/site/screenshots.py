@@ -7,16 +7,13 @@ made, and commit it.
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.site import example_course
 
@@ -55,21 +52,16 @@ def cut(page: Page, first: str, last: str) -> bytes:
     picture = page.screenshot(
         full_page=True, clip={"x": 0, "y": y, "width": WIDTH, "height": bottom - y}, animations="disabled"
     )
-    small = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    small.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return smaller(picture, COLOURS)
 
 
 def main() -> None:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
+    if program() is None:
         raise SystemExit(
             "No Chromium on this machine: install it (`apt install chromium`) and run this again."
         )
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         page = browser.new_page(
             viewport={"width": WIDTH, "height": 900}, device_scale_factor=SCALE, color_scheme="light"
         )
@@ -78,7 +70,6 @@ def main() -> None:
             content = cut(page, first, last)
             (IMAGES / name).write_bytes(content)
             print(f"docs/images/{name}: {len(content) / 1000:.0f} kB")
-        browser.close()
 
 
 if __name__ == "__main__":

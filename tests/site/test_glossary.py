@@ -8,7 +8,6 @@ import pytest
 
 from autograder.course_root import CourseRoot
 from autograder.errors import ContentError
-from autograder.leaks import find_leaks, secrets
 from autograder.site.glossary import Glossary, load, parse
 
 GLOSSARY = """\
@@ -110,8 +109,3 @@ def test_a_definition_is_one_or_two_short_sentences_of_mathematics_that_closes(o
         assert term.definition.count("$") % 2 == 0, term.term
         assert term.definition.count("`") % 2 == 0, term.term
         assert term.definition.endswith("."), term.term
-
-
-def test_the_glossary_gives_no_secret_away(course_root: CourseRoot) -> None:
-    path = course_root.path / "docs" / "glossary.yaml"
-    assert find_leaks([(path.name, path.read_bytes())], secrets(course_root)) == []

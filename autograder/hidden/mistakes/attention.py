@@ -533,7 +533,7 @@ class BiasedProjections(_SelfAttention):
 class BareOutput(_SelfAttention):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__(dim, heads)
-        self.to_out = nn.Linear(dim, dim)  # type: ignore[assignment]
+        self.to_out = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.split(self.to_q(x)), self.split(self.to_k(x)), self.split(self.to_v(x))
