@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from autograder.course_root import CourseRoot
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 # Before the first import of torch, so that tests that run at the same time do not fight for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # What fills the machine or counts what is on it: never two of these at a time.
 ALONE = ("end_to_end/test_faults.py", "hub/live/", "isolation/test_attacks.py", "sandbox/", "worker/kernel/")

@@ -401,7 +401,7 @@ statement = st.builds(lambda piece, a, b: piece.format(a=a, b=b), piece, name, n
 
 
 @given(st.lists(st.lists(statement, max_size=5).map("".join), max_size=5))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_code_can_be_read(sources: list[str]) -> None:
     forbidden_calls(cells(*sources), SOFTMAX, MODULE.graded)
     suspicious(cells(*sources))

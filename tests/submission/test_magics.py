@@ -161,7 +161,6 @@ LINES = [
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=8))
-@settings(deadline=None)
 def test_ipython_agrees(lines: list[str]) -> None:
     cell = "\n".join(lines)
     assert ast.unparse(ast.parse(to_python(cell))) == by_ipython(cell)
@@ -186,13 +185,13 @@ SPECIAL = st.sampled_from(
 
 
 @given(st.lists(SPECIAL | st.text(max_size=4), max_size=40).map("".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_cell_keeps_its_lines(cell: str) -> None:
     assert to_python(cell).count("\n") == cell.count("\n")
 
 
 @given(st.lists(SPECIAL, max_size=30).map("".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_python_can_parse_python_gets(cell: str) -> None:
     try:
         expected = ast.parse(cell)

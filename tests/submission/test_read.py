@@ -18,7 +18,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autograder import errors
@@ -383,13 +383,11 @@ def test_any_bytes_are_a_notebook_or_a_sentence(data: bytes) -> None:
 
 
 @given(nearly_a_notebook)
-@settings(deadline=None)
 def test_anything_that_looks_like_a_notebook_is_one_or_a_sentence(made: dict[str, Any]) -> None:
     parsed_or_refused(json.dumps(made).encode())
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_a_damaged_notebook_is_one_or_a_sentence(data: st.DataObject) -> None:
     whole = encoded(released_json())
     start = data.draw(st.integers(0, len(whole)))
@@ -398,7 +396,6 @@ def test_a_damaged_notebook_is_one_or_a_sentence(data: st.DataObject) -> None:
 
 
 @given(st.lists(st.text(), max_size=5))
-@settings(deadline=None)
 def test_code_survives_whatever_characters_it_has(sources: list[str]) -> None:
     found = parsed_or_refused(encoded(notebook(*[cell(source=source) for source in sources])))
     assert found is not None

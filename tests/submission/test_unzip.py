@@ -269,7 +269,7 @@ class TestWholeArchives:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_damaged_zip_is_unpacked_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     path = archive(
         tmp_path / "class.zip",
