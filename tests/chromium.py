@@ -32,7 +32,7 @@ def chromium() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS])
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS], timeout=120_000)
         try:
             yield browser
         finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 from course.quiz import QuizText
 from course.syllabus import Exercise, Module
 
-from ..errors import BudgetSpent, ProtocolViolation, StudentFailure, Unreadable
+from ..errors import BudgetSpent, ProtocolViolation, StudentFailure, StudentTimeout, Unreadable
 from ..results import CellError, ErrorExcerpt, ExerciseResult, Flag, Result, Status
 from ..run.messages import Job
 from ..sandbox.budget import Budget, Limits
@@ -155,7 +155,7 @@ def _grade_quiz(course: Course, line: WorkerLine, extracted: Extracted) -> Grade
     except StudentFailure as failure:
         unanswered = _unanswered(exercise, "answered", course)
         unanswered.note = str(failure)
-        return Graded(unanswered)
+        return Graded(unanswered, wall_timeout=isinstance(failure, StudentTimeout) and failure.wall)
     return Graded(grade_quiz(exercise, quiz, course.keys, answers))
 
 

@@ -39,7 +39,7 @@ def up(
 ) -> None:
     """Starts the hub and stays until Ctrl-C; makes its folder if there is none."""
     with reported():
-        from .needs import check_packages, choose_ports, find_proxy
+        from .needs import check_packages, chosen_ports, find_proxy
 
         check_packages()
         proxy = find_proxy()
@@ -58,14 +58,15 @@ def up(
             try:
                 if ended := end_left_over(place):
                     out.print(f"ended {ended} process(es) of a hub that was killed", markup=False)
-                ports = choose_ports(port)
-                for done in prepare(root, place, named or default_modules(place)):
-                    out.print(done, markup=False)
-                write_settings(place)
-                with serving(place, write_config(place, ports, proxy), ports) as process:
-                    _tell(place, ports)
-                    process.wait()
-                    fail(f"JupyterHub ended by itself; the last lines of {place.log}:\n{said_last(place)}", 3)
+                with chosen_ports(port) as ports:
+                    for done in prepare(root, place, named or default_modules(place)):
+                        out.print(done, markup=False)
+                    write_settings(place)
+                    with serving(place, write_config(place, ports, proxy), ports) as process:
+                        _tell(place, ports)
+                        process.wait()
+                        said = said_last(place)
+                        fail(f"JupyterHub ended by itself; the last lines of {place.log}:\n{said}", 3)
             except KeyboardInterrupt:
                 out.print("The hub has stopped; the same command starts it again as it was.")
 

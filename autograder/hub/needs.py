@@ -6,6 +6,8 @@ import importlib.util
 import shutil
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import UsageError
@@ -43,22 +45,28 @@ def find_proxy() -> Path:
     return Path(found)
 
 
-def choose_ports(public: int) -> Ports:
-    """`public` as asked for (0: any free one) and three free ones; raises UsageError where it is taken."""
-    sockets = [socket.socket() for _ in range(4)]
-    try:
+@contextmanager
+def chosen_ports(public: int) -> Iterator[Ports]:
+    """`public` as asked for (0: any free one) and three free ones; raises UsageError where it is taken.
+
+    On Linux they are held meanwhile: whoever asks for any free port gets another one, and servers, which
+    reuse addresses, get these.
+    """
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(4)]
         for place, number in zip(sockets, (public, 0, 0, 0), strict=True):
             # As servers do: a port whose connections are only waiting to be forgotten is free.
             place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 place.bind((ADDRESS, number))
-                place.listen()
+                if sys.platform != "linux":
+                    place.listen()
             except OSError as error:
                 raise UsageError(
                     f"Port {number} of {ADDRESS} cannot be had ({error.strerror}): stop what uses it, or "
                     "take another with --port (0: any free one)."
                 ) from None
-        return Ports(*(place.getsockname()[1] for place in sockets))
-    finally:
-        for place in sockets:
-            place.close()
+        ports = Ports(*(place.getsockname()[1] for place in sockets))
+        if sys.platform != "linux":
+            held.close()
+        yield ports

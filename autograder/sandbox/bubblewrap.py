@@ -89,7 +89,7 @@ def available() -> str:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=20,
+            timeout=60,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"bubblewrap could not be run ({error})"

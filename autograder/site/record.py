@@ -16,14 +16,15 @@ from autograder.course_root import CourseRoot
 from autograder.errors import AutograderError
 from autograder.site import recording
 
-_SECONDS = 900  # for one cell
+_SECONDS = 900  # for one cell, and for what it shows: outputs that come later than that are lost
 
 
 def record(root: CourseRoot, module: str) -> recording.Recording:
     """Run a module's notebook with the reference solutions in a real kernel, and record it without them."""
     notebook = build.compose(root, module, build.solved_sources(root, module))
     with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(notebook, timeout=_SECONDS, kernel_name="python3").execute(cwd=folder)
+        client = NotebookClient(notebook, timeout=_SECONDS, iopub_timeout=_SECONDS, kernel_name="python3")
+        client.execute(cwd=folder)
     return recording.write(root, module, notebook)
 
 

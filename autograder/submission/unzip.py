@@ -88,7 +88,7 @@ def listed(archive: Path) -> list[_Parts]:
     """Where the files of a zip lie, without unpacking any; raises `errors.Unreadable` and `errors.Fault`."""
     try:
         with _Bounded(io.FileIO(archive)) as file, _opened(file) as opened:
-            return [_parts(info.orig_filename) for info in opened.infolist() if not info.is_dir()]
+            return [_parts(info.orig_filename) for info in opened.infolist() if not _is_folder(info)]
     except OSError as error:
         raise errors.Fault(f"{archive} could not be read: {error.strerror or error}") from None
 
@@ -133,9 +133,9 @@ def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path, suffixes: tupl
         if honest and any(map(ignored, parts)):
             continue
         if honest:
-            inside = parts if info.is_dir() else parts[:-1]
+            inside = parts if _is_folder(info) else parts[:-1]
             result.folders.update(inside[:depth] for depth in range(1, min(len(inside), 3) + 1))
-        if not info.is_dir() and parts and parts[-1].lower().endswith(suffixes):
+        if not _is_folder(info) and parts and parts[-1].lower().endswith(suffixes):
             notebooks.append((info, parts if honest else ()))
     if len(notebooks) > MAX_NOTEBOOKS:
         raise errors.Unreadable(f"The zip has more than {MAX_NOTEBOOKS:,} notebooks.")
@@ -155,6 +155,11 @@ def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path, suffixes: tupl
             left -= size
         result.entries.append(Entry(parts, archive if problem else target, problem))
     return result
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    """As `info.is_dir()` has it, which fails [3.11] where nothing of the name is left: it begins with a 0."""
+    return info.filename.endswith("/")
 
 
 def _parts(name: str) -> _Parts:

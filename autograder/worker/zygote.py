@@ -139,16 +139,17 @@ def _monitor(request: Request, line: int, printed: int, grader: int) -> None:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     poll.register(grader, select.POLLIN | select.POLLHUP)
-    asked = too_many_threads = False
+    too_many_threads = False
     while not (ready := poll.poll(LOOK_MILLISECONDS)):
         # The kernel does not hold root to the limit on threads; a worker with all of a machine's could.
         if limits.threads_of(worker) > MOST_THREADS:
             too_many_threads = True
             signal.pidfd_send_signal(handle, signal.SIGKILL)
-    if any(number == grader for number, _ in ready):
-        asked = True
+    asked = handle not in dict(ready)
+    if asked:
         signal.pidfd_send_signal(handle, signal.SIGKILL)
     _, status, usage = os.wait4(worker, 0)
+    asked = asked and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
     report = {
         "status": status,
         "cpu": usage.ru_utime + usage.ru_stime,

@@ -18,17 +18,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from course.start import FOLDER
 from tests.chromium import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "artefacts"
+NOTEBOOK = "attention.ipynb"
 STUB = 'raise NotImplementedError("write stable_softmax")'
 WRONG = "w = torch.exp(x); return w / w.sum(dim, keepdim=True)"
 RIGHT = "w = torch.exp(x - x.amax(dim, keepdim=True)); return w / w.sum(dim, keepdim=True)"
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+PATIENCE = 90_000  # milliseconds
 
 
 @dataclass
@@ -74,8 +77,8 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def _address(process: subprocess.Popen[str], log: Path) -> str:
-    for _ in range(300):
-        if found := re.search(r"http://127\.0\.0\.1:\d+/lab/\S*token=\w+", log.read_text()):
+    for _ in range(600):
+        if found := re.search(r"http://127\.0\.0\.1:\d+/lab/\S*token=\w+(?=\s)", log.read_text()):
             return found[0]
         assert process.poll() is None, log.read_text()
         time.sleep(0.2)
@@ -94,8 +97,8 @@ class Page:
             has=self.page.locator(".jp-Editor", has_text=text)
         ).first  # fmt: skip
 
-    def run(self, text: str) -> str:
-        """Runs a cell and waits for the kernel; all that it puts out."""
+    def run(self, text: str, *awaited: str) -> str:
+        """Runs a cell and waits for the kernel, and for these words; all that it puts out."""
         cell = self.cell(text)
         prompt = cell.locator(".jp-InputPrompt").first
         before = prompt.inner_text()
@@ -104,10 +107,12 @@ class Page:
         self.page.wait_for_function(
             "([prompt, before]) => /\\d/.test(prompt.textContent) && prompt.textContent !== before",
             arg=[prompt.element_handle(), before],
-            timeout=90_000,
         )
-        self.page.wait_for_timeout(300)  # what it put out is drawn after its number
-        return str(cell.locator(".jp-OutputArea").first.inner_text())
+        shown = cell.locator(".jp-OutputArea").first
+        for words in awaited:  # drawn some time after the number
+            expect(shown).to_contain_text(words, timeout=PATIENCE)
+        self.page.wait_for_timeout(300)  # for what should not be there
+        return str(shown.inner_text())
 
     def replace_line(self, old: str, new: str) -> None:
         self.page.locator(".cm-line", has_text=old).first.click()
@@ -119,6 +124,7 @@ class Page:
         self.cell(text).locator(".jp-Editor").first.click()
         for key in ("Escape", "b", "Enter"):
             self.page.keyboard.press(key)
+        expect(self.page.locator(".jp-Notebook .jp-mod-active .cm-content")).to_be_focused(timeout=PATIENCE)
         self.page.keyboard.insert_text(source)
 
     def keep(self, name: str, text: str) -> None:
@@ -130,53 +136,53 @@ class Page:
 
 
 def test_the_first_hour(lab: Lab) -> None:
-    assert "/lab/tree/attention.ipynb" in lab.address
+    assert f"/lab/tree/{NOTEBOOK}" in lab.address
     with chromium() as browser:
         tab = browser.new_page(viewport={"width": 1280, "height": 900})
+        tab.set_default_timeout(PATIENCE)
         tab.goto(lab.address)
-        tab.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=90_000)
-        tab.wait_for_selector('.jp-NotebookPanel-toolbar [data-status="idle"]', timeout=90_000)
+        tab.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        tab.wait_for_selector('.jp-NotebookPanel-toolbar [data-status="idle"]')
         page = Page(tab)
         page.keep("1-opened", "from course import check")
 
         assert page.run("from course import check") == ""
         page.run("def stable_softmax(")
-        assert "Not written yet. Have a go" in page.run("check(stable_softmax)")
+        page.run("check(stable_softmax)", "Not written yet. Have a go")
 
         page.replace_line(STUB, WRONG)
         page.run("def stable_softmax(")
-        said = page.run("check(stable_softmax)")
-        assert "there is NaN in the result" in said
-        assert "(shape (3,), float64)" in said
-        assert "CheckFailed: stable_softmax: " in said
+        said = page.run(
+            "check(stable_softmax)",
+            "there is NaN in the result",
+            "(shape (3,), float64)",
+            "CheckFailed: stable_softmax: ",
+        )
         assert "Traceback" not in said
         page.keep("2-wrong", "check(stable_softmax)")
 
         page.insert_below("check(stable_softmax)", 'hint("stable_softmax")')
         for number in (1, 2, 3):
-            said = page.run('hint("stable_softmax")')
-            assert f"stable_softmax · hint {number} of 3" in said
+            said = page.run('hint("stable_softmax")', f"stable_softmax · hint {number} of 3")
         assert "That was the last one." in said
-        assert "all 3 hints again" in page.run('hint("stable_softmax")')
+        page.run('hint("stable_softmax")', "all 3 hints again")
         page.keep("3-hint", "check(stable_softmax)")
 
         page.replace_line(WRONG, RIGHT)
         page.run("def stable_softmax(")
-        said = page.run("check(stable_softmax)")
-        assert "All 6 checks hold. Grading tests more." in said
+        said = page.run("check(stable_softmax)", "All 6 checks hold. Grading tests more.")
         assert "CheckFailed" not in said
         page.run("softmax_under_shift")
         drawn = page.cell("softmax_under_shift").locator("img, svg, canvas")
-        drawn.first.wait_for(timeout=60_000)
+        drawn.first.wait_for()
         page.keep("4-right", "check(stable_softmax)")
 
         page.insert_below('hint("stable_softmax")', "!course progress")
-        said = page.run("!course progress")
+        said = page.run("!course progress", "Next: Scaled dot-product attention")
         assert re.search(r"stable_softmax +10 +✓ passes +20\d\d-\d\d-\d\d +3", said)
-        assert "Next: Scaled dot-product attention" in said
         page.keep("5-progress", "!course progress")
-        tab.keyboard.press("Control+s")
-        tab.wait_for_timeout(1000)
-    assert RIGHT in json.dumps(json.loads((lab.home / FOLDER / "attention.ipynb").read_text())["cells"])
+        with tab.expect_response(lambda saved: saved.request.method == "PUT" and NOTEBOOK in saved.url):
+            tab.keyboard.press("Control+s")
+    assert RIGHT in json.dumps(json.loads((lab.home / FOLDER / NOTEBOOK).read_text())["cells"])
     lab.process.send_signal(signal.SIGTERM)
     assert lab.process.wait(60) is not None

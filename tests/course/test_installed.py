@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 
 from course.syllabus import load
 from tests.course.installed import Installed, install
+from tests.kernels import without_ports
 
 pytestmark = [
     pytest.mark.slow,
@@ -85,10 +86,11 @@ def test_a_notebook_in_a_kernel(installed: Installed, folder: Path) -> None:
     notebook = nbformat.read(folder / "attention.ipynb", as_version=4)
     question = nbformat.v4.new_code_cell("import sys; hint('split_heads'); print(sys.prefix)")
     notebook.cells.append(question)
-    manager = Manager(kernel_name="python3")
-    NotebookClient(notebook, km=manager, timeout=240, allow_errors=True).execute(
-        cwd=str(folder), env=installed.environment
-    )
+    with without_ports() as config:
+        manager = Manager(kernel_name="python3", config=config)
+        NotebookClient(notebook, km=manager, timeout=240, iopub_timeout=120, allow_errors=True).execute(
+            cwd=str(folder), env=installed.environment
+        )
 
     assert "split_heads · hint 1 of 3" in question.outputs[0].text
     assert question.outputs[0].text.endswith(f"{installed.path}\n")

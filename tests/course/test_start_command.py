@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,10 @@ def test_lab_runs_in_the_folder_and_its_exit_code_is_ours(
     (tmp_path / "mine").mkdir()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
 
-    assert open_folder.in_lab(tmp_path / "mine", "a.ipynb", browser=False) == 3
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        assert open_folder.in_lab(tmp_path / "mine", "a.ipynb", browser=False) == 3
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     seen = (tmp_path / "mine" / "seen.txt").read_text()
     assert seen == f"{tmp_path / 'mine'} {['--LabApp.default_url=/lab/tree/a.ipynb', '--no-browser']}"

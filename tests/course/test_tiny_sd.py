@@ -64,6 +64,7 @@ def test_without_guidance_it_draws_anything() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # 480 pictures, each in 20 steps
 def test_the_accuracy_that_was_promised() -> None:
     assert evaluate.scores_of(tiny(), 3.0, range(evaluate.SEEDS), sampler="ddpm", steps=20).all >= 0.95
 

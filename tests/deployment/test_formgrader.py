@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import pytest
 import requests
 from nbgrader.auth import JupyterHubAuthPlugin
 
+from autograder.hub.needs import chosen_ports
 from tests.deployment import postgresql
 from tests.deployment.files import IMAGES, formgrader_pod, values
 
@@ -93,13 +93,6 @@ def authorization(token: str) -> dict[str, str]:
     return {"Authorization": f"token {token}"}
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @contextmanager
 def process(command: list[str], folder: Path, environment: dict[str, str], ready: str) -> Iterator[None]:
     """A server, from when it answers at `ready` on."""
@@ -126,9 +119,10 @@ def process(command: list[str], folder: Path, environment: dict[str, str], ready
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder, course = tmp_path_factory.mktemp("hub"), tmp_path_factory.mktemp("course")
     (course / "nbgrader_config.py").write_text(f"c.CourseDirectory.course_id = {COURSE!r}\n")
-    hub_port, port = free_port(), free_port()
     token, admin_token = secrets.token_hex(16), secrets.token_hex(16)
     with ExitStack() as stack:
+        ports = stack.enter_context(chosen_ports(0))
+        hub_port, port = ports.hub, ports.formgrader
         bin = postgresql.programs()
         database = stack.enter_context(postgresql.running(bin)).database() if bin else "sqlite:///hub.sqlite"
         config = CONFIG.format(

@@ -100,8 +100,8 @@ def named(name: str) -> Student:
 
 @pytest.fixture
 def impatient(course_root: CourseRoot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graders]:
-    """Two graders that wait for a call for 1.5 s at most."""
-    limits = Limits(call_cpu=0.5, cell_cpu=1.0, wall_factor=3.0)
+    """Two graders that wait for a call or a cell for 10 s at most: only what sleeps takes as long."""
+    limits = Limits(call_cpu=2.0, cell_cpu=2.0, wall_factor=5.0)
     setup = Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 2, limits=limits)
     with Pool(setup) as pool:
         graders = Graders(pool)

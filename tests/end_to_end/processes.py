@@ -11,7 +11,7 @@ import psutil
 
 T = TypeVar("T")
 
-PATIENCE = 60.0  # seconds until what must happen has to have happened
+PATIENCE = 120.0  # seconds until what must happen has to have happened
 
 
 def zygotes(run: int) -> list[psutil.Process]:

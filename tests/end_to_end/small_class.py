@@ -15,6 +15,7 @@ POINTS = 10  # of split_heads, which is all that they solved
 
 # A cell that takes its time, so that something is at work when a test kills it.
 SLOW_CELL = "import time\n\nuntil = time.process_time() + 0.4\nwhile time.process_time() < until:\n    pass\n"
+SLOWER_CELL = SLOW_CELL.replace("0.4", "1.2")  # where there is one chance to see it at work
 
 
 def write(folder: Path, name: str, material: Material, cell: str = "", split_heads: str = "") -> None:

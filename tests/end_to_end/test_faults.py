@@ -202,7 +202,7 @@ def test_a_fault_names_who_was_not_graded(
 
 
 def test_a_worker_that_is_killed_is_not_taken_for_one_that_ended_itself(course_root: CourseRoot) -> None:
-    level, limits = strongest("auto"), Limits()
+    level, limits = strongest("auto"), Limits(call_cpu=60.0)
     zygote = zygotes.start(level, course_root.path)
     zygote.wait_until_ready()
     request = WorkerRequest(level, "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home)
@@ -240,7 +240,7 @@ def test_a_grader_that_hangs_is_ended_and_replaced(
 ) -> None:
     for name in NAMES[:2]:
         write(tmp_path, name, material, SLOW_CELL)
-    limits = Limits(submission_cpu=4.0, wall_factor=1.0, startup=3.0)  # a grader may take 14 s in all
+    limits = Limits(submission_cpu=5.0, wall_factor=1.0, startup=10.0)  # a grader may take 30 s in all
     setup = Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 1, limits=limits)
     with Pool(setup) as pool:
         os.kill(pool.pids["grader"][0], signal.SIGSTOP)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.end_to_end import processes
-from tests.end_to_end.small_class import NAMES, POINTS, SLOW_CELL, Graders, write
+from tests.end_to_end.small_class import NAMES, POINTS, SLOW_CELL, SLOWER_CELL, Graders, write
 from tests.sample_class import Material
 
 SLEEPS = "    import time\n    time.sleep(1000)\n"
@@ -35,7 +35,7 @@ def test_waiting_is_given_a_second_chance_alone_before_it_counts(
 def test_a_machine_that_stood_still_costs_nobody_points(
     impatient: Graders, material: Material, tmp_path: Path
 ) -> None:
-    write(tmp_path, "Ann", material, SLOW_CELL)
+    write(tmp_path, "Ann", material, SLOWER_CELL)
     with ThreadPoolExecutor(1) as thread:
         stopped = thread.submit(processes.send, signal.SIGSTOP, processes.busy, os.getpid())
         results = impatient.grade(tmp_path)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
+
+from autograder.grading import diagnose
 
 from .small_course import MISTAKES, Scale, by_product, grade, squared, tripled
 
@@ -64,6 +69,19 @@ def test_mistakes_that_cannot_be_told_apart_are_all_named(tmp_path: Path) -> Non
         assert named(grade(tmp_path, "double", double=tripled)) == ["tripled", "also_tripled"]
     finally:
         MISTAKES["double"].remove(twin)
+
+
+def test_a_machine_that_stands_still_hides_no_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stands_still(x: Tensor) -> Tensor:
+        time.sleep(2)
+        return x
+
+    late = replace(MISTAKES["double"][0], id="late", object=stands_still)
+    monkeypatch.setattr(diagnose, "SECONDS", 1.0)
+    monkeypatch.setitem(MISTAKES, "double", [late, *MISTAKES["double"]])
+    assert named(grade(tmp_path, "double", double=tripled)) == ["tripled"]
 
 
 def test_a_module_is_named_whatever_its_untouched_weights_are(tmp_path: Path) -> None:

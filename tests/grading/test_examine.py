@@ -9,11 +9,18 @@ import pytest
 
 from autograder.course_root import CourseRoot
 from autograder.examined import Examined
-from autograder.grading.examine import LONGEST_LINE, MOST_LINES
+from autograder.grading.examine import LONGEST_LINE, MOST_LINES, examine_submission
+from autograder.grading.grade import Course
+from autograder.run.messages import Job
 from autograder.run.run import Options, Progress, grade
 from autograder.run.store import Store
+from autograder.sandbox.budget import Limits
+from autograder.sandbox.line import WorkerLine
+from autograder.sandbox.plain import PlainWorker
+from autograder.submission.read import read
 from tests.sample_class import load_material
 
+PATIENT = Limits(wall_factor=30.0)  # so that no busy machine ends what is to run out of CPU time
 SOFTMAX, NEXT = "stable_softmax", "scaled_dot_product_attention"
 RIGHT = "def stable_softmax(x, dim):\n    return x.softmax(dim)\n"
 ANSWERS: dict[str, dict[str, str]] = {
@@ -61,7 +68,9 @@ def store(course_root: CourseRoot, tmp_path_factory: pytest.TempPathFactory) -> 
         path.write_bytes(draft.bytes())
     (folder / "in" / "broken").mkdir()
     (folder / "in" / "broken" / "attention.ipynb").write_bytes(b"{")
-    options = Options(folder / "out", module="attention", jobs=2, seed=1, examine=True, views=False)
+    options = Options(
+        folder / "out", module="attention", jobs=2, seed=1, examine=True, views=False, limits=PATIENT
+    )
     report = grade(course_root, [folder / "in"], options, Progress())
     assert report.faults == report.unexamined == []
     return Store(folder / "out")
@@ -156,8 +165,34 @@ class TestWhatThePublicChecksSay:
         self, store: Store, course_root: CourseRoot, tmp_path: Path
     ) -> None:
         """For one's own code, outside Linux: a plain process in place of the worker."""
-        options = Options(tmp_path, module="attention", sandbox="none", seed=1, examine=True, views=False)
+        options = Options(
+            tmp_path, module="attention", sandbox="none", seed=1, examine=True, views=False, limits=PATIENT
+        )
         report = grade(course_root, [store.folder.parent / "in" / "right"], options, Progress())
 
         assert report.faults == report.unexamined == []
         assert examined(Store(tmp_path), "right").exercises == examined(store, "right").exercises
+
+
+@pytest.mark.slow
+def test_wall_time_that_ended_a_check_is_told_so_that_it_is_run_again(
+    course_root: CourseRoot, tmp_path: Path
+) -> None:
+    """As `grade_submission` tells it: on a busy machine it is no word on the student's code."""
+    draft = load_material(course_root).draft()
+    draft.answer(SOFTMAX, "import time\ndef stable_softmax(x, dim):\n    time.sleep(1000)\n")
+    path = tmp_path / "attention.ipynb"
+    path.write_bytes(draft.bytes())
+    released = read(course_root.exercise_notebook("attention"))
+    course = Course(course_root.module("attention"), setting=None, released=released, quiz=None, keys={})  # type: ignore[arg-type]
+    limits = Limits(call_cpu=0.2, cell_cpu=60.0, wall_factor=2.0)
+
+    found, wall_timeout = examine_submission(
+        Job("Ada", "attention", str(path), path.name, "", "none"),
+        course,
+        lambda budget, cells: WorkerLine(PlainWorker, budget, cells),
+        limits,
+    )
+
+    assert "waited too long" in lines(found)[0]
+    assert wall_timeout

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.hub import needs
+from autograder.hub.config import ADDRESS
 
 
 def up(tmp_path: Path, *arguments: str) -> tuple[int, str]:
@@ -83,11 +84,22 @@ def test_a_module_that_the_course_does_not_have(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_the_ports_are_free_and_different() -> None:
-    ports = needs.choose_ports(0)
+    with needs.chosen_ports(0) as ports, needs.chosen_ports(ports.public) as again:
+        numbers = {ports.public, ports.orders, ports.hub, ports.formgrader}
+        assert len(numbers) == 4
+        assert again.public == ports.public
 
-    numbers = {ports.public, ports.orders, ports.hub, ports.formgrader}
-    assert len(numbers) == 4
-    assert needs.choose_ports(ports.public).public == ports.public
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody else could listen there either")
+def test_the_ports_are_held_until_servers_listen_there() -> None:
+    """Making a course directory takes seconds, in which others ask for any free port."""
+    with needs.chosen_ports(0) as ports, socket.socket() as other, socket.socket() as server:
+        with pytest.raises(OSError, match="in use"):
+            other.bind((ADDRESS, ports.hub))
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((ADDRESS, ports.hub))
+        server.listen()
+        socket.create_connection((ADDRESS, ports.hub)).close()
 
 
 def test_the_proxy_beside_python_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

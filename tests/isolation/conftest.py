@@ -65,5 +65,5 @@ def graders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="package")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graders]:
     """Graders whose wall time is short, for what sleeps."""
-    limits = replace(LIMITS, call_cpu=0.4, cell_cpu=0.4, wall_factor=2.0, submission_wall=2.0)
+    limits = replace(LIMITS, call_cpu=0.4, cell_cpu=0.4, wall_factor=5.0, submission_wall=5.0)
     yield from _graders(Level.LANDLOCK, tmp_path_factory.mktemp("submissions"), limits)

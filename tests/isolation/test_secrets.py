@@ -88,11 +88,11 @@ from autograder.sandbox.locked import LockedWorker, WorkerRequest
 asked = json.load(sys.stdin)
 zygote = zygotes.start(Level(asked["level"]), Path(asked["root"]))
 zygote.wait_until_ready()
-limits = Limits(call_cpu=100, submission_cpu=200)
+limits = Limits(call_cpu=200, submission_cpu=400, submission_wall=1000)
 request = WorkerRequest(
     asked["level"], "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home)
 with zygote.connect() as connection:
-    line = WorkerLine(lambda: LockedWorker(connection, request, 200), Budget(limits), [(1, asked["source"])])
+    line = WorkerLine(lambda: LockedWorker(connection, request, 400), Budget(limits), [(1, asked["source"])])
     places = [asked["root"], asked["root"] + "/course"]
     print(json.dumps(Student(line).search(places, asked["lines"], asked["libraries"])))
     line.close()
@@ -130,6 +130,7 @@ def lines_to_look_for() -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # every file of an environment is read
 @pytest.mark.parametrize("level", [Level.FULL, Level.LANDLOCK], ids=["full", "landlock"])
 @pytest.mark.parametrize("how", ["installed", "editable"])
 def test_nothing_that_a_worker_can_read_is_secret(

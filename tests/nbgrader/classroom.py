@@ -113,9 +113,9 @@ class Classroom:
             _start(app, "ReleaseFeedback")
 
     def published(self) -> dict[str, bytes]:
-        """The files in the exchange's feedback."""
+        """The files in the exchange's feedback, without those that nbgrader is about to rename."""
         folder = self.exchange / COURSE_ID / "feedback"
-        return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.is_dir() else {}
+        return {path.name: path.read_bytes() for path in folder.glob("*") if "-tmp." not in path.name}
 
     @contextmanager
     def _as(self, student: str) -> Iterator[NbGrader]:

@@ -51,10 +51,10 @@ def test_partial_credit_and_feedback_stand_together_in_the_check_cell(graded_onc
         assert "What can you subtract" in said
 
 
-def test_feedback_lists_the_exercises_by_their_names(graded_once: Directory) -> None:
-    graded_once.generate_feedback(DALIA)
+def test_feedback_lists_the_exercises_by_their_names(graded: Directory) -> None:
+    graded.generate_feedback(DALIA)
 
-    page = graded_once.feedback(DALIA)
+    page = graded.feedback(DALIA)
     assert "Test cell" not in page
     assert f'<a href="#check_{SOFTMAX}">{SOFTMAX}</a> (Score: 5.62 / 10.0)' in page
 

@@ -59,6 +59,14 @@ def test_a_run_says_what_it_did(graded: Directory) -> None:
 
 
 CLASS_OF_SIX = ("Ada", "Dalia", "Émile", "Kwame", "Ulrike", "Mallory")
+MORE = [f"x{number}" for number in range(10, 22)]  # so that there is time to kill it before all are entered
+
+
+def hand_in(directory: Directory, work_of: Callable[[str], bytes]) -> None:
+    for name in CLASS_OF_SIX:
+        directory.hand_in(name, work_of(name))
+    for name in MORE:
+        directory.hand_in(name, b"{")
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +75,7 @@ def undisturbed(
 ) -> dict[str, Entry]:
     """What the class has where nothing is killed."""
     directory = Directory(shutil.copytree(fresh, tmp_path_factory.mktemp("undisturbed") / "directory"))
-    for name in CLASS_OF_SIX:
-        directory.hand_in(name, work_of(name))
+    hand_in(directory, work_of)
     directory.autograde()
     return directory.entries()
 
@@ -83,20 +90,22 @@ def test_a_killed_run_is_completed_by_the_same_command(
     tmp_path: Path,
 ) -> None:
     killed = Directory(shutil.copytree(fresh, tmp_path / "directory"))
-    for name in CLASS_OF_SIX:
-        killed.hand_in(name, work_of(name))
+    hand_in(killed, work_of)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     arguments = [*COMMAND, "--seed", str(SEED), "--course-dir", str(killed.path)]
     results, entered = killed.path / ".autograder/attention/results", killed.path / "autograded"
-    place, pattern = (results, "*/*.json") if step == "while it grades" else (entered, "*/*/*.ipynb")
+    # What is no notebook has its result at once.
+    place, pattern, enough = (
+        (results, "*/*.json", len(MORE) + 2) if step == "while it grades" else (entered, "*/*/*.ipynb", 2)
+    )
 
     with subprocess.Popen(
         arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as run:
-        processes.wait_for(lambda: len(list(place.glob(pattern))) >= 2 or None, step)
+        processes.wait_for(lambda: len(list(place.glob(pattern))) >= enough or None, step)
         run.send_signal(signal.SIGKILL)
     assert run.returncode == -signal.SIGKILL
-    assert len(killed.entries()) < len(CLASS_OF_SIX)
+    assert len(killed.entries()) < len(CLASS_OF_SIX) + len(MORE)
 
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=250)
 

@@ -13,12 +13,14 @@ from nbclient import NotebookClient
 from autograder import build
 from autograder.course_root import CourseRoot
 from autograder.site import recording
+from tests.kernels import without_ports
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 MODULES = [module.id for module in ROOT.syllabus.modules]
 ARTEFACTS = ROOT.path / "artefacts"
 
-pytestmark = pytest.mark.slow
+# Networks are trained in them, which takes minutes where the cores are few and shared.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def outputs(notebook: nbformat.NotebookNode) -> list[Any]:
@@ -31,8 +33,15 @@ def skeleton(page: str) -> str:
 
 
 def execute(notebook: nbformat.NotebookNode, folder: Path, *, allow_errors: bool) -> list[Any]:
-    client = NotebookClient(notebook, timeout=240, kernel_name="python3", allow_errors=allow_errors)
-    client.execute(cwd=str(folder))
+    with without_ports() as config:
+        NotebookClient(
+            notebook,
+            timeout=800,
+            iopub_timeout=120,  # what is put out later is lost
+            kernel_name="python3",
+            allow_errors=allow_errors,
+            config=config,
+        ).execute(cwd=str(folder))
     return outputs(notebook)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Timer
 
+import psutil
 import pytest
 import torch
 
@@ -15,9 +19,10 @@ from autograder.grading.student import Student
 from autograder.sandbox import zygote as zygotes
 from autograder.sandbox.budget import Budget, Limits
 from autograder.sandbox.levels import Level, strongest
-from autograder.sandbox.line import Worker, WorkerLine
+from autograder.sandbox.line import DYING_SECONDS, Worker, WorkerLine
 from autograder.sandbox.locked import LockedWorker, WorkerRequest
 from autograder.sandbox.plain import PlainWorker
+from tests.end_to_end import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVEL = strongest("auto")
@@ -78,7 +83,8 @@ def open_line(request: pytest.FixtureRequest) -> Iterator[Open]:
         return LockedWorker(line, asked, 100)
 
     def open_one(*cells: str, **limits: float) -> WorkerLine:
-        budget = Budget(Limits(**limits))  # type: ignore[arg-type]
+        patient = {"cell_cpu": 60.0, "wall_factor": 100.0}  # a busy machine is not what is tested
+        budget = Budget(Limits(**patient | limits))  # type: ignore[arg-type]
         line = WorkerLine(start, budget, list(enumerate((SOURCE, *cells), start=1)))
         opened.append(line)
         return line
@@ -202,6 +208,24 @@ def test_workers_are_counted(open_line: Open) -> None:
             Student(line).leave()
     with pytest.raises(BudgetSpent, match="too often"):
         Student(line).leave()
+
+
+def test_how_it_ended_is_told_even_by_a_monitor_that_comes_late(
+    open_line: Open, request: pytest.FixtureRequest
+) -> None:
+    locked_only(request)
+    line = open_line()
+    line.load()
+    monitor = processes.send(signal.SIGSTOP, monitors_at_work, os.getpid())
+    late = Timer(1.5 * DYING_SECONDS, os.kill, (monitor, signal.SIGCONT))
+    late.start()
+    with pytest.raises(WorkerDied, match="exit code 3"):
+        Student(line).leave()
+    late.join()
+
+
+def monitors_at_work(run: int) -> list[psutil.Process]:
+    return [psutil.Process(worker.ppid()) for worker in processes.workers(run)]
 
 
 def test_bytes_are_counted_over_all_workers(open_line: Open) -> None:

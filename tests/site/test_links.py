@@ -239,11 +239,11 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Site]:
 
 
 @pytest.fixture
-def nobody() -> str:
-    """An address at which nothing listens."""
+def nobody() -> Iterator[str]:
+    """An address at which nothing listens, and nobody else can."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 # --- what it answers
@@ -275,19 +275,19 @@ def nobody() -> str:
     ],
 )
 def test_what_a_server_says_of_a_page(site: _Site, path: str, state: str, said: str) -> None:
-    answer = ask(site.at + path, timeout=10)
+    answer = ask(site.at + path, timeout=60)
     assert answer == Answer(site.at + path, state, said.format(at=site.at))  # type: ignore[arg-type]
 
 
 def test_a_page_is_asked_for_its_head_alone_and_by_our_name(site: _Site) -> None:
-    ask(f"{site.at}/moved#part", timeout=10)
+    ask(f"{site.at}/moved#part", timeout=60)
     assert site.asked == [("HEAD", "/moved"), ("HEAD", "/moved-on"), ("HEAD", "/page")]
     assert len(site.agents) == 1
     assert "diffusion-course" in site.agents.pop()
 
 
 def test_a_bad_answer_to_head_is_asked_for_again(site: _Site) -> None:
-    ask(f"{site.at}/status/404", timeout=10)
+    ask(f"{site.at}/status/404", timeout=60)
     assert site.asked == [("HEAD", "/status/404"), ("GET", "/status/404")]
 
 
@@ -297,7 +297,7 @@ def test_a_server_that_takes_too_long_is_silent(site: _Site) -> None:
 
 
 def test_nobody_there_is_silent(site: _Site, nobody: str) -> None:
-    answer = ask(f"{nobody}/page", timeout=10)
+    answer = ask(f"{nobody}/page", timeout=60)
     assert answer.state == "silent"
     assert "refused" in answer.said
 
@@ -316,7 +316,7 @@ def test_nobody_there_is_silent(site: _Site, nobody: str) -> None:
     ],
 )
 def test_a_video_is_asked_for_by_oembed(site: _Site, address: str, state: str, said: str) -> None:
-    answer = ask(address, timeout=10, oembed=f"{site.at}/oembed")
+    answer = ask(address, timeout=60, oembed=f"{site.at}/oembed")
     assert answer.state == state
     assert answer.said.startswith(said)
     assert bool(answer.said) == bool(said)
@@ -325,17 +325,17 @@ def test_a_video_is_asked_for_by_oembed(site: _Site, address: str, state: str, s
 
 def test_answers_come_in_the_order_of_the_questions(site: _Site, nobody: str) -> None:
     paths = [f"{site.at}/status/{status}" for status in (200, 404, 403)] * 5
-    answers = ask_all([*paths, nobody], timeout=10, jobs=4)
+    answers = ask_all([*paths, nobody], timeout=60, jobs=4)
     assert [answer.address for answer in answers] == [*paths, nobody]
     assert [answer.state for answer in answers] == [*(["ok", "gone", "look"] * 5), "silent"]
 
 
 def test_when_nothing_at_all_is_reached_the_fault_is_this_machines(site: _Site, nobody: str) -> None:
     with pytest.raises(Fault, match="None of 2 addresses could be reached: this machine has no network"):
-        ask_all([nobody, f"{nobody}/page"], timeout=10)
+        ask_all([nobody, f"{nobody}/page"], timeout=60)
     with pytest.raises(Fault, match="None of 2 addresses"):  # a proxy may refuse http and not connect https
-        ask_all([nobody, f"{site.at}/status/403"], timeout=10)
-    refused = ask_all([f"{site.at}/status/403"], timeout=10)
+        ask_all([nobody, f"{site.at}/status/403"], timeout=60)
+    refused = ask_all([f"{site.at}/status/403"], timeout=60)
     assert [answer.state for answer in refused] == ["look"]
 
 
@@ -358,7 +358,7 @@ def test_the_command_says_what_is_not_as_it_should_be(command: Typer, tmp_path: 
         "[d](http://d.org/moved-then-found)\n[e](http://e.org/page.)\n[b](http://b.org/status/404)\n",
         encoding="utf-8",
     )
-    result = CliRunner().invoke(command, [str(page), "--timeout", "10", "--jobs", "2"])
+    result = CliRunner().invoke(command, [str(page), "--timeout", "60", "--jobs", "2"])
     assert result.exit_code == 1
     assert result.output.splitlines() == [
         f"wrong   http://e.org/page. ends in '.'; {page}, line 5",
@@ -374,7 +374,7 @@ def test_a_move_or_a_refusal_is_no_failure(command: Typer, tmp_path: Path) -> No
     page.write_text(
         "[a](http://a.org/page) [c](http://c.org/status/403) [d](http://d.org/moved)", encoding="utf-8"
     )
-    result = CliRunner().invoke(command, [str(page)])
+    result = CliRunner().invoke(command, [str(page), "--timeout", "60"])
     assert (result.exit_code, len(result.output.splitlines())) == (0, 3)
 
 
@@ -383,7 +383,7 @@ def test_without_files_it_asks_for_the_courses_own(
 ) -> None:
     monkeypatch.setattr(links, "SOURCES", ("course/lessons/attention.md",))
     monkeypatch.setenv("https_proxy", site.at)  # it refuses to connect, as the proxy of a closed network does
-    result = CliRunner().invoke(command, ["--timeout", "10"])
+    result = CliRunner().invoke(command, ["--timeout", "60"])
     assert result.exit_code == 3
     assert result.output.startswith("None of 6 addresses could be reached: this machine has no network")
     assert len(result.output.splitlines()) == 1

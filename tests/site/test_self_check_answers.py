@@ -195,6 +195,7 @@ def divisor(layer: attention.MultiHeadSelfAttention, x: torch.Tensor, weights: t
 
 
 def test_what_more_heads_leave_as_it_was(questions: dict[str, Question]) -> None:
+    torch.manual_seed(0)  # where two scores are nearly equal, the divisor is lost in rounding
     layers = [attention.MultiHeadSelfAttention(64, heads=heads).requires_grad_(False) for heads in (4, 8)]
     few, many = layers
     many.load_state_dict(few.state_dict(), strict=True)

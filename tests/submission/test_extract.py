@@ -269,7 +269,7 @@ class TestCellErrors:
         ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
         assert (ran.returncode, ran.stdout) == (0, b"Module\n")
 
-    @pytest.mark.filterwarnings("error")
+    @pytest.mark.filterwarnings("error::SyntaxWarning", "error::DeprecationWarning")
     def test_warnings_of_the_parser_go_nowhere(self, draft: Draft, capfd: pytest.CaptureFixture[str]) -> None:
         draft.add("x = '\\d'\ny = 1 is 1\n%time '\\d'")
         assert draft.extract().cell_errors == []

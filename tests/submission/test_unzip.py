@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from autograder import errors
 from autograder.submission import unzip as unzipping
 from autograder.submission.read import MAX_BYTES
-from autograder.submission.unzip import Entry, unzip
+from autograder.submission.unzip import Entry, listed, unzip
 
 
 def archive(
@@ -95,10 +95,19 @@ class TestRefusedEntries:
         assert good.path.read_bytes() == b"good"
         assert len([path for path in zip_path.parent.rglob("*.ipynb") if path.is_file()]) == 1
 
-    def test_a_name_with_a_zero_byte(self, zip_path: Path, scratch: Path) -> None:
-        archive(zip_path, ("ada_attention.txt+.ipynb", b"x"))
-        zip_path.write_bytes(zip_path.read_bytes().replace(b"txt+", b"txt\0"))
-        assert "`ada_attention.txt\\x00.ipynb`" in only(zip_path, scratch).problem
+    @pytest.mark.parametrize(
+        ("name", "shown"),
+        [
+            (b"ada_attention.txt\0.ipynb", "ada_attention.txt\\x00.ipynb"),
+            (b"\0ada_attention.ipynb", "\\x00ada_attention.ipynb"),
+        ],
+    )
+    def test_a_name_with_a_zero_byte(self, zip_path: Path, scratch: Path, name: bytes, shown: str) -> None:
+        plain = name.replace(b"\0", b"+")
+        archive(zip_path, (plain.decode(), b"x"))
+        zip_path.write_bytes(zip_path.read_bytes().replace(plain, name))
+        assert f"`{shown}`" in only(zip_path, scratch).problem
+        assert len(listed(zip_path)) == 1
 
     @pytest.mark.parametrize(
         ("kind", "says"),

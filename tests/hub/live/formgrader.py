@@ -23,7 +23,7 @@ class Formgrader:
     def press(self, what: str, student: str = "", *, picture: str = "") -> str:
         """A button of the table's row; the message that appears when it is done."""
         row = f"#main-table tr:has(td.student-id:text-is('{student}'))" if student else "#main-table tr"
-        self.frame.locator(f"{row} .{what} a").click(timeout=MINUTE)
+        self.frame.locator(f"{row} .{what} a").click()
         message = self.frame.locator(".modal.in")
         said: str = message.inner_text(timeout=3 * MINUTE)
         if message.locator(".modal-title").inner_text() == "Error":
@@ -41,8 +41,8 @@ class Formgrader:
         self.frame.locator(f".nav-stacked a:has-text('{page}')").click()
 
     def open_submissions(self) -> None:
-        self.frame.locator("#main-table .num-submissions a").click(timeout=MINUTE)
-        self.frame.locator("#main-table .autograde a").first.wait_for(timeout=MINUTE)
+        self.frame.locator("#main-table .num-submissions a").click()
+        self.frame.locator("#main-table .autograde a").first.wait_for()
 
     def row(self, student: str) -> dict[str, str]:
         """A student's status and score in the table of submissions."""
@@ -53,13 +53,14 @@ class Formgrader:
         """Down to the list of the module's submissions."""
         self.go_to("Manual Grading")
         for place in (f"gradebook/{MODULE}", f"gradebook/{MODULE}/{MODULE}"):
-            self._link(place).click(timeout=MINUTE)
-        self._link("submissions/").wait_for(timeout=MINUTE)
+            self._link(place).click()
+        self._link("submissions/").wait_for()
 
     def open_submission(self) -> None:
         """The first one of that list."""
         self._link("submissions/").click()
-        self.frame.locator("input.score").first.wait_for(timeout=MINUTE)
+        # nbgrader's script marks the fields when it listens to them, with the whole page there.
+        self.frame.locator("input.score[placeholder]").first.wait_for()
 
     def _link(self, place: str) -> Locator:
         return self.frame.locator(f"#main-table a[href*='{place}'] >> visible=true").first
@@ -77,7 +78,7 @@ def open_formgrader(lab: Lab, *, picture: str = "") -> Formgrader:
     """From the course list of an instructor's own JupyterLab."""
     lab.choose("Course List")
     link = lab.page.locator(f"a:has-text('{COURSE}') >> visible=true")
-    link.wait_for(timeout=MINUTE)
+    link.wait_for()
     if picture:
         take_picture(lab.page, picture)
     with lab.page.context.expect_page() as opened:
@@ -85,5 +86,5 @@ def open_formgrader(lab: Lab, *, picture: str = "") -> Formgrader:
     page = opened.value
     page.set_viewport_size({"width": 1900, "height": 1000})
     formgrader = Formgrader(page)
-    formgrader.frame.locator("#main-table .name a").first.wait_for(timeout=2 * MINUTE)
+    formgrader.frame.locator("#main-table .name a").first.wait_for()
     return formgrader

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Browser, FrameLocator, Locator, Page
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
 from tests.hub.live.running import Running
 
@@ -56,18 +56,18 @@ class Lab:
 
     def fetch(self) -> None:
         """Fetches the module from the assignment list, which is open."""
-        self.page.click("#released_assignments_list button:has-text('Fetch')", timeout=MINUTE)
-        self.page.wait_for_selector("#fetched_assignments_list >> text=attention", timeout=MINUTE)
+        self.page.click("#released_assignments_list button:has-text('Fetch')")
+        self.page.wait_for_selector("#fetched_assignments_list >> text=attention")
 
     def submit(self) -> None:
         self.page.click("#fetched_assignments_list button:has-text('Submit')")
-        self.page.wait_for_selector("#submitted_assignments_list >> text=UTC", timeout=MINUTE)
+        self.page.wait_for_selector("#submitted_assignments_list >> text=UTC")
 
     def open_notebook(self) -> Notebook:
         """From the assignment list, which is open; ready when the kernel is."""
         self.page.click("a.assignment-notebooks-link:has-text('attention')")
         self.page.click("#nbgrader-diffusion-attention a:has-text('attention')")
-        self.page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=MINUTE)
+        self.page.wait_for_selector("text=Python 3 (ipykernel) | Idle")
         written = nbformat.read(self.notebook_file, as_version=4)
         places = {
             cell.metadata["nbgrader"]["grade_id"]: number
@@ -80,8 +80,8 @@ class Lab:
     def open_feedback(self) -> FrameLocator:
         """Fetches it from the assignment list, which is open, and opens the page in JupyterLab."""
         self.page.click("#submitted_assignments_list button:has-text('Fetch Feedback')")
-        self.page.click("#submitted_assignments_list a:has-text('view feedback')", timeout=MINUTE)
-        self.page.locator(".jp-DirListing-item:has-text('attention.html')").dblclick(timeout=MINUTE)
+        self.page.click("#submitted_assignments_list a:has-text('view feedback')")
+        self.page.locator(".jp-DirListing-item:has-text('attention.html')").dblclick()
         return self.page.frame_locator(".jp-HTMLViewer iframe")
 
 
@@ -110,22 +110,19 @@ class Notebook:
         self._empty(name)
         self.page.keyboard.insert_text(source)
 
-    def run(self, name: str) -> str:
-        """Runs the cell; what is then shown below it."""
+    def run(self, name: str, *awaited: str) -> None:
+        """Runs the cell; these words are then shown below it."""
         cell = self.cell(name)
+        prompt = cell.locator(".jp-InputArea-prompt")
+        before = prompt.text_content()
         cell.locator(".cm-content").click()
         self.page.keyboard.press("Control+Enter")
-        prompt = f".jp-NotebookPanel [data-windowed-list-index='{self.places[name]}'] .jp-InputArea-prompt"
         self.page.wait_for_function(
-            "prompt => /\\[\\*\\]|\\[\\d+\\]/.test(document.querySelector(prompt).innerText)", arg=prompt
+            "([prompt, before]) => /\\d/.test(prompt.textContent) && prompt.textContent !== before",
+            arg=[prompt.element_handle(), before],
         )
-        self.page.wait_for_function(
-            "prompt => /\\[\\d+\\]/.test(document.querySelector(prompt).innerText)",
-            arg=prompt,
-            timeout=MINUTE,
-        )
-        output: str = cell.locator(".jp-Cell-outputWrapper").inner_text()
-        return output
+        for words in awaited:
+            expect(cell.locator(".jp-Cell-outputWrapper")).to_contain_text(words, timeout=MINUTE)
 
     def save(self) -> None:
         self.page.keyboard.press("Control+s")
@@ -148,10 +145,12 @@ class Notebook:
 
 def log_in(browser: Browser, running: Running, name: str) -> Lab:
     """In a window of their own, up to JupyterLab."""
-    page = browser.new_context(viewport={"width": 1500, "height": 950}).new_page()
+    context = browser.new_context(viewport={"width": 1500, "height": 950})
+    context.set_default_timeout(2 * MINUTE)
+    page = context.new_page()
     page.goto(f"{running.address}/hub/login")
     page.fill("#username_input", name)
     page.fill("#password_input", running.password(name))
     page.click("#login_submit")
-    page.wait_for_selector("#jp-MainMenu", timeout=2 * MINUTE)
+    page.wait_for_selector(".jp-Launcher:focus")  # the last that comes; it takes the keyboard
     return Lab(running, name, page)

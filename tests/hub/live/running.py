@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,12 +43,12 @@ class Running:
 
     def listening(self) -> set[str]:
         """The addresses at which any of these can be reached."""
-        return {
-            connection.laddr.ip
-            for process in self.processes()
-            for connection in process.net_connections()
-            if connection.status == psutil.CONN_LISTEN
-        }
+        found = set()
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                connections = process.net_connections()
+                found |= {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+        return found
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> list[str]:
         """Ends the command and gives what it still had to say."""
@@ -99,7 +99,8 @@ def running(folder: Path, *arguments: str) -> Iterator[Running]:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=PATIENCE)
         for left in marked(folder):
-            left.kill()
+            with suppress(psutil.NoSuchProcess):
+                left.kill()
 
 
 def marked(folder: Path) -> list[psutil.Process]:

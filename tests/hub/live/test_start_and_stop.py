@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from autograder.hub.folder import opened, there
+from tests.end_to_end.processes import wait_for
 from tests.hub.live.running import PATIENCE, command, marked, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -59,6 +60,7 @@ def test_what_a_killed_hub_left_is_ended_by_the_next_start(tmp_path: Path) -> No
         hub.process.wait()
         (jupyterhub,) = (one for one in hub.processes() if "jupyterhub" in one.cmdline() and one.ppid() == 1)
         jupyterhub.kill()
+        wait_for(lambda: jupyterhub not in hub.processes() or None, "JupyterHub's end")
         left = hub.processes()
         commands = [" ".join(one.cmdline()) for one in left]
         for what in ("configurable-http-proxy", "jupyterhub.singleuser"):
