@@ -58,11 +58,7 @@ class StudentError(StudentFailure):
 
 
 class StudentTimeout(StudentFailure):
-    """A call used up its time. `wall` is true when it was wall time, which a busy machine can cause."""
-
-    def __init__(self, message: str, *, wall: bool) -> None:
-        super().__init__(message)
-        self.wall = wall
+    """A call used up its time."""
 
 
 class BudgetSpent(StudentFailure):

@@ -12,7 +12,7 @@ from typing import Any
 
 from course.syllabus import Exercise
 
-from ..errors import ProtocolViolation, StudentFailure, StudentTimeout, Unreadable
+from ..errors import ProtocolViolation, StudentFailure, Unreadable
 from ..examined import Examined, ExaminedExercise
 from ..run.messages import Job
 from ..sandbox.budget import Budget, Limits
@@ -69,7 +69,6 @@ def _exercises(course: Course, line: WorkerLine, states: dict[str, Any]) -> Iter
         except ProtocolViolation:
             raise
         except StudentFailure as failure:  # it ran out of time, or ended the process: the others go on
-            line.wall_timeout |= isinstance(failure, StudentTimeout) and failure.wall
             said = ("failed", [f"✗ {failure}"])
         yield _told(exercise, said)
 

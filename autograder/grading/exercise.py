@@ -62,7 +62,6 @@ class Attempt:
 class Graded:
     result: ExerciseResult
     flags: list[Flag] = field(default_factory=list)
-    wall_timeout: bool = False
 
 
 def grade_exercise(
@@ -86,7 +85,6 @@ def grade_exercise(
 
     graded = Graded(_score(exercise, attempts))
     graded.result.followed_through = [] if attempts is own else [earlier.id for earlier in failed_before]
-    graded.wall_timeout = any(isinstance(a.raised, StudentTimeout) and a.raised.wall for a in attempts)
     for attempt in attempts:
         _flag_oddities(setting, exercise, attempt, graded.flags)
     # A mistake shows best where nothing else is wrong: with the reference's help, if not without.

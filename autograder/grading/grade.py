@@ -11,7 +11,7 @@ from pathlib import Path
 from course.quiz import QuizText
 from course.syllabus import Exercise, Module
 
-from ..errors import BudgetSpent, ProtocolViolation, StudentFailure, StudentTimeout, Unreadable
+from ..errors import BudgetSpent, ProtocolViolation, StudentFailure, Unreadable
 from ..results import CellError, ErrorExcerpt, ExerciseResult, Flag, Result, Status
 from ..run.messages import Job
 from ..sandbox.budget import Budget, Limits
@@ -99,8 +99,7 @@ def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) 
         flags.append(Flag(kind="tampering", message=str(failure)))
     errors = {error.cell: error for error in extracted.cell_errors}
     errors |= {number: cell_error(number, header) for number, header in line.cell_errors.items()}
-    wall = line.wall_timeout or any(one.wall_timeout for one in graded)
-    if wall:
+    if line.wall_timeout:
         flags.append(Flag(kind="wall-timeout", message="a call waited until its wall time was over"))
     exercises = [one.result for one in graded]
     outcome = result(
@@ -113,7 +112,7 @@ def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) 
         stdout=_text(line.printed),
         flags=flags,
     )
-    return Outcome(outcome, wall)
+    return Outcome(outcome, line.wall_timeout)
 
 
 def _grade_all(
@@ -155,7 +154,7 @@ def _grade_quiz(course: Course, line: WorkerLine, extracted: Extracted) -> Grade
     except StudentFailure as failure:
         unanswered = _unanswered(exercise, "answered", course)
         unanswered.note = str(failure)
-        return Graded(unanswered, wall_timeout=isinstance(failure, StudentTimeout) and failure.wall)
+        return Graded(unanswered)
     return Graded(grade_quiz(exercise, quiz, course.keys, answers))
 
 

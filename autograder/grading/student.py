@@ -132,9 +132,7 @@ class Student:
         `untrained`: the answer depends on untouched random weights, so only its outline is remembered.
         """
         if label in self.line.given_up:
-            raise StudentTimeout(
-                f"`{label}` ran out of time in an earlier test and was not called again", wall=False
-            )
+            raise StudentTimeout(f"`{label}` ran out of time in an earlier test and was not called again")
         request = Request(kind, label, payload)
         self.requests.append(request)
         if not wait:

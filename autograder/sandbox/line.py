@@ -89,7 +89,11 @@ class Worker(Protocol):
 
 
 class WorkerLine(Line):
-    """A submission's line to a worker. `cell_errors` says which cells raised, hung or ended the process."""
+    """A submission's line to a worker.
+
+    `cell_errors` says which cells raised, hung or ended the process; `wall_timeout`, whether a cell or a call
+    used up its wall time, which a busy machine can cause.
+    """
 
     def __init__(
         self, start: Callable[[], Worker], budget: Budget, cells: Cells, device: torch.device | None = None
@@ -157,7 +161,6 @@ class WorkerLine(Line):
         try:
             report = self._exchange("load", {"cell": number, "source": source}, self._budget.limits.cell_cpu)
         except (StudentTimeout, WorkerDied) as failure:
-            self.wall_timeout |= isinstance(failure, StudentTimeout) and failure.wall
             self._ended_in.add(number)
             self.cell_errors[number] = wire.ErrorHeader(type(failure).__name__, str(failure), "")
             return False
@@ -195,6 +198,7 @@ class WorkerLine(Line):
         except StudentError:
             raise
         except OutOfTime as late:
+            self.wall_timeout |= late.wall
             self._too_slow(allowed, wall=late.wall)
         except Gone:
             self._died()
@@ -247,8 +251,7 @@ class WorkerLine(Line):
         raise StudentTimeout(
             "your code waited too long without an answer"
             if wall
-            else f"your code computed for more than {allowed:.3g} s without an answer",
-            wall=wall,
+            else f"your code computed for more than {allowed:.3g} s without an answer"
         )
 
     def _died(self) -> NoReturn:

@@ -22,6 +22,7 @@ from playwright.sync_api import expect
 
 from course.start import FOLDER
 from tests.chromium import chromium
+from tests.jupyterlab import run_cell
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "artefacts"
@@ -99,18 +100,7 @@ class Page:
 
     def run(self, text: str, *awaited: str) -> str:
         """Runs a cell and waits for the kernel, and for these words; all that it puts out."""
-        cell = self.cell(text)
-        prompt = cell.locator(".jp-InputPrompt").first
-        before = prompt.inner_text()
-        cell.locator(".jp-Editor").first.click()
-        self.page.keyboard.press("Control+Enter")
-        self.page.wait_for_function(
-            "([prompt, before]) => /\\d/.test(prompt.textContent) && prompt.textContent !== before",
-            arg=[prompt.element_handle(), before],
-        )
-        shown = cell.locator(".jp-OutputArea").first
-        for words in awaited:  # drawn some time after the number
-            expect(shown).to_contain_text(words, timeout=PATIENCE)
+        shown = run_cell(self.cell(text), *awaited, patience=PATIENCE)
         self.page.wait_for_timeout(300)  # for what should not be there
         return str(shown.inner_text())
 

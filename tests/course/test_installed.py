@@ -9,11 +9,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
 
 from course.syllabus import load
 from tests.course.installed import Installed, install
-from tests.kernels import without_ports
+from tests.kernels import execute
 
 pytestmark = [
     pytest.mark.slow,
@@ -86,11 +85,14 @@ def test_a_notebook_in_a_kernel(installed: Installed, folder: Path) -> None:
     notebook = nbformat.read(folder / "attention.ipynb", as_version=4)
     question = nbformat.v4.new_code_cell("import sys; hint('split_heads'); print(sys.prefix)")
     notebook.cells.append(question)
-    with without_ports() as config:
-        manager = Manager(kernel_name="python3", config=config)
-        NotebookClient(notebook, km=manager, timeout=240, iopub_timeout=120, allow_errors=True).execute(
-            cwd=str(folder), env=installed.environment
-        )
+    execute(
+        notebook,
+        folder,
+        seconds=240,
+        env=installed.environment,
+        kernel_manager_class=Manager,
+        allow_errors=True,
+    )
 
     assert "split_heads · hint 1 of 3" in question.outputs[0].text
     assert question.outputs[0].text.endswith(f"{installed.path}\n")

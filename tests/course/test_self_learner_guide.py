@@ -11,10 +11,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from tests.course.installed import ROOT, Installed, install
-from tests.kernels import without_ports
+from tests.kernels import execute
 
 GUIDE = (ROOT / "docs" / "self-learner.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    (\S.*)$", GUIDE, re.MULTILINE)
@@ -50,10 +49,7 @@ def test_the_first_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (source,) = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
     cell = nbformat.v4.new_code_cell(source)
     notebook = nbformat.v4.new_notebook(cells=[cell])
-    with without_ports() as config:
-        NotebookClient(
-            notebook, timeout=120, iopub_timeout=120, kernel_name="python3", config=config
-        ).execute(cwd=str(tmp_path))
+    execute(notebook, tmp_path)
 
     assert ["image/png" in output.data for output in cell.outputs] == [True]
 

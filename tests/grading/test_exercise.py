@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from autograder.course_root import CourseRoot
-from autograder.errors import ContentError, Fault, StudentTimeout
-from autograder.grading.grade import Course, _grade_quiz
-from autograder.grading.line import InProcess
+from autograder.errors import ContentError, Fault
 from autograder.grading.suite import with_suites
-from autograder.submission.extract import Extracted
-from course.quiz import load_quiz
 
 from .small_course import double, grade
 
@@ -85,6 +79,7 @@ def test_the_reference_stands_in_for_what_failed_before(tmp_path: Path) -> None:
 def grade_in_one_namespace(folder: Path) -> Any:
     """Follow-through replaces a global of the student's, so both functions must share their globals."""
     from autograder.grading.exercise import grade_exercise
+    from autograder.grading.line import InProcess
 
     from .small_course import EXERCISES, within_suite
 
@@ -151,16 +146,3 @@ def test_what_the_body_raises_comes_out(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="from within"):
         with_suites({"empty": path}, body)
-
-
-def test_a_quiz_that_wall_time_ended_is_known_to_be_one(course_root: CourseRoot) -> None:
-    class Late(InProcess):
-        def request(self, kind: str, payload: dict[str, Any]) -> Any:
-            raise StudentTimeout("too late", wall=True)
-
-    module = course_root.module("attention")
-    setting: Any = SimpleNamespace(suite=SimpleNamespace(tests={}))
-    released: Any = None
-    course = Course(module, setting, released, load_quiz(course_root.quiz("attention")), {})
-    graded = _grade_quiz(course, Late({}), Extracted([], {"attention_quiz": "answered"}, [], []))
-    assert (graded.result.note, graded.result.points, graded.wall_timeout) == ("too late", 0, True)

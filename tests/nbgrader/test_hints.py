@@ -9,14 +9,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbgrader.converters import GenerateAssignment
 from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.course_root import CourseRoot
 from autograder.nbgrader.apps import nbgrader_in
-from tests.kernels import without_ports
+from tests.kernels import execute
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory
 
 RULE = "course-settings.toml"
@@ -85,10 +84,7 @@ def test_a_student_who_fetched_it_gets_no_hints_and_the_submission_is_graded(
     setup = next(cell for cell in notebook.cells if "import check" in cell.source)
     question = nbformat.v4.new_code_cell("hint('stable_softmax')")
     both = nbformat.v4.new_notebook(cells=[setup, question])
-    with without_ports() as config:
-        NotebookClient(both, timeout=120, iopub_timeout=120, kernel_name="python3", config=config).execute(
-            cwd=str(path.parent)
-        )
+    execute(both, path.parent)
     assert [output.text for output in question.outputs] == ["Hints are switched off in this course.\n"]
 
     answer = next(cell for cell in notebook.cells if "def stable_softmax" in cell.source)

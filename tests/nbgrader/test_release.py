@@ -18,7 +18,7 @@ from autograder.errors import UsageError
 from autograder.leaks import files_below, find_leaks
 from autograder.nbgrader.apps import nbgrader_in
 from autograder.nbgrader.course import init
-from tests.kernels import without_ports
+from tests.kernels import PATIENCE, without_ports
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory, secrets_of
 
 
@@ -87,7 +87,7 @@ def test_the_source_is_clean_to_nbgrader_validate(fresh: Path, monkeypatch: pyte
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with nbgrader_in(fresh, logging.CRITICAL) as app, without_ports() as config:
         app.config.merge(config)
-        app.config.Execute.iopub_timeout = 120  # else what comes later is an error
+        app.config.Execute.iopub_timeout = PATIENCE  # else what comes later is an error
         found = Validator(parent=app).validate(str(fresh / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"))
 
     assert found == {}, found

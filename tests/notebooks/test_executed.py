@@ -8,12 +8,11 @@ from typing import Any
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from autograder import build
 from autograder.course_root import CourseRoot
 from autograder.site import recording
-from tests.kernels import without_ports
+from tests.kernels import execute
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 MODULES = [module.id for module in ROOT.syllabus.modules]
@@ -21,6 +20,7 @@ ARTEFACTS = ROOT.path / "artefacts"
 
 # Networks are trained in them, which takes minutes where the cores are few and shared.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+SECONDS = 800  # for one cell
 
 
 def outputs(notebook: nbformat.NotebookNode) -> list[Any]:
@@ -32,23 +32,11 @@ def skeleton(page: str) -> str:
     return re.sub(r"[A-Za-z0-9+/=]{48,}|\d[\d.e-]*|-[0-9a-f]{12}", "", page)
 
 
-def execute(notebook: nbformat.NotebookNode, folder: Path, *, allow_errors: bool) -> list[Any]:
-    with without_ports() as config:
-        NotebookClient(
-            notebook,
-            timeout=800,
-            iopub_timeout=120,  # what is put out later is lost
-            kernel_name="python3",
-            allow_errors=allow_errors,
-            config=config,
-        ).execute(cwd=str(folder))
-    return outputs(notebook)
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_a_solved_notebook_runs_to_its_end_and_shows_pictures(module: str, tmp_path: Path) -> None:
     notebook = build.compose(ROOT, module, build.solved_sources(ROOT, module))
-    found = execute(notebook, tmp_path, allow_errors=False)
+    execute(notebook, tmp_path, seconds=SECONDS)
+    found = outputs(notebook)
     # Kept, so that a person can look at the pictures: make test-all, then open artefacts/.
     ARTEFACTS.mkdir(exist_ok=True)
     nbformat.write(notebook, ARTEFACTS / f"{module}-solved.ipynb")
@@ -74,7 +62,7 @@ def test_a_solved_notebook_runs_to_its_end_and_shows_pictures(module: str, tmp_p
 def test_an_untouched_notebook_fails_only_in_its_checks(module: str, tmp_path: Path) -> None:
     """A student who runs all cells on the first day sees what is to be written, and no other error."""
     notebook = build.compose(ROOT, module)
-    execute(notebook, tmp_path, allow_errors=True)
+    execute(notebook, tmp_path, seconds=SECONDS, allow_errors=True)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             errors = [output.ename for output in cell.outputs if output.output_type == "error"]

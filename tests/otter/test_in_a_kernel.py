@@ -9,10 +9,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from autograder.otter.notebook import with_grader
-from tests.kernels import without_ports
+from tests.kernels import execute
 from tests.sample_class import Material
 from tests.sample_class.sources import THREE_ANSWERS
 from tests.sample_class.students import ATTENTION, CROSS, QUIZ, SELF, SOFTMAX, SPATIAL, SPLIT
@@ -44,10 +43,7 @@ def checked(material: Material, exported: Path, tmp_path_factory: pytest.TempPat
     notebook.cells.append(nbformat.v4.new_code_cell(COLLECT))
     nbformat.write(notebook, folder / "attention.ipynb")
 
-    with without_ports() as config:
-        NotebookClient(
-            notebook, timeout=120, iopub_timeout=120, kernel_name="python3", config=config
-        ).execute(cwd=str(folder))
+    execute(notebook, folder)
 
     assert list(folder.glob("attention_*.zip")), "the last cell makes what is handed in"
     (printed,) = (output for output in notebook.cells[-1].outputs if output.get("name") == "stdout")

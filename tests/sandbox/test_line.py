@@ -172,19 +172,28 @@ def test_a_call_has_its_own_limit_and_is_not_made_again(
     open_line: Open, request: pytest.FixtureRequest
 ) -> None:
     locked_only(request)
-    student = Student(open_line(call_cpu=0.3))
+    line = open_line(call_cpu=0.3)
+    student = Student(line)
     with pytest.raises(StudentTimeout, match=r"0\.3 s"):
         student.burn(60)
     with pytest.raises(StudentTimeout, match="not called again"):
         student.burn(0)
+    assert not line.wall_timeout
     assert torch.equal(student.twice(torch.ones(1)), torch.tensor([2.0]))
 
 
 def test_waiting_ends_by_wall_time(open_line: Open) -> None:
     line = open_line("def sleep(): time.sleep(1000)", call_cpu=0.2, wall_factor=2.0)
-    with pytest.raises(StudentTimeout) as caught:
+    with pytest.raises(StudentTimeout, match="waited too long"):
         Student(line).sleep()
-    assert caught.value.wall
+    assert line.wall_timeout
+
+
+def test_a_cell_that_waits_ends_by_wall_time(open_line: Open) -> None:
+    line = open_line("time.sleep(1000)", cell_cpu=0.2, wall_factor=5.0)
+    line.load()
+    assert "waited too long" in line.cell_errors[2].message
+    assert line.wall_timeout
 
 
 def test_waiting_is_counted_over_all_calls(open_line: Open) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page
 
 from tests.hub.live.running import Running
+from tests.jupyterlab import run_cell
 
 ARTEFACTS = Path(__file__).parents[3] / "artefacts" / "hub"
 MINUTE = 60_000.0  # in Playwright's milliseconds
@@ -112,17 +113,7 @@ class Notebook:
 
     def run(self, name: str, *awaited: str) -> None:
         """Runs the cell; these words are then shown below it."""
-        cell = self.cell(name)
-        prompt = cell.locator(".jp-InputArea-prompt")
-        before = prompt.text_content()
-        cell.locator(".cm-content").click()
-        self.page.keyboard.press("Control+Enter")
-        self.page.wait_for_function(
-            "([prompt, before]) => /\\d/.test(prompt.textContent) && prompt.textContent !== before",
-            arg=[prompt.element_handle(), before],
-        )
-        for words in awaited:
-            expect(cell.locator(".jp-Cell-outputWrapper")).to_contain_text(words, timeout=MINUTE)
+        run_cell(self.cell(name), *awaited, patience=2 * MINUTE)
 
     def save(self) -> None:
         self.page.keyboard.press("Control+s")
