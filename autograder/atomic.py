@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from course import atomic
+from course.desk import atomic
 
 from .errors import Fault
 

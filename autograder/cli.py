@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from .console import Root, err, fail, out, reported
-from .course_root import CourseRoot
+from .content.course_root import CourseRoot
 from .errors import UsageError
 from .gradescope.cli import app as gradescope_app
 from .hub.cli import app as hub_app
@@ -83,10 +83,10 @@ def verify(
     course_root: Root = None,
 ) -> None:
     """Proves the hidden suites: reference, stubs, trivial answers, known mistakes, correct variants."""
-    from .run.devices import choose_device
+    from .processes.devices import choose_device
+    from .proof.verify import Finding
+    from .proof.verify import verify as verify_modules
     from .sandbox.levels import strongest
-    from .verify import Finding
-    from .verify import verify as verify_modules
 
     with reported():
         root = CourseRoot.find(course_root)
@@ -196,7 +196,7 @@ def release(
     course_root: Root = None,
 ) -> None:
     """Writes the students' bundle: notebooks and the `course` package, and nothing secret."""
-    from .release import release as release_to
+    from .handout.release import release as release_to
 
     with reported():
         written = release_to(CourseRoot.find(course_root), folder, hints=not no_hints)

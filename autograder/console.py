@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from .course_root import ROOT_VARIABLE
+from .content.course_root import ROOT_VARIABLE
 from .errors import AutograderError
 
 out = Console(soft_wrap=True, highlight=False)

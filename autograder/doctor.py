@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
-from .course_root import CourseRoot
-from .run.devices import cuda_problem
+from .content.course_root import CourseRoot
+from .processes.devices import cuda_problem
 from .sandbox.levels import Level, probe
 
 PACKAGES = ("torch", "numpy", "pytest", "nbformat", "IPython", "msgspec", "jinja2", "pydantic")

@@ -1,6 +1,6 @@
 """What the public checks say of a submission: for the student, at once. Never points.
 
-The checks of `course.checks` run in the locked worker, beside the student's code, which could make them say
+The checks of `course.modules` run in the locked worker, beside the student's code, which could make them say
 anything: so this is a message, and no grade is ever computed from it.
 """
 

@@ -26,8 +26,8 @@ def check(*functions: Any, quiz: str | None = None) -> None:
 
     Prints what holds and what does not. Raises CheckFailed if something does not.
     """
-    from course import progress
-    from course.examine import reports_on
+    from course.checking.examine import reports_on
+    from course.desk import progress
 
     reports = reports_on(functions, quiz)
     for report in reports:

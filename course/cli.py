@@ -12,14 +12,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from course import open_folder, settings
-from course import progress as kept
-from course import start as starting
-from course.notebook import NotebookError, check_notebook
-from course.progress import Progress
-from course.report import Report
-from course.start import Brought
-from course.syllabus import Exercise, Module, Quiz, load
+from course.catalogue.syllabus import Exercise, Module, Quiz, load
+from course.checking.report import Report
+from course.desk import open_folder, settings
+from course.desk import progress as kept
+from course.desk import start as starting
+from course.desk.notebook import NotebookError, check_notebook
+from course.desk.progress import Progress
+from course.desk.start import Brought
 
 app = typer.Typer(
     add_completion=False,

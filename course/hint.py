@@ -1,6 +1,6 @@
 """`hint(...)`: the next hint for an exercise, by degrees: the symptom, the principle, nearly the line.
 
-Light to import. Instructors can switch hints off for their course: `course/settings.py`.
+Light to import. Instructors can switch hints off for their course: `course/desk/settings.py`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def hint(exercise: Any) -> None:
 
 def next_hint(exercise: Any) -> str:
     """The text that `hint` prints; counts the hint as read."""
-    from course import progress, settings
-    from course.hints import HintError, hints_of
-    from course.syllabus import load
+    from course.catalogue.hints import HintError, hints_of
+    from course.catalogue.syllabus import load
+    from course.desk import progress, settings
 
     try:
         if not settings.hints_allowed():

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course.layers import Attention, Level
+from course.lab.layers import Attention, Level
 
 
 def conv2d(
@@ -237,7 +237,7 @@ class TransformerBlock(nn.Module):
 
     Parameters, named as in diffusers' BasicTransformerBlock:
       norm1, norm2, norm3   nn.LayerNorm(dim)
-      attn1, attn2          Attention(dim, heads) and Attention(dim, heads, context_dim) of course.layers
+      attn1, attn2          Attention(dim, heads) and Attention(dim, heads, context_dim) of course.lab.layers
       ff                    FeedForward(dim)
     """
 

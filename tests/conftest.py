@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 
 if TYPE_CHECKING:
     from tests.deployment.postgresql import Server

@@ -1,14 +1,7 @@
 """Lesson + solution + syllabus → `exercises/MODULE.ipynb`."""
 
-from autograder.build.notebook import (
-    check_source,
-    compose,
-    dump,
-    marked_sources,
-    solved_sources,
-    stub_sources,
-)
-from autograder.build.write import Stale, build, render
+from .notebook import check_source, compose, dump, marked_sources, solved_sources, stub_sources
+from .write import Stale, build, render
 
 __all__ = [
     "Stale",

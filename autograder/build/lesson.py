@@ -1,4 +1,4 @@
-"""A lesson, `course/lessons/MODULE.md`, as a row of pieces: prose, code, and places for exercises.
+"""A lesson, `course/modules/MODULE/lesson.md`, as a row of pieces: prose, code, and places for exercises.
 
 The text is jupytext's Markdown, with a cell of its own for each heading. Three comments are ours:
 
@@ -16,8 +16,9 @@ from typing import Any, Literal, NoReturn
 
 import jupytext
 
-from autograder.errors import ContentError
-from course.syllabus import Exercise, Module, Quiz
+from course.catalogue.syllabus import Exercise, Module, Quiz
+
+from ..errors import ContentError
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,14 @@ from typing import Any, Literal
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.build.lesson import Code, Piece, Prose, parse
-from autograder.build.questions import (
-    answers_source,
-    questions_text,
-    read_answers,
-    read_questions,
-)
-from autograder.build.stub import Solution, read_solution
-from autograder.course_root import CourseRoot
-from autograder.errors import ContentError, UsageError
-from course.quiz import Question
-from course.syllabus import Exercise, Module, Quiz
+from course.catalogue.quiz import Question
+from course.catalogue.syllabus import Exercise, Module, Quiz
+
+from ..content.course_root import CourseRoot
+from ..content.questions import answers_source, questions_text, read_answers, read_questions
+from ..errors import ContentError, UsageError
+from .lesson import Code, Piece, Prose, parse
+from .stub import Solution, read_solution
 
 NBGRADER_SCHEMA = 3
 

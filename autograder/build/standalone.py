@@ -11,10 +11,10 @@ import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autograder.build.lesson import Code, Prose
-from autograder.build.notebook import check_source, lesson_pieces, read_module_solution, solved_sources
-from autograder.course_root import CourseRoot
-from autograder.errors import ContentError
+from ..content.course_root import CourseRoot
+from ..errors import ContentError
+from .lesson import Code, Prose
+from .notebook import check_source, lesson_pieces, read_module_solution, solved_sources
 
 # IPython gives every notebook these, on top of Python's own.
 _GIVEN = frozenset({*dir(builtins), "__name__", "display", "get_ipython"})

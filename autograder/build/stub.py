@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from autograder.errors import ContentError
+from ..errors import ContentError
 
 _MARKER = re.compile(r"(?P<indent>[ ]*)(?:# )?### (?P<which>BEGIN|END) SOLUTION\s*")
 _ANY_MARKER = re.compile(r"\b(?:BEGIN|END)\s+SOLUTION", re.IGNORECASE)

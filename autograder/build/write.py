@@ -8,11 +8,11 @@ from pathlib import Path
 
 import nbformat
 
-from autograder.atomic import write_atomically
-from autograder.build.notebook import compose, dump
-from autograder.build.standalone import check_standalone
-from autograder.course_root import CourseRoot
-from autograder.errors import ContentError
+from ..atomic import write_atomically
+from ..content.course_root import CourseRoot
+from ..errors import ContentError
+from .notebook import compose, dump
+from .standalone import check_standalone
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.errors import ContentError, UsageError
-from course.syllabus import Module, Syllabus, SyllabusError, load
+from course.catalogue.syllabus import Module, Syllabus, SyllabusError, load
+
+from ..errors import ContentError, UsageError
 
 SYLLABUS = Path("course", "syllabus.yaml")
 ROOT_VARIABLE = "AUTOGRADER_COURSE_ROOT"  # names the folder, where a command runs elsewhere
@@ -57,30 +58,42 @@ class CourseRoot:
     def hidden(self) -> Path:
         return self.path / "autograder" / "hidden"
 
+    def public(self, module: str) -> Path:
+        """The folder of a module that students get."""
+        return self.path / "course" / "modules" / module
+
+    def secret(self, module: str) -> Path:
+        """The folder of a module that nobody but its graders gets."""
+        return self.hidden / module
+
     def exercise_notebook(self, module: str) -> Path:
         return self.exercises / f"{module}.ipynb"
 
     def lesson(self, module: str) -> Path:
-        return self.path / "course" / "lessons" / f"{module}.md"
+        return self.public(module) / "lesson.md"
 
     def quiz(self, module: str) -> Path:
         """The questions; their keys are in `keys`."""
-        return self.path / "course" / "quizzes" / f"{module}.yaml"
+        return self.public(module) / "quiz.yaml"
+
+    def self_check(self, module: str) -> Path:
+        """Questions that count for nothing, with their answers."""
+        return self.public(module) / "self_check.yaml"
 
     def solution(self, module: str) -> Path:
         return self.path / "solutions" / f"{module}.py"
 
     def suite(self, module: str) -> Path:
-        return self.hidden / f"{module}.py"
+        return self.secret(module) / "suite.py"
 
     def mistakes(self, module: str) -> Path:
-        return self.hidden / "mistakes" / f"{module}.py"
+        return self.secret(module) / "mistakes.py"
 
     def variants(self, module: str) -> Path:
-        return self.hidden / "variants" / f"{module}.py"
+        return self.secret(module) / "variants.py"
 
     def keys(self, module: str) -> Path:
-        return self.hidden / "keys" / f"{module}.yaml"
+        return self.secret(module) / "keys.yaml"
 
     def read(self, file: Path) -> str:
         """The text of a file that the course must have; raises ContentError."""

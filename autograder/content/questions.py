@@ -8,13 +8,14 @@ from typing import Any
 
 import yaml
 
-from autograder.errors import ContentError
-from course.quiz import Question, QuizError
-from course.quiz import parse as parse_quiz
+from course.catalogue.quiz import Question, QuizError
+from course.catalogue.quiz import parse as parse_quiz
+
+from ..errors import ContentError
 
 
 def read_questions(text: str, quiz_id: str, source: str) -> tuple[Question, ...]:
-    """The questions of a `course/quizzes/MODULE.yaml`; raises ContentError with file and line."""
+    """The questions of a `course/modules/MODULE/quiz.yaml`; raises ContentError with file and line."""
     try:
         quiz = parse_quiz(text, source)
     except QuizError as error:
@@ -25,7 +26,7 @@ def read_questions(text: str, quiz_id: str, source: str) -> tuple[Question, ...]
 
 
 def read_answers(text: str, questions: Sequence[Question], source: str) -> dict[str, Any]:
-    """The right answer to each question, from an `autograder/hidden/keys/MODULE.yaml`; raises ContentError.
+    """The right answer to each question, from an `autograder/hidden/MODULE/keys.yaml`; raises ContentError.
 
     As it is written there: whether it fits its question is for the grading to say.
     """

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from ..course_root import CourseRoot
 from ..errors import ContentError
 from ..testing import Answer
 from ..testing.marks import answers_in
+from .course_root import CourseRoot
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reads `docs/self-check/MODULE.yaml`, questions that count for nothing, and writes them for the site.
+"""Reads a module's `self_check.yaml`, questions that count for nothing, and writes them for the site.
 
 They become blocks of mkdocs-quiz: `<quiz>`, the question, its choices as `- [x]` and `- [ ]`, and below them
 the explanation, which is shown with the first answer.
@@ -7,17 +7,15 @@ the explanation, which is shown with the first answer.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from autograder.course_root import CourseRoot
-from autograder.errors import ContentError
-from course import yaml_lines
-from course.quiz import Letter
+from course.catalogue import yaml_lines
+from course.catalogue.quiz import Letter
 
-FOLDER = Path("docs", "self-check")
+from ..errors import ContentError
+from .course_root import CourseRoot
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -103,7 +101,7 @@ def parse(text: str, source: str = "self-check.yaml") -> SelfCheck:
 
 def load(root: CourseRoot, module: str) -> SelfCheck:
     """The questions of a module; raises ContentError."""
-    path = root.path / FOLDER / f"{module}.yaml"
+    path = root.self_check(module)
     return parse(root.read(path), root.relative(path))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..sandbox.budget import Limits
+from .budget import Limits
 
 
 class Specification(msgspec.Struct, frozen=True):

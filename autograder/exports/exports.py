@@ -17,10 +17,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from autograder import errors
-from autograder.submission import gradescope_metadata
-from autograder.submission.choose import SUFFIXES, File
-from autograder.submission.unzip import ignored
+from .. import errors
+from ..submission.choose import SUFFIXES, File
+from ..submission.unzip import ignored
+from . import gradescope_metadata
 
 METADATA = "submission_metadata.yml"
 WANTED = (*SUFFIXES, ".yml", ".html")  # Canvas writes text and links as HTML

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from autograder import errors
-from autograder.submission.unzip import MAX_LIST, printable
+from .. import errors
+from ..submission.unzip import MAX_LIST, printable
 
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..console import Root, out, reported
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 from ..errors import UsageError
 from .settings import Details, Visibility
 

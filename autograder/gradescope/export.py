@@ -15,11 +15,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..archive import course_files, zipped
 from ..atomic import write_atomically
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 from ..errors import ContentError, UsageError
-from ..release import bundle
+from ..handout.archive import course_files, zipped
+from ..handout.release import bundle
 from .not_graded import not_graded
 from .settings import COURSE, FILE, NOT_GRADED, Details, Settings, Visibility
 

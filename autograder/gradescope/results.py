@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
 
 from ..examined import Examined
 from ..reports.feedback import ExerciseView, exercise_views

@@ -74,10 +74,10 @@ def _trial(tree: Path, settings: Settings) -> int:
 def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, object]:
     """Grades what lies in `submission`; raises Fault, and UsageError where the zip is broken."""
     began = time.perf_counter()
-    from ..course_root import CourseRoot
+    from ..content.course_root import CourseRoot
+    from ..contract.budget import Limits
     from ..run.run import Options, Progress, grade_found
     from ..run.store import Store
-    from ..sandbox.budget import Limits
     from ..submission.find import Found
     from .results import results_json
 

@@ -6,14 +6,14 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from course.syllabus import Exercise
+from course.catalogue.syllabus import Exercise
 
+from ..contract.line import InProcess
+from ..contract.student import Student
+from ..contract.trace import Trace, same_behaviour
 from ..results import NamedMistake
 from ..testing import Answer
-from .line import InProcess
-from .student import Student
 from .suite import Test, run_test
-from .trace import Trace, same_behaviour
 
 if TYPE_CHECKING:
     from .exercise import Attempt, Setting

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from course.syllabus import Exercise
+from course.catalogue.syllabus import Exercise
 
+from ..contract.budget import Budget, Limits
+from ..contract.jobs import Job
+from ..contract.line import legible
 from ..errors import ProtocolViolation, StudentFailure, Unreadable
 from ..examined import Examined, ExaminedExercise
-from ..run.messages import Job
-from ..sandbox.budget import Budget, Limits
 from ..sandbox.line import WorkerLine
 from ..submission.extract import extract
 from ..submission.read import read
 from .grade import Course, Open, cell_error
-from .line import legible
 
 STATES = ("passed", "failed", "untouched")
 MOST_LINES = 60  # of a report; an honest one has twenty

@@ -8,8 +8,12 @@ from typing import Any
 
 import torch
 
-from course.syllabus import Exercise
+from course.catalogue.syllabus import Exercise
 
+from ..content.reference import Reference
+from ..contract.line import InProcess, Line
+from ..contract.student import Request, Student
+from ..contract.trace import Trace
 from ..errors import (
     BudgetSpent,
     Fault,
@@ -22,12 +26,8 @@ from ..errors import (
 from ..results import ErrorExcerpt, ExerciseResult, Flag, TestResult
 from ..testing import Mismatch
 from .diagnose import diagnose
-from .line import InProcess, Line
 from .portability import check_portability
-from .reference import Reference
-from .student import Request, Student
 from .suite import Suite, Test, run_test
-from .trace import Trace
 
 TIMEOUTS = (StudentTimeout, BudgetSpent)
 

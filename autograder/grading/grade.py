@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from course.quiz import QuizText
-from course.syllabus import Exercise, Module
+from course.catalogue.quiz import QuizText
+from course.catalogue.syllabus import Exercise, Module
 
+from ..contract.budget import Budget, Limits
+from ..contract.jobs import Job
+from ..contract.student import Student
 from ..errors import BudgetSpent, ProtocolViolation, StudentFailure, Unreadable
 from ..results import CellError, ErrorExcerpt, ExerciseResult, Flag, Result, Status
-from ..run.messages import Job
-from ..sandbox.budget import Budget, Limits
 from ..sandbox.line import WorkerLine
 from ..submission.extract import Extracted, extract
 from ..submission.lint import forbidden_calls, suspicious
@@ -22,7 +23,6 @@ from ..submission.read import Notebook, read
 from ..worker import wire
 from .exercise import Graded, Setting, grade_exercise
 from .quiz import Key, grade_quiz
-from .student import Student
 
 Open = Callable[[Budget, list[tuple[int, str]]], WorkerLine]
 

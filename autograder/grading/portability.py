@@ -1,7 +1,7 @@
 """Would it fail on a GPU? The calls of the value tests, once more, with inputs on a pretended accelerator.
 
 Real values, computed on the CPU, behind a wrapper that raises where two devices meet: see
-`course/portability.py`. The worker only reports; a message for the student comes of it, never points.
+`course/checking/portability.py`. The worker only reports; a message for the student comes of it, not points.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 from torch import Tensor
 
+from ..contract.line import Line
+from ..contract.student import Handle, Request
 from ..errors import StudentError, StudentFailure
 from ..results import Portability
 from ..worker import wire
-from .line import Line
-from .student import Handle, Request
 
 # What a replayed call may depend on: it builds objects, gives them weights, or replaces a function.
 PREPARES = ("load_state_dict", "replace", "set_attribute")

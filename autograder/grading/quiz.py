@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from course.quiz import Question, QuizText, problems
-from course.syllabus import Exercise
+from course.catalogue.quiz import Question, QuizText, problems
+from course.catalogue.syllabus import Exercise
 
 from ..errors import ContentError
 from ..results import ExerciseResult, TestResult

@@ -17,10 +17,10 @@ import pytest
 import torch
 from _pytest.runner import runtestprotocol  # what pytest-rerunfailures uses, too; pinned by a test
 
+from ..contract.student import Student
 from ..errors import ContentError, Fault, StudentFailure
 from ..testing import Draw
 from ..testing.marks import TestMark
-from .student import Student
 
 INI = Path(__file__).with_name("pytest.ini")
 UNUSED = [
@@ -134,7 +134,7 @@ def with_suites(paths: Mapping[str, Path], body: Callable[[dict[str, Suite]], An
     for path in resolved:
         # Suites import `solutions`, which is in no distribution: it lies in the course of this suite. First,
         # because an editable install of another clone has one, too.
-        if (root := str(path.parent.parent.parent)) not in sys.path:
+        if (root := str(path.parents[3])) not in sys.path:
             sys.path.insert(0, root)
     plugin = _Collected(body, resolved)
     options = [

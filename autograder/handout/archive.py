@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from .course_root import SYLLABUS, CourseRoot
+from ..content.course_root import SYLLABUS, CourseRoot
 from .release import EPOCH
 
 

@@ -24,9 +24,9 @@ from typing import Any, Literal
 
 import yaml
 
-from autograder.build.stub import Solution, read_solution
-from autograder.course_root import CourseRoot
-from autograder.errors import ContentError
+from ..build.stub import Solution, read_solution
+from ..content.course_root import CourseRoot
+from ..errors import ContentError
 
 Kind = Literal["solution", "hidden suite", "known mistake", "variant", "quiz key"]
 
@@ -125,7 +125,7 @@ def _given(solution: Solution) -> str:
 
 def _kind(path: Path) -> Kind:
     kinds: dict[str, Kind] = {"mistakes": "known mistake", "variants": "variant"}
-    return kinds.get(path.parent.name, "hidden suite")
+    return kinds.get(path.stem, "hidden suite")
 
 
 def _of_lines(kind: Kind, source: str, lines: Sequence[str], first: int) -> Iterator[Secret]:

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autograder.build import render
-from autograder.course_root import CourseRoot
-from autograder.errors import ContentError, UsageError
-from autograder.leaks import find_leaks, secrets
-from course import settings
+from course.desk import settings
+
+from ..build import render
+from ..content.course_root import CourseRoot
+from ..errors import ContentError, UsageError
+from .leaks import find_leaks, secrets
 
 # Extras of the distribution that no student needs.
 _FOR_INSTRUCTORS = frozenset({"cluster", "dev", "docs", "hub"})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import Root, fail, out, reported
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 
 if TYPE_CHECKING:
     from .config import Ports

@@ -10,7 +10,7 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.apps.baseapp import NbGrader
 
 from ..atomic import write_atomically
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 from ..errors import Fault
 from ..nbgrader.apps import CONFIG, nbgrader_in
 from ..nbgrader.course import init, update

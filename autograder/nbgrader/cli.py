@@ -15,7 +15,7 @@ import typer
 
 from ..atomic import write_atomically
 from ..console import Root, err, fail, out, reported
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 from ..errors import UsageError
 
 app = typer.Typer(help="nbgrader with this autograder: docs/nbgrader.md.", no_args_is_help=True)

@@ -21,7 +21,7 @@ from nbgrader.converters.base import NbGraderException
 
 from ..atomic import write_atomically
 from ..build import compose, dump, marked_sources
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
 from .apps import CONFIG, nbgrader_in
 from .config import GRADEBOOK_VARIABLE, NBGRADER_CONFIG

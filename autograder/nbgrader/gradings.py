@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 from ..errors import Fault
 from ..examined import Examined
+from ..processes.devices import choose_device
 from ..results import Result
-from ..run.devices import choose_device
 from ..run.plan import Conditions, plan
 from ..run.run import Options, Progress, Report, grade_found, write_views
 from ..run.store import Store

@@ -7,7 +7,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from course import settings
+from course.desk import settings
 
 from .settings import AutograderCourse
 

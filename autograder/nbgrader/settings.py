@@ -10,7 +10,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets import Bool, Enum, Unicode
 from traitlets.config import Configurable
 
-from ..course_root import ROOT_VARIABLE, CourseRoot
+from ..content.course_root import ROOT_VARIABLE, CourseRoot
 from ..errors import UsageError
 
 FOLDER = ".autograder"  # in the course directory: results, reports, and the source notebooks as written

@@ -19,13 +19,13 @@ from typing import Any
 
 from otter.generate import main as otter_generate
 
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
 
-from ..archive import course_files, zipped
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 from ..errors import UsageError
 from ..gradescope.not_graded import not_graded
 from ..gradescope.settings import COURSE
+from ..handout.archive import course_files, zipped
 from . import test_files
 from .container import NOTE, shown
 

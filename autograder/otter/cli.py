@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..console import Root, out, reported
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 from ..errors import UsageError
 
 app = typer.Typer(help="Otter-Grader with this autograder: docs/otter.md.", no_args_is_help=True)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import nbformat
 
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
 
 from ..build import dump, render
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 from ..errors import ContentError, UsageError
-from ..leaks import find_leaks, secrets
-from ..release import check_free, write_folder
+from ..handout.leaks import find_leaks, secrets
+from ..handout.release import check_free, write_folder
 from . import archive, test_files
 from .notebook import with_grader
 

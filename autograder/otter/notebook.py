@@ -7,10 +7,10 @@ import copy
 import nbformat
 from nbformat import NotebookNode
 
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
 
 from ..build import check_source
-from ..submission import otter_cells
+from . import cells as otter_cells
 
 _HAND_IN = """\
 ## Hand in

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from otter.plugins import AbstractOtterPlugin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
 from ..gradescope.settings import COURSE
 from ..results import Result

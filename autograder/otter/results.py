@@ -11,13 +11,13 @@ from otter.test_files import TestFile
 from otter.test_files.abstract_test import TestCase, TestCaseResult
 from otter.test_files.exception_test import ExceptionTestFile
 
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
 
 from ..reports.feedback import ExerciseView, exercise_views
 from ..reports.lines import as_text, raised, whole
 from ..reports.text import count, number, sentence
 from ..results import Result, Status
-from ..submission.otter_cells import question
+from .cells import question
 from .test_files import plain
 
 # Otter's HTML view of a TestFile does not escape its message.

@@ -6,9 +6,9 @@ plugin puts our result in its place, and where there is no plugin it says so.
 
 from __future__ import annotations
 
-from course.syllabus import Exercise, Module
+from course.catalogue.syllabus import Exercise, Module
 
-from ..submission.otter_cells import question
+from .cells import question
 
 __test__ = False  # not for pytest, whatever it thinks of the name
 
@@ -16,9 +16,9 @@ _PUBLIC = '''\
 """The public checks of this exercise: what `check(...)` says. Grading tests more."""
 
 from course.check import CheckFailed, say
-from course.examine import on_answer
-from course.progress import record_check
-from course.syllabus import load
+from course.checking.examine import on_answer
+from course.desk.progress import record_check
+from course.catalogue.syllabus import load
 from otter.test_files import test_case
 
 OK_FORMAT = False

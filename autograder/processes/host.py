@@ -1,6 +1,6 @@
 """The trusted process that has torch, pytest, the references and the suites loaded, and forks graders.
 
-    python -m autograder.grading.host DESCRIPTOR < specification.json
+    python -m autograder.processes.host DESCRIPTOR < specification.json
 
 Over the control line to the parent come a grader's two lines, as descriptors: to the parent (jobs in,
 outcomes out, JSON in length-prefixed messages) and to the zygote. A grader lives until the parent hangs
@@ -20,15 +20,15 @@ from typing import Any
 
 import msgspec
 
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
+from ..contract.budget import Budget, Limits
+from ..contract.jobs import Finished, Job, Specification
 from ..errors import AutograderError, ContentError, Fault
-from ..run.messages import Finished, Job, Specification
-from ..sandbox.budget import Budget, Limits
+from ..grading.examine import examine_submission
+from ..grading.grade import Course, grade_submission
+from ..grading.suite import Suite, with_suites
 from ..sandbox.line import WorkerLine
 from ..sandbox.locked import LockedWorker, WorkerRequest
-from .examine import examine_submission
-from .grade import Course, grade_submission
-from .suite import Suite, with_suites
 
 
 def main() -> None:
@@ -48,12 +48,12 @@ def load_course(root: CourseRoot, suite: Suite, run_seed: int, device: str) -> C
     """Everything about a module that grading needs; raises ContentError."""
     import torch
 
-    from course.quiz import load_quiz
+    from course.catalogue.quiz import load_quiz
 
+    from ..content.reference import load_reference
+    from ..grading.exercise import Setting
+    from ..grading.quiz import load_keys
     from ..submission.read import read
-    from .exercise import Setting
-    from .quiz import load_keys
-    from .reference import load_reference
 
     module = root.module(suite.module)
     setting = Setting(suite, load_reference(root, suite.module), run_seed, torch.device(device))
@@ -69,8 +69,8 @@ def rehearse(course: Course) -> None:
     It also pays, for all graders at once, for what torch loads at the first backward pass.
     Raises ContentError.
     """
-    from .exercise import grade_exercise
-    from .line import InProcess
+    from ..contract.line import InProcess
+    from ..grading.exercise import grade_exercise
 
     for exercise in course.module.exercises:
         line = InProcess(course.setting.reference.namespace, course.setting.device)

@@ -9,9 +9,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..contract.jobs import Finished, Job
 from ..errors import Fault
 from ..worker.environment import ENVIRONMENT
-from .messages import Finished, Job
 from .pool import OnFinished, Setup
 
 
@@ -20,14 +20,14 @@ def run(setup: Setup, jobs: Sequence[Job], on_finished: OnFinished) -> None:
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if "THREADS" in name})
     import torch
 
-    from ..course_root import CourseRoot
+    from ..content.course_root import CourseRoot
+    from ..contract.budget import Budget
     from ..grading.examine import examine_submission
     from ..grading.grade import grade_submission
-    from ..grading.host import load_course
     from ..grading.suite import Suite, with_suites
-    from ..sandbox.budget import Budget
     from ..sandbox.line import WorkerLine
     from ..sandbox.plain import PlainWorker
+    from .host import load_course
 
     torch.set_num_threads(1)
     root = CourseRoot(Path(setup.root))

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..contract.budget import Limits
+from ..contract.jobs import Finished, Job, Specification
 from ..errors import ContentError, Fault
 from ..sandbox import zygote as zygotes
-from ..sandbox.budget import Limits
 from ..sandbox.levels import Level
 from ..worker.environment import ENVIRONMENT
-from .messages import Finished, Job, Specification
 
 if TYPE_CHECKING:
     from ..sandbox.zygote import Zygote
@@ -218,7 +218,7 @@ class Pool:
         with theirs:
             self._host = subprocess.Popen(
                 # -P: not what lies in the current folder, which may be a submission's, a torch.py say.
-                [sys.executable, "-P", "-m", "autograder.grading.host", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "autograder.processes.host", str(theirs.fileno())],
                 env={**os.environ, **threads, "PYTHONPATH": path},
                 stdin=subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),

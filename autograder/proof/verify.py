@@ -26,24 +26,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course.syllabus import Exercise, Quiz
+from course.catalogue.syllabus import Exercise, Quiz
 
-from . import build
-from .atomic import write_atomically
-from .course_root import CourseRoot
-from .grading.exercise import Setting, grade_exercise
-from .grading.grade import Course, grade_submission
-from .grading.host import load_course
-from .grading.line import InProcess
-from .grading.suite import Suite, with_suites
-from .results import ExerciseResult
-from .run.messages import Job
-from .sandbox import zygote as zygotes
-from .sandbox.budget import Budget, Limits
-from .sandbox.levels import Level
-from .sandbox.line import Worker, WorkerLine
-from .sandbox.locked import LockedWorker, WorkerRequest
-from .sandbox.plain import PlainWorker
+from .. import build
+from ..atomic import write_atomically
+from ..content.course_root import CourseRoot
+from ..contract.budget import Budget, Limits
+from ..contract.jobs import Job
+from ..contract.line import InProcess
+from ..grading.exercise import Setting, grade_exercise
+from ..grading.grade import Course, grade_submission
+from ..grading.suite import Suite, with_suites
+from ..processes.host import load_course
+from ..results import ExerciseResult
+from ..sandbox import zygote as zygotes
+from ..sandbox.levels import Level
+from ..sandbox.line import Worker, WorkerLine
+from ..sandbox.locked import LockedWorker, WorkerRequest
+from ..sandbox.plain import PlainWorker
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def verify(
 def _end_with_parent() -> None:
     """A process of the pool would otherwise outlive a command that was killed."""
     if sys.platform == "linux":
-        from .worker.kernel.limits import die_with_parent
+        from ..worker.kernel.limits import die_with_parent
 
         die_with_parent()
 

@@ -9,12 +9,13 @@ from datetime import datetime
 from itertools import groupby
 from urllib.parse import urlsplit
 
-from autograder.reports import statistics
-from autograder.reports.feedback import date
-from autograder.reports.outcomes import Outcome, outcome
-from autograder.reports.page import render
-from autograder.results import ExerciseResult, Flag, Result, Status
-from course.syllabus import Exercise, Module, Syllabus
+from course.catalogue.syllabus import Exercise, Module, Syllabus
+
+from ..results import ExerciseResult, Flag, Result, Status
+from . import statistics
+from .feedback import date
+from .outcomes import Outcome, outcome
+from .page import render
 
 _FLAGS = {
     "tampering": (

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from autograder.reports.outcomes import Outcome, outcome
-from autograder.reports.page import render
-from autograder.results import ExerciseResult, Result, Status, TestResult
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
+
+from ..results import ExerciseResult, Result, Status, TestResult
+from .outcomes import Outcome, outcome
+from .page import render
 
 # Not `strftime("%B")`, which speaks the language of the machine.
 _MONTHS = (

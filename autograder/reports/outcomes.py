@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from autograder.results import ExerciseResult
+from ..results import ExerciseResult
 
 _ROUNDING = 1e-9
 

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from autograder.reports import text
+from . import text
 
 
 def _guard(value: Any) -> Any:

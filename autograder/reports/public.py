@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
 
 from ..examined import Examined, ExaminedExercise
 from .feedback import date

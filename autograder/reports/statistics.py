@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, median
 
-from autograder.reports.outcomes import Outcome, outcome
-from autograder.results import ExerciseResult, Result, Status
-from course.syllabus import Exercise, Module
+from course.catalogue.syllabus import Exercise, Module
+
+from ..results import ExerciseResult, Result, Status
+from .outcomes import Outcome, outcome
 
 BINS = 10
 

@@ -8,10 +8,11 @@ import json
 import re
 from collections.abc import Sequence
 
-from autograder.reports import statistics
-from autograder.reports.text import sentence
-from autograder.results import Result
-from course.syllabus import Syllabus
+from course.catalogue.syllabus import Syllabus
+
+from ..results import Result
+from . import statistics
+from .text import sentence
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")

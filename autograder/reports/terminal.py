@@ -11,11 +11,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from autograder.reports import statistics
-from autograder.reports.outcomes import Outcome, outcome
-from autograder.reports.text import count, number, sentence
-from autograder.results import ExerciseResult, Result, Status
-from course.syllabus import Syllabus
+from course.catalogue.syllabus import Syllabus
+
+from ..results import ExerciseResult, Result, Status
+from . import statistics
+from .outcomes import Outcome, outcome
+from .text import count, number, sentence
 
 _STYLES = {
     Outcome.COMPLETE: "green",
@@ -28,7 +29,7 @@ _LONGEST_NAME = 40
 
 
 class Finding(Protocol):
-    """What `autograder.verify.Finding` has, without importing it: that needs torch."""
+    """What `autograder.proof.verify.Finding` has, without importing it: that needs torch."""
 
     @property
     def module(self) -> str: ...

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from msgspec.structs import replace as replace_fields
 
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
 
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
+from ..contract.jobs import Job
 from ..errors import Fault, Unreadable
 from ..results import Result, Status
 from ..submission.find import Found, settle
 from ..submission.read import read
-from .messages import Job
 from .store import Store
 
 UNKNOWN = "unknown"  # the module of a file that does not say which it is

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from ..contract.jobs import Job
 from ..results import Result
-from .messages import Job
 from .run import Progress
 
 

@@ -8,24 +8,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course.syllabus import Syllabus
+from course.catalogue.syllabus import Syllabus
 
 from ..atomic import write_atomically
-from ..course_root import CourseRoot
+from ..content.course_root import CourseRoot
+from ..contract.budget import Limits
+from ..contract.jobs import Finished, Job
 from ..errors import Fault, UsageError
 from ..examined import Examined
+from ..processes import inline
+from ..processes.devices import choose_device
+from ..processes.pool import Pool, Setup
 from ..results import Result
-from ..sandbox.budget import Limits
 from ..sandbox.levels import Level, strongest
 from ..submission.find import Found, find
-from . import inline
-from .devices import choose_device
-from .messages import Finished, Job
 from .plan import Conditions, Plan, plan
-from .pool import Pool, Setup
 from .store import Store, folder_name
 
-PUBLIC_CHECKS = ("course.examine",)  # what the zygote imports for them: once, not in each worker
+PUBLIC_CHECKS = ("course.checking.examine",)  # what the zygote imports for them: once, not in each worker
 
 
 @dataclass(frozen=True)

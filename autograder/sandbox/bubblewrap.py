@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from autograder.errors import SandboxUnavailable
+from ..errors import SandboxUnavailable
 
 # Where things are inside.
 INSIDE = "/opt/autograder"

@@ -12,9 +12,9 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from autograder.errors import SandboxUnavailable, UsageError
-from autograder.sandbox import bubblewrap
-from autograder.worker.kernel import landlock, seccomp
+from ..errors import SandboxUnavailable, UsageError
+from ..worker.kernel import landlock, seccomp
+from . import bubblewrap
 
 WORKER_FOLDER = Path(__file__).resolve().parent.parent / "worker"
 

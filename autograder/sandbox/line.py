@@ -13,6 +13,8 @@ from typing import Any, NoReturn, Protocol
 
 import torch
 
+from ..contract.budget import Budget
+from ..contract.line import Line, legible, outcome
 from ..errors import (
     BudgetSpent,
     Fault,
@@ -22,9 +24,7 @@ from ..errors import (
     StudentTimeout,
     WorkerDied,
 )
-from ..grading.line import Line, legible, outcome
 from ..worker import wire
-from .budget import Budget
 
 SIGKILL, SIGXCPU = 9, 24
 DYING_SECONDS = 1.0  # a process that is killed closes its line some time before it is gone

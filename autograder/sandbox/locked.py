@@ -11,9 +11,9 @@ import struct
 import time
 from dataclasses import asdict, dataclass
 
+from ..contract.budget import process_cpu
 from ..errors import Fault
 from ..worker import wire
-from .budget import process_cpu
 from .line import Deadline, Ending, Gone, OutOfTime
 
 _CREDENTIALS = struct.Struct("3i")

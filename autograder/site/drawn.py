@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from autograder.atomic import write_atomically
-from autograder.course_root import CourseRoot
-from autograder.site.html import attributes
+from ..atomic import write_atomically
+from ..content.course_root import CourseRoot
+from .html import attributes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +64,7 @@ def pictures() -> dict[str, bytes]:
     """Name → PNG: all that `docs/drawn/` holds. Loads torch and draws; takes seconds."""
     import torch
 
-    from course import ddim, tiny_sd
+    from course.lab import ddim, tiny_sd
 
     tiny = tiny_sd.load()
     generator = torch.Generator().manual_seed(_SEED)

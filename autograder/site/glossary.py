@@ -8,9 +8,10 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from autograder.course_root import CourseRoot
-from autograder.errors import ContentError
-from course import syllabus, yaml_lines
+from course.catalogue import syllabus, yaml_lines
+
+from ..content.course_root import CourseRoot
+from ..errors import ContentError
 
 FILE = Path("docs", "glossary.yaml")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from autograder.course_root import CourseRoot
-from autograder.site.glossary import Term, load
+from ..content.course_root import CourseRoot
+from .glossary import Term, load
 
 
 def of_module(root: CourseRoot, module: str) -> str:

@@ -13,12 +13,13 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from autograder.build import render
-from autograder.course_root import CourseRoot
-from autograder.errors import AutograderError
-from autograder.site import drawn, glossary_page, katex, module_page, notebook_page, readings_page
-from autograder.site.placeholders import Placeholder, fill
-from course import readings, syllabus
+from course.catalogue import readings, syllabus
+
+from ..build import render
+from ..content.course_root import CourseRoot
+from ..errors import AutograderError
+from . import drawn, glossary_page, katex, module_page, notebook_page, readings_page
+from .placeholders import Placeholder, fill
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from autograder.errors import UsageError
+from ..errors import UsageError
 
 FOLDER = Path(sys.prefix, "lib", "node_modules", "katex", "dist")
 

@@ -22,17 +22,17 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import typer
 import yaml
 
-from autograder.course_root import CourseRoot
-from autograder.errors import AutograderError, ContentError, Fault
-from autograder.site.fences import in_code
+from ..content.course_root import CourseRoot
+from ..content.fences import in_code
+from ..errors import AutograderError, ContentError, Fault
 
 SOURCES = (
     "README.md",
     "course/readings.yaml",
-    "course/lessons/*.md",
+    "course/modules/*/*.md",
     "docs/**/*.md",
     "docs/*.yaml",
-    "docs/self-check/*.yaml",
+    "course/modules/*/*.yaml",
 )
 OEMBED = "https://www.youtube.com/oembed"  # the page of a video that was removed answers 200, this does not
 TIMEOUT = 15.0

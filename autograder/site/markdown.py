@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from autograder.site.fences import in_code
+from ..content.fences import in_code
 
 _OPEN = re.compile(r"\s*<details>\s*$")
 _SUMMARY = re.compile(r"\s*(?:<details>\s*)?<summary>(?P<text>.*)</summary>\s*$")

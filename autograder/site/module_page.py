@@ -6,13 +6,15 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from autograder.build.lesson import circles
-from autograder.course_root import CourseRoot
-from autograder.site import glossary_page, notebook_page, readings_page, recording, self_check
-from autograder.site.html import picture
-from autograder.site.placeholders import Placeholder
-from course.readings import Readings
-from course.syllabus import Exercise, Module, Syllabus
+from course.catalogue.readings import Readings
+from course.catalogue.syllabus import Exercise, Module, Syllabus
+
+from ..build.lesson import circles
+from ..content import self_check
+from ..content.course_root import CourseRoot
+from . import glossary_page, notebook_page, readings_page, recording
+from .html import picture
+from .placeholders import Placeholder
 
 HUB = "COURSE_HUB"  # the address of a class's JupyterHub, for the button that opens the notebook there
 

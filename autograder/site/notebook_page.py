@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
-from autograder import build
-from autograder.course_root import CourseRoot
-from autograder.site import recording
-from autograder.site.html import picture
-from autograder.site.markdown import for_mkdocs, with_anchors
-from course.syllabus import Module, Quiz
+from course.catalogue.syllabus import Module, Quiz
+
+from .. import build
+from ..content.course_root import CourseRoot
+from . import recording
+from .html import picture
+from .markdown import for_mkdocs, with_anchors
 
 PAGES = re.compile(r'<div class="output page" data-file="(?P<module>\w+)/(?P<file>[\w.-]+)"></div>')
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from autograder.errors import ContentError
-from autograder.site.fences import in_code
+from ..content.fences import in_code
+from ..errors import ContentError
 
 _LINE = re.compile(r"\s*<!--\s*(?P<name>[a-z][a-z-]*)\s*(?::\s*(?P<arguments>[^>]*?))?\s*-->\s*$")
 

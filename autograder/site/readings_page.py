@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
-from autograder.site.html import attributes
-from autograder.site.placeholders import Placeholder
-from course.readings import Kind, Level, Reading, Readings, When
-from course.syllabus import Syllabus
+from course.catalogue.readings import Kind, Level, Reading, Readings, When
+from course.catalogue.syllabus import Syllabus
+
+from .html import attributes
+from .placeholders import Placeholder
 
 
 def all_of_them(readings: Readings, syllabus: Syllabus) -> str:

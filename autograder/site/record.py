@@ -11,10 +11,10 @@ import nbformat
 import typer
 from nbclient import NotebookClient
 
-from autograder import build
-from autograder.course_root import CourseRoot
-from autograder.errors import AutograderError
-from autograder.site import recording
+from .. import build
+from ..content.course_root import CourseRoot
+from ..errors import AutograderError
+from . import recording
 
 _SECONDS = 900  # for one cell, and for what it shows: outputs that come later than that are lost
 

@@ -19,10 +19,10 @@ from typing import Any, Literal
 from nbformat import NotebookNode
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from autograder import build
-from autograder.atomic import write_atomically
-from autograder.course_root import CourseRoot
-from autograder.errors import ContentError
+from .. import build
+from ..atomic import write_atomically
+from ..content.course_root import CourseRoot
+from ..errors import ContentError
 
 FOLDER = Path("docs", "demos")  # below the course's root
 

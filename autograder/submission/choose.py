@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from autograder import errors
-from autograder.submission.unzip import printable, unzip
+from .. import errors
+from .unzip import printable, unzip
 
 KINDS = (".ipynb", ".py")
 SUFFIXES = (*KINDS, ".zip")

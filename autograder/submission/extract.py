@@ -20,11 +20,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from autograder.results import CellError, ErrorExcerpt, Flag
-from autograder.submission import names, otter_cells
-from autograder.submission.magics import to_python
-from autograder.submission.read import BrokenNotebook, Notebook, NotebookCell
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
+
+from ..otter import cells as otter_cells
+from ..results import CellError, ErrorExcerpt, Flag
+from . import names
+from .magics import to_python
+from .read import BrokenNotebook, Notebook, NotebookCell
 
 State = Literal["answered", "untouched", "missing"]
 

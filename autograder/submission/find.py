@@ -25,10 +25,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from autograder import errors
-from autograder.submission import exports
-from autograder.submission.choose import File, choose
-from autograder.submission.unzip import NOTEBOOKS, ignored, listed, printable, unzip
+from .. import errors
+from ..exports import exports
+from .choose import File, choose
+from .unzip import NOTEBOOKS, ignored, listed, printable, unzip
 
 MAX_FILES = 200_000  # looked at below one folder: more is a mistyped path, such as `/`
 

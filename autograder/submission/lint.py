@@ -21,10 +21,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from autograder.results import Flag
-from autograder.submission.extract import Cell
-from autograder.submission.references import Reference, Source
-from course.syllabus import Exercise
+from course.catalogue.syllabus import Exercise
+
+from ..results import Flag
+from .extract import Cell
+from .references import Reference, Source
 
 _MOST_NAMED = 3  # names or places in one sentence
 _MOST_FLAGS = 20  # for one exercise; a person reads no more

@@ -21,7 +21,7 @@ import re
 import textwrap
 from typing import Literal
 
-from autograder.submission import names
+from . import names
 
 # Their bodies are another language, or Python that leaves no names behind.
 _DROPPED = re.compile(

@@ -26,7 +26,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from autograder import errors
+from .. import errors
 
 MAX_BYTES = 20_000_000  # the exercise notebooks with all their pictures are a tenth of it
 MAX_CELLS = 2_000  # twenty times the longest exercise notebook
@@ -85,7 +85,7 @@ def read(path: Path) -> Notebook:
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         if path.suffix.lower() == ".py":
-            from autograder.submission import script
+            from . import script
 
             return script.parse(data, sha256)
         return parse(data, sha256)

@@ -11,8 +11,8 @@ import builtins
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from autograder.submission import names
-from autograder.submission.extract import Cell
+from . import names
+from .extract import Cell
 
 _MOST_PATHS = 8  # meanings of one name; `a = b.x; a = b.y` could double them at each step
 _MOST_STEPS = 40  # of aliases and attributes; real ones have five

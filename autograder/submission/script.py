@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from autograder.submission.read import (
+from .read import (
     MAX_CELLS,
     MAX_CODE,
     BrokenNotebook,

@@ -20,8 +20,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder import errors
-from autograder.submission.read import MAX_BYTES
+from .. import errors
+from .read import MAX_BYTES
 
 MAX_NOTEBOOKS = 10_000
 MAX_UNPACKED = 4_000_000_000  # bytes of all notebooks together: a thousand students with 4 MB each

@@ -10,7 +10,7 @@
 
 A docstring is what a student reads when the test fails: the property, never inputs or expected values.
 `value` tests compare values; `rule` tests state a property and count only once a value test passes.
-`student` is `autograder.grading.student.Student`, `draw` is `Draw`. Mistakes and variants live in files
+`student` is `autograder.contract.student.Student`, `draw` is `Draw`. Mistakes and variants live in files
 of their own, as ordinary functions and classes:
 
     @mistake("double", title="squared", hint="...")

@@ -12,7 +12,7 @@ from .assertions import Mismatch, assert_close
 from .draw import Draw
 
 if TYPE_CHECKING:
-    from ..grading.student import Function, Handle, Student
+    from ..contract.student import Function, Handle, Student
 
 M = TypeVar("M", bound=nn.Module)
 

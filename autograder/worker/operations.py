@@ -1,7 +1,7 @@
 """What a worker does when asked: run the cells, call a function, build a module, take gradients.
 
 The same code serves the locked worker (`worker.py`) and, in the grader's own process, the reference
-and the known mistakes (`autograder/grading/student.py`): both must behave alike, to the last error.
+and the known mistakes (`autograder/contract/student.py`): both must behave alike, to the last error.
 In the worker all of it is under the student's control once the student's code has run; so it only
 ever produces values, never a verdict.
 """
@@ -170,7 +170,7 @@ class Session:
 
     def do_pretend(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
         """Calls it with its inputs on the pretended accelerator; an error is all that comes of it."""
-        from course.portability import PretendedAccelerator
+        from course.checking.portability import PretendedAccelerator
 
         self.pretended = PretendedAccelerator()
         try:
@@ -180,8 +180,8 @@ class Session:
 
     def do_examine(self, module: str, exercise: str) -> tuple[str, list[str]]:
         """What the public checks say of an answer: a message for the student, and no verdict of ours."""
-        from course.examine import on_answer
-        from course.syllabus import load
+        from course.catalogue.syllabus import load
+        from course.checking.examine import on_answer
 
         syllabus = load().module(module)
         (asked,) = (one for one in syllabus.graded if one.id == exercise)

@@ -62,7 +62,7 @@ def prepare(preload: list[str]) -> None:
     import traceback  # noqa: F401
 
     try:
-        from course import portability
+        from course.checking import portability
 
         portability.prepare()
     except ImportError:

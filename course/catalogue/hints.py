@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from course import yaml_lines
+from course.catalogue import yaml_lines
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -33,7 +33,7 @@ def parse(text: str, source: str = "hints.yaml") -> dict[str, list[str]]:
 @cache
 def hints_of(module: str) -> dict[str, list[str]]:
     """The hints of a module, none if it has no file of hints; raises HintError."""
-    path = files("course") / "hints" / f"{module}.yaml"
+    path = files("course") / "modules" / module / "hints.yaml"
     if not path.is_file():
         return {}
-    return parse(path.read_text(encoding="utf-8"), source=f"course/hints/{module}.yaml")
+    return parse(path.read_text(encoding="utf-8"), source=f"course/modules/{module}/hints.yaml")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from course import yaml_lines
+from course.catalogue import yaml_lines
 
 Letter = Annotated[str, Field(pattern=r"^[a-z]$")]
 
@@ -114,7 +114,7 @@ def load_quiz(path: Path | Traversable) -> QuizText:
 @cache
 def quiz_of(module: str) -> QuizText:
     """The quiz shipped with the course for a module of the syllabus; raises QuizError."""
-    return load_quiz(files("course") / "quizzes" / f"{module}.yaml")
+    return load_quiz(files("course") / "modules" / module / "quiz.yaml")
 
 
 def problems(quiz: QuizText, answers: Mapping[Any, Any]) -> dict[str, str]:

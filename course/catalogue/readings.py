@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from course import yaml_lines
-from course.syllabus import Identifier
+from course.catalogue import yaml_lines
+from course.catalogue.syllabus import Identifier
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Address = Annotated[str, Field(pattern=r"^https?://[^\s/]+\.[^\s]+$")]

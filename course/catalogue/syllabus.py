@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from course import yaml_lines
+from course.catalogue import yaml_lines
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -51,7 +51,7 @@ class Exercise(_Entry):
 
 
 class Quiz(Exercise):
-    """A cell with `answers = {...}`; its questions stand in `course/quizzes/<module>.yaml`."""
+    """A cell with `answers = {...}`; its questions stand in `course/modules/<module>/quiz.yaml`."""
 
     @model_validator(mode="before")
     @classmethod

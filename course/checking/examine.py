@@ -13,12 +13,12 @@ from typing import Any
 import torch
 
 import course
-from course import show
-from course.expect import Broken, Call, Check, Raised, Student, Untouched, checks_of
-from course.portability import DeviceMismatch, PretendedAccelerator
-from course.quiz import QuizError, problems, quiz_of
-from course.report import Report
-from course.syllabus import Exercise, Module, Quiz, load
+from course.catalogue.quiz import QuizError, problems, quiz_of
+from course.catalogue.syllabus import Exercise, Module, Quiz, load
+from course.checking import show
+from course.checking.expect import Broken, Call, Check, Raised, Student, Untouched, checks_of
+from course.checking.portability import DeviceMismatch, PretendedAccelerator
+from course.checking.report import Report
 
 # What lies in these folders is not the student's.
 _FOREIGN = tuple(
@@ -67,7 +67,7 @@ def on_exercise(module: Module, exercise: Exercise, names: Mapping[str, Any]) ->
     if lacking := [name for name in exercise.defines if name not in names]:
         together = ", ".join(exercise.defines)
         return missing(module, exercise, f"{lacking[0]} is missing: this is checked with check({together})")
-    home = f"course.checks.{module.id}"
+    home = f"course.modules.{module.id}.checks"
     checks = checks_of(importlib.import_module(home), exercise.id) if importlib.util.find_spec(home) else []
     student = Student(names)
     passed = 0

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from course import show
+from course.checking import show
 
 C = TypeVar("C", bound=type)
 

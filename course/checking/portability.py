@@ -8,7 +8,7 @@ GPU would refuse, because a tensor on the CPU meets one on the GPU, it raises `D
         result = gpu.take(function(*gpu.put(arguments)))
 
 It registers no backend and starts no thread, so it works in a process of one thread and after a fork;
-`course/device_tensor.py` says how.
+`course/checking/device_tensor.py` says how.
 
 Only `DeviceMismatch` means "would fail on a GPU". Any other exception that code raises in here and not on
 the CPU (`torch.Generator(device=x.device)`, say) is a limit of the pretence.
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.overrides import resolve_name
 from torch.utils._python_dispatch import _disable_current_modes
 
-from course.device_tensor import (
+from course.checking.device_tensor import (
     DeviceMismatch,
     DeviceTensor,
     DispatchMode,

@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from course.report import Report
-from course.syllabus import Module, load
+from course.catalogue.syllabus import Module, load
+from course.checking.report import Report
 
 LARGEST = 50_000_000  # bytes; a notebook with many pictures has a few million
 
@@ -106,7 +106,7 @@ def _grade_id(cell: Any) -> Any:
 
 # --- The process ------------------------------------------------------------------------------------------
 
-_START = "import sys; sys.path.append(sys.argv.pop(1)); from course.notebook import main; main()"
+_START = "import sys; sys.path.append(sys.argv.pop(1)); from course.desk.notebook import main; main()"
 
 
 def run(cells: list[tuple[int, str]], module: Module, folder: Path, timeout: float) -> Outcome:
@@ -174,7 +174,7 @@ def main() -> None:
 
 
 def _reports(module: Module, namespace: dict[str, Any]) -> Iterator[tuple[str, Callable[[], Report]]]:
-    from course.examine import on_answer
+    from course.checking.examine import on_answer
 
     for exercise in module.graded:
         yield exercise.id, partial(on_answer, module, exercise, namespace)
@@ -184,7 +184,7 @@ def _run_cell(number: int, source: str, namespace: dict[str, Any]) -> str:
     """Runs one cell; what it raised, in a line, or an empty text."""
     from IPython.core.inputtransformer2 import TransformerManager
 
-    from course.examine import describe
+    from course.checking.examine import describe
 
     name = f"<cell {number}>"
     try:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from course import atomic
+from course.desk import atomic
 
 FOLDER = ".course"
 FILE = "progress.json"

@@ -13,8 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from course import atomic, progress, settings
-from course.syllabus import load
+from course.catalogue.syllabus import load
+from course.desk import atomic, progress, settings
 
 FOLDER = "diffusion-course"  # where students work, if they name no other
 RECORD = "notebooks.json"  # in the folder's `.course`

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course.scene import COLOURS, KINDS, Shape, coverage, draw
+from course.lab.scene import COLOURS, KINDS, Shape, coverage, draw
 
 BRIGHT = tuple(name for name in COLOURS if name not in ("black", "white", "grey"))
 

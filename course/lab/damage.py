@@ -4,7 +4,7 @@
     tiny.draw(captions, unet=damaged)
 
 The network's code is not touched. Hooks change what goes into some of its modules, or comes out of them, so
-it works with every UNet that has diffusers' names: `course.tiny_sd`'s, and one that you wrote.
+it works with every UNet that has diffusers' names: `course.lab.tiny_sd`'s, and one that you wrote.
 """
 
 from __future__ import annotations

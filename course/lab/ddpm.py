@@ -1,13 +1,13 @@
 """The sampler of Ho et al. (2020): a step of DDPM forgets a little noise, and draws a little that is new.
 
-As in `course/ddim.py`, this is one to use until you write your own in the module `sampling`.
+As in `course/lab/ddim.py`, this is one to use until you write your own in the module `sampling`.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course.ddim import Eps, timesteps
+from course.lab.ddim import Eps, timesteps
 
 
 @torch.no_grad()

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course import shapes
-from course.bar import Bar
-from course.tiny_sd import TinySD
+from course.lab import shapes
+from course.lab.tiny_sd import TinySD
+from course.pictures.bar import Bar
 
 FORGET_CAPTION = 0.1  # the part of the captions that is dropped, so that guidance goes on working
 
@@ -36,7 +36,7 @@ def finetune(
     tiny           the trained model, for its UNet, its captions and its noise schedule; the text encoder
                    stays as it is
     parameters     what to train; nothing else is changed
-    style          a style of `course.shapes`: "pastel", "striped", "plain"
+    style          a style of `course.lab.shapes`: "pastel", "striped", "plain"
     unet           another network to train in place of tiny.unet
     learning_rate  the largest: it rises over the first ten steps and falls from there on
     seed           of the pictures, captions, timesteps and noise, which are new at every step

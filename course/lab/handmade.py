@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course.scene import COLOURS
-from course.words import PLACES, TRAITS
+from course.lab.scene import COLOURS
+from course.lab.words import PLACES, TRAITS
 
 RELATIONS = ("the word before", "words of the same kind", "what the word looks for")
 

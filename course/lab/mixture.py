@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course.scene import COLOURS, Shape, coverage
+from course.lab.scene import COLOURS, Shape, coverage
 
 # The linear schedule of Ho et al. (2020): 1000 steps. Timestep 0 is the least noisy one.
 ALPHAS_CUMPROD = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)

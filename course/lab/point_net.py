@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course.mixture import ALPHAS_CUMPROD
+from course.lab.mixture import ALPHAS_CUMPROD
 
 
 class PointNet(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course.scene import COLOURS, KINDS
+from course.lab.scene import COLOURS, KINDS
 
 TRAITS = ("article", "noun", "verb", "link", "pronoun", "she", "he", "it")
 

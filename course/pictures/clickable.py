@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course.picture import show_below_cell
+from course.pictures.picture import show_below_cell
 
 _PAGE = """
 <figure id="ID" style="margin:0.5em 0; max-width:720px; font-family:sans-serif">

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course.clickable import Clickable
+from course.pictures.clickable import Clickable
 
 _PAGE = """
 <figure id="@ID@" style="margin:0.5em 0; max-width:@WIDTH@; font-family:sans-serif">

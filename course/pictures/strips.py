@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 
-from course import canvas
-from course.canvas import FAINT, INK
-from course.picture import Picture
+from course.pictures import canvas
+from course.pictures.canvas import FAINT, INK
+from course.pictures.picture import Picture
 
 __all__ = ["strips"]
 

@@ -14,7 +14,7 @@ from statistics import median
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 
 pytestmark = pytest.mark.benchmark
 
@@ -24,7 +24,8 @@ TIMES = 5
 IMPORT = """
 import torch, time
 start = time.perf_counter()
-from course import check, figures, hint
+from course import check, hint
+from course.modules.attention import figures
 print(time.perf_counter() - start)
 """
 
@@ -33,7 +34,7 @@ CHECK = """
 import contextlib, importlib, io, json, sys, time
 import torch
 from course import check
-from course.syllabus import load
+from course.catalogue.syllabus import load
 
 answers = importlib.import_module(f"solutions.{sys.argv[1]}")
 seconds = {}

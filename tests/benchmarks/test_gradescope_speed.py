@@ -20,7 +20,7 @@ import pytest
 from otter.generate import main as otter_generate
 
 from autograder.build import dump
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.gradescope import export as ours
 from autograder.otter import export as otters
 from autograder.otter.notebook import with_grader

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.nbgrader.course import init
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory
 from tests.sample_class import CLASS, load_material

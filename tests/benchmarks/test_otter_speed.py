@@ -18,7 +18,7 @@ import pytest
 from otter.generate import main as otter_generate
 
 from autograder.build import dump
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.otter.export import export
 from autograder.otter.notebook import with_grader
 from tests.sample_class import CLASS, load_material

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.site import katex
 from tests.site.conftest import build
 from tests.site.pages import read

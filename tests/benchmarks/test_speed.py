@@ -21,10 +21,10 @@ import pytest
 from nbclient import NotebookClient
 
 from autograder import build
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.contract.jobs import Finished, Job
+from autograder.processes.pool import Pool, Setup
 from autograder.results import Result
-from autograder.run.messages import Finished, Job
-from autograder.run.pool import Pool, Setup
 from autograder.sandbox.levels import strongest
 
 pytestmark = pytest.mark.benchmark
@@ -38,10 +38,10 @@ CORES = 2
 # What a grader that shares the student's kernel would do: the same suite, in the same process.
 TESTS_IN_KERNEL = f"""
 import torch
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.grading.exercise import Setting, grade_exercise
-from autograder.grading.reference import load_reference
-from autograder.grading.line import InProcess
+from autograder.content.reference import load_reference
+from autograder.contract.line import InProcess
 from autograder.grading.suite import with_suites
 from pathlib import Path
 

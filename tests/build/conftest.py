@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 
 from .tiny_course import write_tiny_course
 

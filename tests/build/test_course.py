@@ -8,7 +8,7 @@ import pytest
 
 from autograder.build import build, compose, solved_sources, stub_sources
 from autograder.build.notebook import read_module_solution
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 
 ROOT = CourseRoot.find(Path(__file__))
 MODULES = [module.id for module in ROOT.syllabus.modules]

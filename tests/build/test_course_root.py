@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError, UsageError
 
 from .tiny_course import write_tiny_course
@@ -13,7 +13,7 @@ from .tiny_course import write_tiny_course
 def test_a_course_is_found_from_any_folder_inside_it(
     tiny: CourseRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside = tiny.path / "course" / "lessons"
+    inside = tiny.path / "course" / "modules" / "tiny"
 
     assert CourseRoot.find(inside) == CourseRoot(tiny.path.resolve())
     monkeypatch.chdir(inside)
@@ -38,14 +38,14 @@ def test_a_syllabus_without_solutions_beside_it_is_the_students_bundle_and_no_co
 
 def test_every_file_has_its_place(tiny: CourseRoot) -> None:
     places = {
-        tiny.lesson("m"): "course/lessons/m.md",
-        tiny.quiz("m"): "course/quizzes/m.yaml",
+        tiny.lesson("m"): "course/modules/m/lesson.md",
+        tiny.quiz("m"): "course/modules/m/quiz.yaml",
         tiny.solution("m"): "solutions/m.py",
         tiny.exercise_notebook("m"): "exercises/m.ipynb",
         tiny.suite("m"): "autograder/hidden/m.py",
-        tiny.mistakes("m"): "autograder/hidden/mistakes/m.py",
-        tiny.variants("m"): "autograder/hidden/variants/m.py",
-        tiny.keys("m"): "autograder/hidden/keys/m.yaml",
+        tiny.mistakes("m"): "autograder/hidden/m/mistakes.py",
+        tiny.variants("m"): "autograder/hidden/m/variants.py",
+        tiny.keys("m"): "autograder/hidden/m/keys.yaml",
     }
 
     assert {tiny.relative(path): place for path, place in places.items()} == {
@@ -70,6 +70,6 @@ def test_an_unknown_module_is_answered_with_the_known_ones(tiny: CourseRoot) -> 
 
 
 def test_finding_a_course_does_not_import_torch() -> None:
-    code = "import sys, autograder.course_root; sys.exit('torch' in sys.modules)"
+    code = "import sys, autograder.content.course_root; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,8 +5,8 @@ import pytest
 
 from autograder.build.lesson import Code, Piece, Placeholder, Prose, parse, rating
 from autograder.errors import ContentError
-from course.syllabus import Module
-from course.syllabus import parse as parse_syllabus
+from course.catalogue.syllabus import Module
+from course.catalogue.syllabus import parse as parse_syllabus
 
 from .tiny_course import LESSON, SYLLABUS
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from autograder.build import compose
-from autograder.course_root import CourseRoot
-from course.syllabus import Module
+from autograder.content.course_root import CourseRoot
+from course.catalogue.syllabus import Module
 
 # Key → type, and whether nbgrader's schema requires it. It allows no other key.
 KEYS: dict[str, tuple[type | tuple[type, ...], bool]] = {

@@ -8,16 +8,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograder.build import (
-    check_source,
-    compose,
-    dump,
-    marked_sources,
-    render,
-    solved_sources,
-    stub_sources,
-)
-from autograder.course_root import CourseRoot
+from autograder.build import check_source, compose, dump, marked_sources, render, solved_sources, stub_sources
+from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError, UsageError
 
 from .tiny_course import LESSON, SOLUTION, SYLLABUS, write_tiny_course
@@ -106,7 +98,7 @@ def test_the_same_course_gives_the_same_bytes_in_any_process(tiny: CourseRoot) -
     here = render(tiny, "tiny")
     code = (
         "import sys, pathlib; from autograder.build import render;"
-        "from autograder.course_root import CourseRoot;"
+        "from autograder.content.course_root import CourseRoot;"
         "sys.stdout.buffer.write(render(CourseRoot(pathlib.Path(sys.argv[1])), 'tiny'))"
     )
 

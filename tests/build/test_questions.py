@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from autograder.build import solved_sources, stub_sources
-from autograder.build.questions import answers_source, questions_text, read_questions
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.content.questions import answers_source, questions_text, read_questions
 from autograder.errors import ContentError
 
 from .tiny_course import KEYS, QUIZ, write_tiny_course
@@ -52,7 +52,7 @@ def test_any_answer_can_be_written_in(tiny: CourseRoot) -> None:
 def test_a_quiz_under_another_id_than_the_syllabus_has_is_refused(tmp_path: Path) -> None:
     root = write_tiny_course(tmp_path, quiz=QUIZ.replace("tiny_quiz", "quiz_of_old"))
 
-    with pytest.raises(ContentError, match=r"course/quizzes/tiny\.yaml, .*'quiz_of_old'.*'tiny_quiz'"):
+    with pytest.raises(ContentError, match=r"course/modules/tiny/quiz\.yaml, .*'quiz_of_old'.*'tiny_quiz'"):
         stub_sources(root, "tiny")
 
 
@@ -60,12 +60,12 @@ def test_a_question_without_a_key_is_refused_where_keys_are_needed(tmp_path: Pat
     root = write_tiny_course(tmp_path, keys=KEYS.replace("q2:", "q7:"))
 
     assert "q2" in stub_sources(root, "tiny")["tiny_quiz"]
-    with pytest.raises(ContentError, match=r"autograder/hidden/keys/tiny\.yaml, .* no key for 'q2'"):
+    with pytest.raises(ContentError, match=r"autograder/hidden/tiny/keys\.yaml, .* no key for 'q2'"):
         solved_sources(root, "tiny")
 
 
 def test_yaml_that_cannot_be_parsed_is_named_by_file_and_line(tmp_path: Path) -> None:
     root = write_tiny_course(tmp_path, quiz="id: tiny_quiz\nquestions: [\n")
 
-    with pytest.raises(ContentError, match=r"course/quizzes/tiny\.yaml, line 3"):
+    with pytest.raises(ContentError, match=r"course/modules/tiny/quiz\.yaml, line 3"):
         stub_sources(root, "tiny")

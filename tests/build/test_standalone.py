@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from autograder.build.standalone import check_standalone
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError
 
 from .tiny_course import LESSON, SOLUTION, write_tiny_course
@@ -39,7 +39,7 @@ def test_names_inside_methods_count(tmp_path: Path) -> None:
 def test_a_check_cell_needs_check(tmp_path: Path) -> None:
     root = write_tiny_course(tmp_path, lesson=LESSON.replace("from course import check", ""))
 
-    with pytest.raises(ContentError, match=r"course/lessons/tiny\.md, line \d+: the name 'check'"):
+    with pytest.raises(ContentError, match=r"course/modules/tiny/lesson\.md, line \d+: the name 'check'"):
         check_standalone(root, "tiny")
 
 
@@ -69,5 +69,5 @@ def test_magics_are_ipythons_and_no_syntax_error(tmp_path: Path) -> None:
 def test_a_cell_that_is_no_python_is_named_by_its_line(tmp_path: Path) -> None:
     root = write_tiny_course(tmp_path, lesson=LESSON.replace("import math\n", "import math as\n"))
 
-    with pytest.raises(ContentError, match=r"course/lessons/tiny\.md, line 5: .* no valid Python"):
+    with pytest.raises(ContentError, match=r"course/modules/tiny/lesson\.md, line 5: .* no valid Python"):
         check_standalone(root, "tiny")

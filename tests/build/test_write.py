@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from autograder.build import build
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError, Fault, UsageError
 
 from .tiny_course import KEYS, LESSON, QUIZ, SOLUTION, SYLLABUS, write_tiny_course

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 
 SYLLABUS = """\
 title: A tiny course
@@ -170,12 +170,12 @@ FILES = {
     "LICENSE": "Do what you like.\n",
     "course/__init__.py": '"""The students\' package."""\n',
     "course/syllabus.yaml": SYLLABUS,
-    "course/lessons/tiny.md": LESSON,
-    "course/quizzes/tiny.yaml": QUIZ,
+    "course/modules/tiny/lesson.md": LESSON,
+    "course/modules/tiny/quiz.yaml": QUIZ,
     "solutions/tiny.py": SOLUTION,
-    "autograder/hidden/tiny.py": SUITE,
-    "autograder/hidden/mistakes/tiny.py": MISTAKES,
-    "autograder/hidden/keys/tiny.yaml": KEYS,
+    "autograder/hidden/tiny/suite.py": SUITE,
+    "autograder/hidden/tiny/mistakes.py": MISTAKES,
+    "autograder/hidden/tiny/keys.yaml": KEYS,
 }
 
 
@@ -185,11 +185,11 @@ def write_tiny_course(folder: Path, **changed: str) -> CourseRoot:
     >>> write_tiny_course(folder, lesson=LESSON.replace("Welcome", "Hello"))
     """
     names = {
-        "lesson": "course/lessons/tiny.md",
+        "lesson": "course/modules/tiny/lesson.md",
         "solution": "solutions/tiny.py",
         "syllabus": "course/syllabus.yaml",
-        "quiz": "course/quizzes/tiny.yaml",
-        "keys": "autograder/hidden/keys/tiny.yaml",
+        "quiz": "course/modules/tiny/quiz.yaml",
+        "keys": "autograder/hidden/tiny/keys.yaml",
     }
     contents = FILES | {names[part]: text for part, text in changed.items()}
     for name, text in contents.items():

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from course import judge, shapes, tiny_sd
-from course.probe import attention_weights
-from course.tiny_sd import attentions
+from course.lab import judge, shapes, tiny_sd
+from course.lab.probe import attention_weights
+from course.lab.tiny_sd import attentions
 from solutions.attention import CrossAttention, MultiHeadSelfAttention
 from solutions.unet import UNet
 

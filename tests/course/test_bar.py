@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from course import bar
-from course.bar import Bar
+from course.pictures import bar
+from course.pictures.bar import Bar
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 import course
 import solutions.attention as reference
-from course import CheckFailed, check, examine, expect
-from course.syllabus import load
+from course import CheckFailed, check
+from course.catalogue.syllabus import load
+from course.checking import examine, expect
 
 torch.set_num_threads(1)
 
@@ -58,7 +59,7 @@ def test_the_reference_passes(exercise: Any, capsys: pytest.CaptureFixture[str])
 
 
 def test_every_exercise_has_several_checks_with_a_rule_each() -> None:
-    from course.checks import attention
+    from course.modules.attention import checks as attention
 
     for exercise in ATTENTION.exercises:
         checks = expect.checks_of(attention, exercise.id)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import solutions.guidance as reference
-from course import check, examine, expect
-from course.syllabus import load
+from course import check
+from course.catalogue.syllabus import load
+from course.checking import examine, expect
 
 torch.set_num_threads(1)
 
@@ -44,7 +45,7 @@ def test_the_reference_passes(exercise: Any, capsys: pytest.CaptureFixture[str])
 
 
 def test_every_exercise_has_several_checks_with_a_rule_each() -> None:
-    from course.checks import guidance
+    from course.modules.guidance import checks as guidance
 
     for exercise in GUIDANCE.exercises:
         checks = expect.checks_of(guidance, exercise.id)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 import solutions.lora as reference
 from autograder.testing import Answer
 from autograder.testing.marks import answers_in
-from course import examine, expect
-from course.checks import lora as checks
-from course.syllabus import load
+from course.catalogue.syllabus import load
+from course.checking import examine, expect
+from course.modules.lora import checks
 from solutions.lora import LoRAConv2d, LoRALinear
 
 torch.set_num_threads(1)
@@ -34,7 +34,7 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def _answers(kind: str) -> list[Answer]:
-    path = HIDDEN / kind / "lora.py"
+    path = HIDDEN / "lora" / f"{kind}.py"
     spec = importlib.util.spec_from_file_location(f"{kind}_of_lora_in_checks", path)
     assert spec is not None
     assert spec.loader is not None

@@ -19,8 +19,9 @@ from torch import Tensor
 import solutions.unet as reference
 from autograder.testing import Answer
 from autograder.testing.marks import answers_in
-from course import check, examine, expect
-from course.syllabus import load
+from course import check
+from course.catalogue.syllabus import load
+from course.checking import examine, expect
 
 torch.set_num_threads(1)
 
@@ -68,7 +69,7 @@ def test_the_reference_passes_and_would_run_on_a_gpu(
 
 @pytest.mark.parametrize("exercise", UNET.exercises, ids=lambda exercise: exercise.id)
 def test_every_exercise_has_several_checks_with_a_rule_each(exercise: Any) -> None:
-    from course.checks import unet
+    from course.modules.unet import checks as unet
 
     checks = expect.checks_of(unet, exercise.id)
     assert len(checks) >= 4
@@ -416,7 +417,7 @@ def test_checking_the_whole_network_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 def _answers(kind: str) -> list[Answer]:
-    path = HIDDEN / kind / "unet.py"
+    path = HIDDEN / "unet" / f"{kind}.py"
     spec = importlib.util.spec_from_file_location(f"{kind}_of_unet_in_checks", path)
     assert spec is not None
     assert spec.loader is not None

@@ -15,9 +15,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import course
-from course import progress, settings
-from course.quiz import quiz_of
-from course.syllabus import load
+from course.catalogue.quiz import quiz_of
+from course.catalogue.syllabus import load
+from course.desk import progress, settings
 
 ROOT = Path(course.__path__[0]).parent
 MODULE = load().module("attention")

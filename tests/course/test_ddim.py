@@ -9,7 +9,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from course import ddim, mixture, scene
+from course.lab import ddim, mixture, scene
 
 torch.set_num_threads(1)
 

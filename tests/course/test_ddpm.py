@@ -9,7 +9,7 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
-from course import ddpm, tiny_sd
+from course.lab import ddpm, tiny_sd
 
 torch.set_num_threads(1)
 

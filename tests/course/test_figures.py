@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import nn
 
-from course import figures, scene, words
-from course.picture import Picture
+from course.lab import scene, words
+from course.modules.attention import figures
+from course.pictures.picture import Picture
 
 SENTENCE = ["the", "queen", "thanked", "the", "king", "because", "he", "saved", "her", "crown"]
 MAP = torch.eye(len(SENTENCE))
@@ -193,7 +194,8 @@ def test_outside_a_notebook_a_picture_says_what_would_be_seen(capsys: pytest.Cap
 
 
 def test_importing_the_figures_loads_no_matplotlib() -> None:
-    code = "import sys, course.figures; sys.exit('matplotlib' in sys.modules or 'IPython' in sys.modules)"
+    imports = "import sys, course.modules.attention.figures"
+    code = f"{imports}; sys.exit(not {{'matplotlib', 'IPython'}}.isdisjoint(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from course import figures_guidance as figures
-from course import mixture
-from course.picture import Picture
-from course.point_net import PointNet
+from course.lab import mixture
+from course.lab.point_net import PointNet
+from course.modules.guidance import figures
+from course.pictures.picture import Picture
 
 torch.set_num_threads(1)
 
@@ -131,7 +131,7 @@ def test_a_wrong_shape_is_told_in_a_sentence(draw: Callable[[], object], sentenc
 
 
 def test_importing_them_loads_no_matplotlib() -> None:
-    code = "import sys, course.figures_guidance; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, course.modules.guidance.figures; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from course import figures_lora as figures
-from course import shapes
-from course.picture import Picture
+from course.lab import shapes
+from course.modules.lora import figures
+from course.pictures.picture import Picture
 from solutions.lora import LoRALinear
 
 torch.set_num_threads(1)
@@ -158,5 +158,5 @@ def test_a_wrong_shape_is_told_in_a_sentence(draw: Callable[[], object], sentenc
 
 
 def test_importing_them_loads_no_matplotlib() -> None:
-    code = "import sys, course.figures_lora; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, course.modules.lora.figures; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -15,8 +15,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from course import album, figures_noise, scene
-from course.picture import Picture
+from course.lab import album, scene
+from course.modules.noise import figures as figures_noise
+from course.pictures.picture import Picture
 from solutions.noise import (
     linear_betas,
     q_posterior,
@@ -66,9 +67,8 @@ def test_every_public_drawing_is_drawn_here() -> None:
 
 
 def test_importing_the_figures_loads_no_matplotlib() -> None:
-    code = (
-        "import sys, course.figures_noise; sys.exit('matplotlib' in sys.modules or 'IPython' in sys.modules)"
-    )
+    imports = "import sys, course.modules.noise.figures"
+    code = f"{imports}; sys.exit(not {{'matplotlib', 'IPython'}}.isdisjoint(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 import solutions.unet as reference
-from course import damage, handmade, tiny_sd
-from course import figures_unet as figures
-from course.picture import Picture
-from course.tiny_sd import inside
-from course.tiny_sd.network import Resize, TinyUNet
+from course.lab import damage, handmade, tiny_sd
+from course.lab.tiny_sd import inside
+from course.lab.tiny_sd.network import Resize, TinyUNet
+from course.modules.unet import figures
+from course.pictures.picture import Picture
 
 torch.set_num_threads(1)
 
@@ -100,7 +100,7 @@ class TestFigures:
         assert said.endswith("tiny, 1,001,251.")
 
     def test_importing_them_loads_no_matplotlib(self) -> None:
-        code = "import sys, course.figures_unet; sys.exit('matplotlib' in sys.modules)"
+        code = "import sys, course.modules.unet.figures; sys.exit('matplotlib' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from course import finetune, tiny_sd
-from course.tiny_sd.network import TinyUNet
+from course.lab import finetune, tiny_sd
+from course.lab.tiny_sd.network import TinyUNet
 
 torch.set_num_threads(1)
 

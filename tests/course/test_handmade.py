@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from course import handmade, scene, words
-from course.probe import attention_weights
+from course.lab import handmade, scene, words
+from course.lab.probe import attention_weights
 from solutions.attention import (
     CrossAttention,
     MultiHeadSelfAttention,

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from course import hint, progress, settings
+from course import hint
+from course.catalogue.hints import HintError, hints_of, parse
+from course.catalogue.syllabus import load
+from course.desk import progress, settings
 from course.hint import next_hint
-from course.hints import HintError, hints_of, parse
-from course.syllabus import load
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import course
-from course.syllabus import load
+from course.catalogue.syllabus import load
 
 ROOT = str(Path(course.__path__[0]).parent)
 NEVER = {
@@ -42,7 +42,10 @@ def test_import_course_loads_the_standard_library_alone(tmp_path: Path) -> None:
     packages = {name.split(".")[0] for name in after - before} - sys.stdlib_module_names
     assert packages == {"course"}
     assert after - before >= {"course.check", "course.hint"}
-    assert not {"course.examine", "course.syllabus", "course.figures"} & after
+    assert (
+        not {"course.checking.examine", "course.catalogue.syllabus", "course.modules.attention.figures"}
+        & after
+    )
 
 
 def test_check_loads_nothing_that_takes_seconds(tmp_path: Path) -> None:
@@ -52,7 +55,7 @@ def test_check_loads_nothing_that_takes_seconds(tmp_path: Path) -> None:
         "check(stable_softmax)"
     )
     after = loaded_after(source, tmp_path)
-    assert "course.examine" in after
+    assert "course.checking.examine" in after
     assert not NEVER & {name.split(".")[0] for name in after}
     assert "torch._dynamo" not in after
 
@@ -61,14 +64,14 @@ def test_check_loads_nothing_that_takes_seconds(tmp_path: Path) -> None:
 def test_no_check_of_any_exercise_loads_them(tmp_path: Path) -> None:
     """With the reference's answers, so that each check is run to its end."""
     source = (
-        "import importlib; from course import check; from course.syllabus import load\n"
+        "import importlib; from course import check; from course.catalogue.syllabus import load\n"
         "for module in load().modules:\n"
         "    answers = importlib.import_module(f'solutions.{module.id}')\n"
         "    for exercise in module.exercises:\n"
         "        check(*(getattr(answers, name) for name in exercise.defines))"
     )
     after = loaded_after(source, tmp_path)
-    assert {f"course.checks.{module.id}" for module in load().modules} <= after
+    assert {f"course.modules.{module.id}.checks" for module in load().modules} <= after
     assert not (NEVER - {"solutions"}) & {name.split(".")[0] for name in after}
 
 
@@ -80,7 +83,7 @@ def test_hint_and_progress_do_without_torch(tmp_path: Path) -> None:
 
 def test_check_and_hint_are_functions_that_can_be_replaced_on_the_package(tmp_path: Path) -> None:
     source = (
-        "import course, course.check, course.hint, course.progress\n"
+        "import course, course.check, course.hint, course.desk.progress\n"
         "assert callable(course.check) and callable(course.hint)\n"
         "from course.check import CheckFailed\n"
         "course.check = course.hint = lambda *_, **__: print('replaced')\n"
@@ -90,10 +93,3 @@ def test_check_and_hint_are_functions_that_can_be_replaced_on_the_package(tmp_pa
         "assert real is not check"
     )
     loaded_after(source, tmp_path)
-
-
-def test_figures_come_with_the_package(tmp_path: Path) -> None:
-    source = (
-        "import course; figures = course.figures; from course import figures as same; assert same is figures"
-    )
-    assert "matplotlib" not in loaded_after(source, tmp_path)

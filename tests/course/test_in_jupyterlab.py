@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from course.start import FOLDER
+from course.desk.start import FOLDER
 from tests.chromium import chromium
 from tests.jupyterlab import run_cell
 

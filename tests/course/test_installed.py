@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from jupyter_client.manager import AsyncKernelManager
 
-from course.syllabus import load
+from course.catalogue.syllabus import load
 from tests.course.installed import Installed, install
 from tests.kernels import execute
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from course import judge, shapes
-from course.judge import train
+from course.lab import judge, shapes
+from course.lab.judge import train
 
 torch.set_num_threads(1)
 

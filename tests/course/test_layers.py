@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers.models.attention_processor import Attention as DiffusersAttention
 
-from course.layers import Attention, Level
+from course.lab.layers import Attention, Level
 from solutions.attention import CrossAttention, MultiHeadSelfAttention
 
 torch.set_num_threads(1)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from course import mixture, scene
-from course.mixture import ALPHAS_CUMPROD, Mixture
+from course.lab import mixture, scene
+from course.lab.mixture import ALPHAS_CUMPROD, Mixture
 
 torch.set_num_threads(1)
 

@@ -16,9 +16,9 @@ from torch import Tensor
 import solutions.noise as reference
 from autograder.testing import Answer
 from autograder.testing.marks import answers_in
-from course import examine, expect
-from course.checks import noise as checks
-from course.syllabus import load
+from course.catalogue.syllabus import load
+from course.checking import examine, expect
+from course.modules.noise import checks
 
 torch.set_num_threads(1)
 
@@ -33,7 +33,7 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def _answers(kind: str) -> list[Answer]:
-    path = HIDDEN / kind / "noise.py"
+    path = HIDDEN / "noise" / f"{kind}.py"
     spec = importlib.util.spec_from_file_location(f"{kind}_of_noise_in_checks", path)
     assert spec is not None
     assert spec.loader is not None

@@ -49,9 +49,12 @@ def test_every_module_is_imported_without_the_modules_of_posix(tmp_path: Path) -
     done = import_all(ROOT)
 
     assert done.returncode == 0, done.stderr
-    assert {"course.cli", "course.start", "course.notebook", "course.checks.attention"} <= set(
-        done.stdout.split()
-    )
+    assert {
+        "course.cli",
+        "course.desk.start",
+        "course.desk.notebook",
+        "course.modules.attention.checks",
+    } <= set(done.stdout.split())
 
 
 def test_an_import_of_such_a_module_would_be_seen(tmp_path: Path) -> None:

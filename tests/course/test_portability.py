@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course.portability import DeviceMismatch, PretendedAccelerator
+from course.checking.portability import DeviceMismatch, PretendedAccelerator
 
 torch.set_num_threads(1)
 
@@ -785,7 +785,7 @@ RUN_IN_A_FORK = """
 import os, sys, threading, torch
 torch.set_num_threads(1)
 torch.ones(2, requires_grad=True).sum().backward()   # autograd's engine is awake before we are
-from course.portability import PretendedAccelerator, prepare
+from course.checking.portability import PretendedAccelerator, prepare
 prepare()
 threads = lambda: len(os.listdir("/proc/self/task"))
 modules = set(sys.modules)
@@ -819,7 +819,7 @@ def test_it_works_after_a_fork_and_needs_neither_threads_nor_late_imports() -> N
 
 def test_it_imports_torch_and_the_standard_library_alone() -> None:
     source = (
-        "import sys, torch; before = set(sys.modules); import course.portability; "
+        "import sys, torch; before = set(sys.modules); import course.checking.portability; "
         "print(*sorted(set(sys.modules) - before))"
     )
     run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
@@ -832,8 +832,8 @@ def private_parts() -> Iterator[list[str]]:
     missing: list[str] = []
     yield missing
     assert not missing, (
-        f"torch {torch.__version__} no longer has {', '.join(missing)}, which course/device_tensor.py builds "
-        "on: adapt it there, then these names here"
+        f"torch {torch.__version__} no longer has {', '.join(missing)}, which "
+        "course/checking/device_tensor.py builds on: adapt it there, then these names here"
     )
 
 

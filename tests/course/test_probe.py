@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from course.probe import attention_weights
+from course.lab.probe import attention_weights
 from solutions.attention import CrossAttention, MultiHeadSelfAttention, SpatialSelfAttention
 
 

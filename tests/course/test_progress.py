@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from course import progress
-from course.progress import Entry
+from course.desk import progress
+from course.desk.progress import Entry
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +108,7 @@ def test_no_other_file_is_left_behind() -> None:
 def test_a_writer_that_is_killed_leaves_the_old_file_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     progress.record_check("a/one", "passed")
     source = (
-        "import os, course.progress as p\n"
+        "import os, course.desk.progress as p\n"
         "os.replace = lambda *_: os._exit(9)\n"  # killed after writing, before renaming
         "p.record_check('a/one', 'failed')\n"
     )

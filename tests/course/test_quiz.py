@@ -11,9 +11,10 @@ import pytest
 import torch
 import yaml
 
-from course import quiz
-from course.quiz import QuizError, QuizText, load_quiz, parse, problems
-from course.syllabus import load
+import course
+from course.catalogue import quiz
+from course.catalogue.quiz import QuizError, QuizText, load_quiz, parse, problems
+from course.catalogue.syllabus import load
 
 QUIZ = """\
 id: a_quiz
@@ -173,6 +174,6 @@ def test_a_file_that_cannot_be_read_is_an_error_with_its_name(tmp_path: Path) ->
 
 
 def test_the_files_have_no_keys() -> None:
-    for path in (Path(quiz.__file__).parent / "quizzes").glob("*.yaml"):
+    for path in Path(course.__path__[0], "modules").glob("*/quiz.yaml"):
         for question in yaml.safe_load(path.read_text(encoding="utf-8"))["questions"]:
             assert question.keys() <= {"id", "kind", "text", "choices", "form"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from course import syllabus
-from course.readings import ReadingsError, load, parse
+from course.catalogue import syllabus
+from course.catalogue.readings import ReadingsError, load, parse
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,7 +169,7 @@ def test_a_module_that_is_built_has_something_before_and_after_its_notebook(modu
 
 @pytest.mark.parametrize("module", [module.id for module in syllabus.load().modules])
 def test_a_lessons_readings_are_those_of_its_module(module: str) -> None:
-    lesson = (ROOT / "course" / "lessons" / f"{module}.md").read_text(encoding="utf-8")
+    lesson = (ROOT / "course" / "modules" / module / "lesson.md").read_text(encoding="utf-8")
     section = re.split(r"^(?:#|```)", lesson.split("\n## Readings\n")[1], maxsplit=1, flags=re.MULTILINE)[0]
     named = set(re.findall(r"\]\((https?://[^)\s]+)\)", section))
     assert len(named) > 3

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
-from course import judge, shapes
+from course.lab import judge, shapes
 
 torch.set_num_threads(1)
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from course import show
+from course.checking import show
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from course.clickable import Clickable
-from course.slider import slide, slide_panels
+from course.pictures.clickable import Clickable
+from course.pictures.slider import slide, slide_panels
 from tests.chromium import chromium
 
 PICTURES = torch.stack([torch.full((3, 2, 5), value) for value in (0.0, 0.5, 1.0, 7.0)])

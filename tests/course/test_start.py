@@ -10,9 +10,9 @@ from typing import Any
 import nbformat
 import pytest
 
-from course import atomic, start
-from course.start import Brought, StartError, bring, course_notebooks
-from course.syllabus import load
+from course.catalogue.syllabus import load
+from course.desk import atomic, start
+from course.desk.start import Brought, StartError, bring, course_notebooks
 from tests.course.updates import answer, copy_of_the_course, edit, names, new_lesson, newer_lesson
 
 MODULES = [module.id for module in load().modules]

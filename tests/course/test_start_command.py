@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from course import open_folder, progress
+from course.catalogue.syllabus import load
 from course.cli import app
-from course.start import FOLDER
-from course.syllabus import load
+from course.desk import open_folder, progress
+from course.desk.start import FOLDER
 from tests.course.updates import answer, copy_of_the_course, edit, names, new_lesson
 
 MODULES = [module.id for module in load().modules]

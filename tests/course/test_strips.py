@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from course.strips import strips
+from course.pictures.strips import strips
 
 PICTURES = [torch.full((3, 4, 6), value) for value in (-1.0, 0.0, 1.0)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from course.syllabus import Quiz, SyllabusError, load, parse
+from course.catalogue.syllabus import Quiz, SyllabusError, load, parse
 
 SYLLABUS = """\
 title: A course

@@ -13,10 +13,10 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-from course import judge, shapes, tiny_sd
-from course.tiny_sd import evaluate, train
-from course.tiny_sd.captions import LENGTH, VOCABULARY, tokenize
-from course.tiny_sd.network import CaptionEncoder, TinyUNet
+from course.lab import judge, shapes, tiny_sd
+from course.lab.tiny_sd import evaluate, train
+from course.lab.tiny_sd.captions import LENGTH, VOCABULARY, tokenize
+from course.lab.tiny_sd.network import CaptionEncoder, TinyUNet
 from solutions.unet import UNet
 
 torch.set_num_threads(1)

@@ -10,8 +10,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from course import start
-from course.start import course_notebooks
+from course.desk import start
+from course.desk.start import course_notebooks
 
 
 def copy_of_the_course(factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.nbgrader.accounts import account_of
 from autograder.nbgrader.apps import CONFIG
 from tests.deployment.files import IMAGES

@@ -15,9 +15,9 @@ from nbgrader.exchange.default import Exchange
 from typer.testing import CliRunner
 
 from autograder.cli import app as autograder
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.handout.leaks import find_leaks, secrets
 from autograder.hub.servers import Role, headers, page_config, server_config
-from autograder.leaks import find_leaks, secrets
 from autograder.nbgrader.collect import CollectOwned
 from tests.deployment.files import FOLDER, IMAGES, KUBERNETES, REPOSITORY
 from tests.deployment.hub import load, unknown_options
@@ -68,7 +68,7 @@ def test_grading_has_the_whole_course_outside_of_pythons_environment() -> None:
     assert not course.startswith("/usr")
     assert places.keys() >= {
         f"{course}/{file}"
-        for file in ("course/syllabus.yaml", "solutions/attention.py", "autograder/hidden/attention.py")
+        for file in ("course/syllabus.yaml", "solutions/attention.py", "autograder/hidden/attention/suite.py")
     }
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.contract.budget import Limits
+from autograder.contract.jobs import Job
+from autograder.processes.pool import Pool, Setup
 from autograder.results import Result
-from autograder.run.messages import Job
-from autograder.run.pool import Pool, Setup
 from autograder.run.store import Store
-from autograder.sandbox.budget import Limits
 from autograder.sandbox.levels import strongest
 from tests.end_to_end.small_class import Graders
 from tests.made_once import made_once

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autograder.contract.jobs import Finished, Job
+from autograder.processes.pool import Pool
 from autograder.results import Result
-from autograder.run.messages import Finished, Job
-from autograder.run.pool import Pool
 from tests.sample_class import Material
 
 NAMES = ["Ann", "Ben", "Cem", "Dov", "Eve", "Fay"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 
 
 def autograder(*arguments: object, root: Path) -> subprocess.CompletedProcess[str]:
@@ -37,7 +37,7 @@ def test_doctor_says_what_this_machine_has(course_root: CourseRoot) -> None:
 
 def test_build_check_passes_and_names_a_stale_notebook(course_root: CourseRoot, copy: Path) -> None:
     assert autograder("build", "--check", root=course_root.path).returncode == 0
-    lesson = copy / "course" / "lessons" / "attention.md"
+    lesson = copy / "course" / "modules" / "attention" / "lesson.md"
     lesson.write_text(lesson.read_text() + "\nOne more sentence.\n")
     stale = autograder("build", "--check", root=copy)
     assert stale.returncode == 1

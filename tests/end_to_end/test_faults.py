@@ -17,17 +17,17 @@ from threading import Semaphore
 import psutil
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.contract.budget import Budget, Limits
+from autograder.contract.jobs import Job
+from autograder.contract.student import Student
 from autograder.errors import Fault
-from autograder.grading.student import Student
+from autograder.processes.pool import Pool, Setup
 from autograder.results import Result
-from autograder.run.messages import Job
-from autograder.run.pool import Pool, Setup
 from autograder.run.run import Options, Progress, Report
 from autograder.run.run import grade as grade_all
 from autograder.run.store import Store
 from autograder.sandbox import zygote as zygotes
-from autograder.sandbox.budget import Budget, Limits
 from autograder.sandbox.levels import Level, probe, strongest
 from autograder.sandbox.line import WorkerLine
 from autograder.sandbox.locked import LockedWorker, WorkerRequest

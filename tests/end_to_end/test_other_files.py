@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.run.store import Store
 from tests.end_to_end.small_class import POINTS, write
 from tests.sample_class import Material

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from autograder import build
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.sandbox import levels
 
 ANSWER = "    weights = x.exp()\n    return weights / weights.sum(dim, keepdim=True)"

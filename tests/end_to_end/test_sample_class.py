@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from autograder.course_root import CourseRoot
-from autograder.leaks import Secret, find_leaks, secrets
+from autograder.content.course_root import CourseRoot
+from autograder.handout.leaks import Secret, find_leaks, secrets
+from autograder.processes.devices import cuda_problem
 from autograder.results import Result
-from autograder.run.devices import cuda_problem
 from autograder.run.store import Store, folder_name
 from autograder.sandbox.levels import Level, probe
 from tests.end_to_end.conftest import SEED, Grade, Graded, named

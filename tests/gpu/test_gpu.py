@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from torch import Tensor, nn
 
-from autograder.course_root import CourseRoot
-from autograder.run.devices import cuda_problem
+from autograder.content.course_root import CourseRoot
+from autograder.processes.devices import cuda_problem
+from autograder.proof.verify import Finding, verify
 from autograder.run.run import Options, Progress, grade
 from autograder.sandbox.levels import strongest
-from autograder.verify import Finding, verify
 from tests.course.test_portability import CORRECT, WRONG
 from tests.sample_class import CLASS, load_material, write_class
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.gradescope.export import export
 from tests.gradescope.container import Container
 from tests.made_once import made_once

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.contract.jobs import Job
 from autograder.results import Result
-from autograder.run.messages import Job
 from autograder.run.run import Options, Progress, grade
 from autograder.sandbox.levels import Level, probe
 from tests.gradescope.conftest import SEED

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.gradescope.export import export
 from autograder.sandbox.levels import Level, probe
 from tests.gradescope.container import Container, seen
@@ -39,7 +39,7 @@ for name in places:
     tried(lambda: (tree / name).write_text(forged))
     tried(lambda: os.replace(tree / name, tree / "results" / "results.json"))
 tried(lambda: (tree / "source/course_root/solutions/attention.py").read_text())
-tried(lambda: (tree / "source/course_root/autograder/hidden/keys/attention.yaml").read_text())
+tried(lambda: (tree / "source/course_root/autograder/hidden/attention/keys.yaml").read_text())
 tried(os.fork)
 tried(lambda: os.kill(os.getppid(), signal.SIGKILL))
 tried(lambda: os.system("true") and 1 / 0)
@@ -165,7 +165,7 @@ class TestWhateverEndsIt:
 
     @pytest.mark.slow
     def test_the_course_is_broken(self, container: Container) -> None:
-        suite = container.tree / "source/course_root/autograder/hidden/attention.py"
+        suite = container.tree / "source/course_root/autograder/hidden/attention/suite.py"
         whole = suite.read_bytes()
         try:
             suite.write_bytes(whole + b"\nraise RuntimeError('broken')\n")

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.gradescope.settings import Visibility
 
 MADE = {"attention.zip", "noise.zip"}

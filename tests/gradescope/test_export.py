@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.gradescope.export import export
 from autograder.gradescope.settings import Settings
-from autograder.leaks import find_leaks, secrets
+from autograder.handout.leaks import find_leaks, secrets
 from tests.gradescope.container import check
 
 
@@ -40,13 +40,13 @@ def test_it_has_what_grading_the_module_needs_and_no_more(archive: Path) -> None
     inside = {name for name in names(archive) if name.startswith("course_root/")}
     assert inside == {
         "course_root/course/syllabus.yaml",
-        "course_root/course/quizzes/attention.yaml",
+        "course_root/course/modules/attention/quiz.yaml",
         "course_root/exercises/attention.ipynb",
         "course_root/solutions/__init__.py",
         "course_root/solutions/attention.py",
-        "course_root/autograder/hidden/attention.py",
-        "course_root/autograder/hidden/mistakes/attention.py",
-        "course_root/autograder/hidden/keys/attention.yaml",
+        "course_root/autograder/hidden/attention/suite.py",
+        "course_root/autograder/hidden/attention/mistakes.py",
+        "course_root/autograder/hidden/attention/keys.yaml",
     }
 
 

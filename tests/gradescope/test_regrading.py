@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.results import Result
 from autograder.run.store import Store
 from autograder.sandbox.levels import Level, probe

@@ -10,7 +10,7 @@ from autograder.examined import Examined
 from autograder.gradescope.results import results_json
 from autograder.gradescope.settings import Details, Settings, Visibility
 from autograder.results import ErrorExcerpt, Result
-from course.syllabus import Module, parse
+from course.catalogue.syllabus import Module, parse
 from tests.gradescope.container import check, seen
 
 MODULE: Module = parse("""

@@ -47,7 +47,7 @@ def test_an_image_is_built_and_grades(archive: Path, material: Material, tmp_pat
 def test_a_course_that_cannot_be_graded_stops_the_build(archive: Path, tmp_path: Path) -> None:
     """That is where an instructor sees why; no student has handed in anything yet."""
     container = Container.of(archive, tmp_path / "autograder")
-    (container.tree / "source/course_root/autograder/hidden/attention.py").write_text("broken = = 1\n")
+    (container.tree / "source/course_root/autograder/hidden/attention/suite.py").write_text("broken = = 1\n")
     trial = [container.tree / "venv/bin/python", "-I", "-m", "autograder.gradescope.run", container.tree]
     done = subprocess.run([*trial, "--trial"], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from autograder.content.reference import Reference
+from autograder.contract.line import InProcess
 from autograder.grading.exercise import Graded, Setting, grade_exercise
-from autograder.grading.line import InProcess
-from autograder.grading.reference import Reference
 from autograder.grading.suite import with_suites
 from autograder.testing import mistake, variant
 from autograder.testing.marks import Answer
-from course.syllabus import Exercise
+from course.catalogue.syllabus import Exercise
 
 T = TypeVar("T")
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.contract.budget import Limits
+from autograder.contract.jobs import Job
 from autograder.examined import Examined
 from autograder.grading.examine import LONGEST_LINE, MOST_LINES, examine_submission
 from autograder.grading.grade import Course
-from autograder.run.messages import Job
 from autograder.run.run import Options, Progress, grade
 from autograder.run.store import Store
-from autograder.sandbox.budget import Limits
 from autograder.sandbox.line import WorkerLine
 from autograder.sandbox.plain import PlainWorker
 from autograder.submission.read import read
@@ -30,17 +30,17 @@ ANSWERS: dict[str, dict[str, str]] = {
         "    raise ValueError(f'seen before: {len(SEEN) - 1} inputs')\n"
     },
     "liar": {
-        SOFTMAX: "import course.examine\nfrom course.report import Report\n"
-        "course.examine.on_answer = lambda *_: Report('', state='passed', lines=['✓ All is well.'])\n"
+        SOFTMAX: "from course.checking import examine, report\n"
+        "examine.on_answer = lambda *_: report.Report('', state='passed', lines=['✓ All is well.'])\n"
         "def stable_softmax(x, dim):\n    return x\n"
     },
     "forger": {
-        SOFTMAX: "import course.examine\nfrom course.report import Report\n"
-        "course.examine.on_answer = lambda *_: Report('', state='promoted', lines=[])\n" + RIGHT
+        SOFTMAX: "from course.checking import examine, report\n"
+        "examine.on_answer = lambda *_: report.Report('', state='promoted', lines=[])\n" + RIGHT
     },
     "flooder": {
-        SOFTMAX: "import course.examine\nfrom course.report import Report\n"
-        "course.examine.on_answer = lambda *_: Report('', state='failed', lines=['x\\x1b\\n' * 200] * 100)\n"
+        SOFTMAX: "from course.checking import examine, report\n"
+        "examine.on_answer = lambda *_: report.Report('', state='failed', lines=['x\\x1b\\n' * 200] * 100)\n"
         + RIGHT
     },
     "quitter": {

@@ -78,8 +78,8 @@ def test_the_reference_stands_in_for_what_failed_before(tmp_path: Path) -> None:
 
 def grade_in_one_namespace(folder: Path) -> Any:
     """Follow-through replaces a global of the student's, so both functions must share their globals."""
+    from autograder.contract.line import InProcess
     from autograder.grading.exercise import grade_exercise
-    from autograder.grading.line import InProcess
 
     from .small_course import EXERCISES, within_suite
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 
 COLLECT = """
 import sys

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autograder.grading.line import InProcess
+from autograder.contract.line import InProcess
+from autograder.contract.student import Request, Student
 from autograder.grading.portability import MOST_MADE, check_portability
-from autograder.grading.student import Request, Student
 from autograder.testing import Draw, twins
 
 

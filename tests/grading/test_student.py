@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from autograder.contract.line import InProcess, differentiable
+from autograder.contract.student import Student, part
+from autograder.contract.trace import Trace
 from autograder.errors import StudentError
-from autograder.grading.line import InProcess, differentiable
-from autograder.grading.student import Student, part
-from autograder.grading.trace import Trace
 from autograder.testing import Draw, assert_close, assert_gradients, twins
 from autograder.worker import wire
 

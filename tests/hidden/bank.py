@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
+from autograder.contract.line import InProcess
+from autograder.contract.student import Student
 from autograder.errors import StudentFailure
-from autograder.grading.line import InProcess
-from autograder.grading.student import Student
 from autograder.testing import Answer, Draw
 from autograder.testing.marks import TestMark, answers_in
-from course.syllabus import Exercise, load
+from course.catalogue.syllabus import Exercise, load
 
 HIDDEN = Path(__file__).parents[2] / "autograder" / "hidden"
 SEED = 3
@@ -68,7 +68,7 @@ class Bank:
 @cache
 def bank(module: str) -> Bank:
     """Everything of a module, imported once."""
-    suite = _import(HIDDEN / f"{module}.py")
+    suite = _import(HIDDEN / module / "suite.py")
     tests = {
         getattr(cls, "__exercise__"): [  # noqa: B009 - mypy does not know it
             (name, getattr(cls(), name), function.__mark__)
@@ -84,8 +84,8 @@ def bank(module: str) -> Bank:
         import_module(f"solutions.{module}"),
         suite,
         tests,
-        answers_in(_import(HIDDEN / "mistakes" / f"{module}.py")),
-        answers_in(_import(HIDDEN / "variants" / f"{module}.py")),
+        answers_in(_import(HIDDEN / module / "mistakes.py")),
+        answers_in(_import(HIDDEN / module / "variants.py")),
     )
 
 

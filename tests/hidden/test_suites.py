@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder.testing import Answer
-from course.syllabus import load
+from course.catalogue.syllabus import load
 
 from .bank import Bank, bank
 

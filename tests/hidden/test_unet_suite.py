@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from autograder import build
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.content.reference import load_reference
+from autograder.contract.line import InProcess
 from autograder.grading.exercise import Setting, grade_exercise
-from autograder.grading.line import InProcess
-from autograder.grading.reference import load_reference
 from autograder.grading.suite import with_suites
 from autograder.results import ExerciseResult
 
@@ -50,7 +50,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from course.layers import Attention, Level
+from course.lab.layers import Attention, Level
 """
 
 

@@ -89,8 +89,8 @@ IN_PROCESS = _cells(
     imports_the_reference_and_the_tests="""
         import importlib, sys, torch
         found = []
-        for name in ("solutions.attention", "autograder.hidden.attention", "hidden_attention", "autograder",
-                     "autograder.hidden.mistakes.attention", "tests.sample_class"):
+        for name in ("solutions.attention", "autograder.hidden.attention.suite", "hidden_attention",
+                     "autograder", "autograder.hidden.attention.mistakes", "tests.sample_class"):
             for extra in ("", ".."):
                 try:
                     found.append(importlib.import_module(name))

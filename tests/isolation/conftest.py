@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from autograder import build
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.contract.budget import Limits
+from autograder.contract.jobs import Finished, Job
+from autograder.processes.pool import Pool, Setup
 from autograder.results import Result
-from autograder.run.messages import Finished, Job
-from autograder.run.pool import Pool, Setup
-from autograder.sandbox.budget import Limits
 from autograder.sandbox.levels import Level, probe
 
 ROOT = CourseRoot.find(Path(__file__).parent)

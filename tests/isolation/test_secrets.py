@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.sandbox.levels import Level, probe
 
 ROOT = CourseRoot.find(Path(__file__).parent)
@@ -78,9 +78,9 @@ def search(places: list[str], lines: list[str], libraries: list[str]) -> list[st
 DRIVER = """
 import json, sys
 from pathlib import Path
-from autograder.grading.student import Student
+from autograder.contract.student import Student
 from autograder.sandbox import zygote as zygotes
-from autograder.sandbox.budget import Budget, Limits
+from autograder.contract.budget import Budget, Limits
 from autograder.sandbox.levels import Level
 from autograder.sandbox.line import WorkerLine
 from autograder.sandbox.locked import LockedWorker, WorkerRequest

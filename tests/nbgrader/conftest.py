@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.nbgrader.course import init
 from tests.made_once import made_once
 from tests.nbgrader import classroom, hostile, traps

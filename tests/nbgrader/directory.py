@@ -13,8 +13,8 @@ from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters import Autograde, GenerateFeedback
 
-from autograder.course_root import CourseRoot
-from autograder.leaks import Secret, secrets
+from autograder.content.course_root import CourseRoot
+from autograder.handout.leaks import Secret, secrets
 from autograder.nbgrader.apps import nbgrader_in
 from autograder.nbgrader.autograde import Collected, enter, grade_collected
 from autograder.run.run import Progress

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import UsageError
 from autograder.nbgrader import config
 from autograder.nbgrader.apps import CONFIG, nbgrader_in

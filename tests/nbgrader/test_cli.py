@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.nbgrader.course import init
 from tests.end_to_end import processes
 from tests.nbgrader.directory import SEED, Directory, Entry

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from tests.nbgrader.directory import Directory
 
 FOLDER, EXCHANGE = "../diffusion-course-2026", "/srv/nbgrader/exchange"

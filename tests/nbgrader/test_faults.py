@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.run.messages import Finished, Job
-from autograder.run.pool import OnFinished, Pool, Setup
+from autograder.contract.jobs import Finished, Job
+from autograder.processes.pool import OnFinished, Pool, Setup
 from tests.nbgrader.conftest import ADA, KWAME
 from tests.nbgrader.directory import Directory
 

@@ -13,7 +13,7 @@ from nbgrader.converters import GenerateAssignment
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.nbgrader.apps import nbgrader_in
 from tests.kernels import execute
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from autograder.build.stub import Solution, read_solution
-from autograder.course_root import CourseRoot
-from autograder.leaks import find_leaks
+from autograder.content.course_root import CourseRoot
+from autograder.handout.leaks import find_leaks
 from autograder.results import Result
 from tests.nbgrader.conftest import DALIA, KWAME, MALLORY
 from tests.nbgrader.directory import ASSIGNMENT, Directory, secrets_of

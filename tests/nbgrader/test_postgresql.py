@@ -20,7 +20,7 @@ from nbgrader.apps.api import NbGraderAPI
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import UsageError
 from autograder.nbgrader.apps import CONFIG, nbgrader_in
 from autograder.nbgrader.autograde import enter, grade_collected

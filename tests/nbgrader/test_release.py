@@ -13,9 +13,9 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.validator import Validator
 
 from autograder.build import render
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import UsageError
-from autograder.leaks import files_below, find_leaks
+from autograder.handout.leaks import files_below, find_leaks
 from autograder.nbgrader.apps import nbgrader_in
 from autograder.nbgrader.course import init
 from tests.kernels import PATIENCE, without_ports

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from tests.nbgrader.conftest import graded_directory
 from tests.nbgrader.directory import ASSIGNMENT, Directory, Entry, cell_of
 from tests.nbgrader.traps import CROSS, SOFTMAX, SPLIT, TRAPS, hand_in_all

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.nbgrader.course import Change, init, update
-from course import syllabus
+from course.catalogue import syllabus
 from tests.build.tiny_course import LESSON, SOLUTION, SYLLABUS, write_tiny_course
 from tests.nbgrader.directory import COURSE_ID, Directory
 
@@ -144,7 +144,7 @@ def test_an_assignment_that_was_removed_stays_away(directory: Directory) -> None
 
 def test_a_module_that_is_not_there_is_added_only_by_name(tiny: CourseRoot, directory: Directory) -> None:
     again = SYLLABUS[SYLLABUS.index("  - id: tiny") :].replace("tiny", "second")
-    for name in ("course/lessons", "course/quizzes", "solutions", "autograder/hidden/keys"):
+    for name in ("course/modules", "solutions", "autograder/hidden"):
         (file,) = (tiny.path / name).glob("tiny.*")
         copy = file.with_stem("second")
         copy.write_text(file.read_text().replace("tiny_quiz", "second_quiz"))

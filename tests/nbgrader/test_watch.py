@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import UsageError
-from autograder.leaks import find_leaks
+from autograder.handout.leaks import find_leaks
 from autograder.nbgrader import round as rounds
 from autograder.nbgrader.watch import Watched, watch_once
 from autograder.results import Result

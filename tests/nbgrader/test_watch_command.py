@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.nbgrader.lock import FEEDBACK, GRADING, locked
 from autograder.sandbox import zygote as zygotes
 from autograder.sandbox.levels import strongest

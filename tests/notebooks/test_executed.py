@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from autograder import build
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.site import recording
 from tests.kernels import execute
 
@@ -28,7 +28,7 @@ def outputs(notebook: nbformat.NotebookNode) -> list[Any]:
 
 
 def skeleton(page: str) -> str:
-    """An interactive output without its data: what course/slider.py and course/clickable.py make of any."""
+    """An interactive output without its data: what `course.pictures` makes of any slider."""
     return re.sub(r"[A-Za-z0-9+/=]{48,}|\d[\d.e-]*|-[0-9a-f]{12}", "", page)
 
 

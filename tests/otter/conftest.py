@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from autograder.build import dump
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.otter.export import export
 from autograder.otter.notebook import with_grader
 from tests.made_once import made_once

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from otter.generate import main as otter_generate
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.run.run import Options, Progress, grade
 from tests.otter import hostile
 from tests.otter.conftest import SEED, named

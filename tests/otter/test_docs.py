@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from tests.otter.conftest import named
 from tests.sample_class import Student
 

@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError, UsageError
-from autograder.leaks import files_below, find_leaks, secrets
+from autograder.handout.leaks import files_below, find_leaks, secrets
 from autograder.otter import export as exporting
 from autograder.otter.export import export
 from autograder.otter.plugin import PLUGIN
@@ -82,10 +82,10 @@ def test_the_zip_has_all_that_a_container_needs_and_nothing_of_other_modules(arc
     assert modes["setup.sh"] == modes["run_autograder"] == 0o755
     course = [name.removeprefix("course_root/") for name in names if name.startswith("course_root/")]
     assert sorted(course) == [
-        "autograder/hidden/attention.py",
-        "autograder/hidden/keys/attention.yaml",
-        "autograder/hidden/mistakes/attention.py",
-        "course/quizzes/attention.yaml",
+        "autograder/hidden/attention/suite.py",
+        "autograder/hidden/attention/keys.yaml",
+        "autograder/hidden/attention/mistakes.py",
+        "course/modules/attention/quiz.yaml",
         "course/syllabus.yaml",
         "exercises/attention.ipynb",
         "solutions/__init__.py",

@@ -9,10 +9,10 @@ import nbformat
 import pytest
 
 from autograder.build import dump
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.otter.cells import STAND_IN, check_source
 from autograder.otter.notebook import with_grader
 from autograder.submission.extract import Extracted, extract
-from autograder.submission.otter_cells import STAND_IN, check_source
 from autograder.submission.read import parse, read
 from tests.sample_class import Draft, Material
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
-from autograder.leaks import Secret, files_below, find_leaks, secrets
-from autograder.release import bundle
+from autograder.content.course_root import CourseRoot
+from autograder.handout.leaks import Secret, files_below, find_leaks, secrets
+from autograder.handout.release import bundle
 
 ROOT = CourseRoot.find(Path(__file__))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autograder.course_root import CourseRoot
-from autograder.leaks import files_below, find_leaks, secrets
+from autograder.content.course_root import CourseRoot
+from autograder.handout.leaks import files_below, find_leaks, secrets
 
 
 def test_no_page_recording_or_list_gives_anything_away(course_root: CourseRoot) -> None:

@@ -13,9 +13,9 @@ from pygments.lexers import PythonLexer
 
 from autograder.build import compose, dump, marked_sources, solved_sources
 from autograder.build.stub import read_solution
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError
-from autograder.leaks import Leak, Secret, files_below, find_leaks, secrets
+from autograder.handout.leaks import Leak, Secret, files_below, find_leaks, secrets
 from tests.build.tiny_course import KEYS, MISTAKES, QUIZ, SOLUTION, SUITE, write_tiny_course
 
 
@@ -62,7 +62,7 @@ PLANTED = {
 def test_what_is_planted_is_found(name: str, hidden: list[Secret]) -> None:
     text, kind = PLANTED[name]
 
-    assert kind in found(find_leaks([("course/figures.py", text.encode())], hidden))
+    assert kind in found(find_leaks([("course/modules/attention/figures.py", text.encode())], hidden))
 
 
 INNOCENT = {
@@ -77,7 +77,7 @@ INNOCENT = {
 
 @pytest.mark.parametrize("name", INNOCENT)
 def test_what_is_public_is_no_leak(name: str, hidden: list[Secret]) -> None:
-    assert find_leaks([("course/figures.py", INNOCENT[name].encode())], hidden) == []
+    assert find_leaks([("course/modules/attention/figures.py", INNOCENT[name].encode())], hidden) == []
 
 
 def notebook_of(tiny: CourseRoot) -> bytes:

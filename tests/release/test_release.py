@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from autograder.build import render
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError, UsageError
-from autograder.leaks import files_below, find_leaks, secrets
-from autograder.release import release
+from autograder.handout.leaks import files_below, find_leaks, secrets
+from autograder.handout.release import release
 from tests.build.tiny_course import SOLUTION, SUITE
 
 
@@ -26,8 +26,8 @@ def test_the_bundle_has_the_notebooks_the_package_and_how_to_start(bundle: Path,
         "LICENSE",
         "README.md",
         "course/__init__.py",
-        "course/lessons/tiny.md",
-        "course/quizzes/tiny.yaml",
+        "course/modules/tiny/lesson.md",
+        "course/modules/tiny/quiz.yaml",
         "course/syllabus.yaml",
         "exercises/tiny.ipynb",
         "pyproject.toml",
@@ -71,7 +71,7 @@ def test_leftovers_of_python_and_editors_stay_behind(tiny: CourseRoot, tmp_path:
     for name in (
         "course/__pycache__/x.cpython-311.pyc",
         "course/.ipynb_checkpoints/x.md",
-        "course/lessons/.x.swp",
+        "course/modules/.x.swp",
     ):
         (tiny.path / name).parent.mkdir(exist_ok=True)
         (tiny.path / name).write_text("")

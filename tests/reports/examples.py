@@ -20,7 +20,7 @@ from autograder.results import (
     Status,
     TestResult,
 )
-from course.syllabus import Module, Syllabus, parse
+from course.catalogue.syllabus import Module, Syllabus, parse
 
 # The tests' own syllabus, so that golden files do not change whenever the course does.
 SYLLABUS: Syllabus = parse("""

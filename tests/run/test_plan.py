@@ -9,12 +9,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.contract.jobs import Job
 from autograder.errors import UsageError
 from autograder.examined import Examined
 from autograder.results import Result
 from autograder.run import plan as planning
-from autograder.run.messages import Job
 from autograder.run.plan import UNKNOWN, Conditions, Plan, plan
 from autograder.run.store import Store
 from autograder.submission.find import Found

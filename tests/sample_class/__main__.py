@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from tests.sample_class import CLASS, load_material, write_class
 
 

@@ -10,10 +10,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.build import dump, solved_sources
-from autograder.course_root import CourseRoot
-from autograder.grading.reference import load_reference
+from autograder.content.course_root import CourseRoot
+from autograder.content.reference import load_reference
 from autograder.testing import Answer
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
 
 MODULE = "attention"
 

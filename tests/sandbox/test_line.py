@@ -13,11 +13,11 @@ import psutil
 import pytest
 import torch
 
+from autograder.contract.budget import Budget, Limits
+from autograder.contract.line import differentiable
+from autograder.contract.student import Student
 from autograder.errors import BudgetSpent, ProtocolViolation, StudentError, StudentTimeout, WorkerDied
-from autograder.grading.line import differentiable
-from autograder.grading.student import Student
 from autograder.sandbox import zygote as zygotes
-from autograder.sandbox.budget import Budget, Limits
 from autograder.sandbox.levels import Level, strongest
 from autograder.sandbox.line import DYING_SECONDS, Worker, WorkerLine
 from autograder.sandbox.locked import LockedWorker, WorkerRequest

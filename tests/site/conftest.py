@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.site import katex
 from tests.made_once import made_once
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from autograder import build
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 
 STUDENT = "Robin Example"
 MODULE = "pictures"
@@ -184,13 +184,13 @@ q2: {answer: 768, tolerance: 0.5, explanation: Three bytes for each of the 256 p
 
 FILES = {
     "course/syllabus.yaml": SYLLABUS,
-    f"course/lessons/{MODULE}.md": LESSON,
-    f"course/quizzes/{MODULE}.yaml": QUIZ,
+    f"course/modules/{MODULE}/lesson.md": LESSON,
+    f"course/modules/{MODULE}/quiz.yaml": QUIZ,
     f"solutions/{MODULE}.py": SOLUTION,
     "solutions/__init__.py": '"""The solutions of an example."""\n',
-    f"autograder/hidden/{MODULE}.py": SUITE,
-    f"autograder/hidden/mistakes/{MODULE}.py": MISTAKES,
-    f"autograder/hidden/keys/{MODULE}.yaml": KEYS,
+    f"autograder/hidden/{MODULE}/suite.py": SUITE,
+    f"autograder/hidden/{MODULE}/mistakes.py": MISTAKES,
+    f"autograder/hidden/{MODULE}/keys.yaml": KEYS,
 }
 
 ANSWERS = {

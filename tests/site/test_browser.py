@@ -12,8 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from autograder.course_root import CourseRoot
-from course import readings
+from autograder.content.course_root import CourseRoot
+from course.catalogue import readings
 from tests.chromium import chromium
 
 ROOT = CourseRoot.find(Path(__file__))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
-from autograder.leaks import files_below, find_leaks, secrets
+from autograder.content.course_root import CourseRoot
+from autograder.handout.leaks import files_below, find_leaks, secrets
 from autograder.site import katex
-from course import readings
+from course.catalogue import readings
 from tests.site import pages as built
 from tests.site.conftest import build
 from tests.site.pages import Page

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.site import drawn
-from course import judge
+from course.lab import judge
 
 ROOT = CourseRoot.find(Path(__file__))
 FOLDER = ROOT.path / drawn.FOLDER

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError
 from autograder.site.glossary import Glossary, load, parse
 

@@ -16,11 +16,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from autograder.sandbox.budget import Limits
+from autograder.contract.budget import Limits
 from autograder.sandbox.levels import Level
+from course.catalogue.syllabus import load
+from course.checking.examine import on_exercise, on_quiz
 from course.cli import app as course
-from course.examine import on_exercise, on_quiz
-from course.syllabus import load
 from tests.chromium import chromium
 from tests.site import screenshots
 

@@ -14,11 +14,11 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError, Fault
 from autograder.site import links
 from autograder.site.links import Answer, Link, ask, ask_all, fault, find
-from course.readings import load
+from course.catalogue.readings import load
 
 ROOT = CourseRoot(Path(__file__).parents[2])
 
@@ -91,7 +91,7 @@ def test_the_links_of_the_course_are_found_in_readings_lessons_and_pages() -> No
     assert readings == [reading.url for reading in load().readings]
     lines = (ROOT.path / "course/readings.yaml").read_text(encoding="utf-8").splitlines()
     assert all(link.address in lines[link.line - 1] for link in found if link.file == "course/readings.yaml")
-    assert {"course/lessons/attention.md", "docs/deployment.md"} <= {link.file for link in found}
+    assert {"course/modules/attention/lesson.md", "docs/deployment.md"} <= {link.file for link in found}
 
 
 # --- their form
@@ -381,7 +381,7 @@ def test_a_move_or_a_refusal_is_no_failure(command: Typer, tmp_path: Path) -> No
 def test_without_files_it_asks_for_the_courses_own(
     command: Typer, site: _Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(links, "SOURCES", ("course/lessons/attention.md",))
+    monkeypatch.setattr(links, "SOURCES", ("course/modules/attention/lesson.md",))
     monkeypatch.setenv("https_proxy", site.at)  # it refuses to connect, as the proxy of a closed network does
     result = CliRunner().invoke(command, ["--timeout", "60"])
     assert result.exit_code == 3

@@ -13,7 +13,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from autograder import build
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.site.markdown import for_mkdocs, with_anchors
 
 ROOT = CourseRoot.find(Path(__file__))

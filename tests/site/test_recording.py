@@ -13,9 +13,9 @@ from nbformat.v4 import new_output
 from PIL import Image
 
 from autograder import build
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError
-from autograder.leaks import find_leaks, secrets
+from autograder.handout.leaks import find_leaks, secrets
 from autograder.site import recording
 from autograder.site.notebook_page import page, put_pages_in
 from tests.build.tiny_course import write_tiny_course

@@ -12,10 +12,10 @@ import pytest
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
+from autograder.content.self_check import Question, SelfCheck, load, markdown, parse
 from autograder.errors import ContentError
-from autograder.site.self_check import Question, SelfCheck, load, markdown, parse
-from course.quiz import load_quiz
+from course.catalogue.quiz import load_quiz
 
 QUESTIONS = """\
 questions:
@@ -89,7 +89,9 @@ def test_an_error_names_the_file_the_line_and_the_fault(
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ContentError, match=r"docs/self-check/none\.yaml cannot be read \(No such file"):
+    with pytest.raises(
+        ContentError, match=r"course/modules/none/self_check\.yaml cannot be read \(No such file"
+    ):
         load(CourseRoot(tmp_path), "none")
 
 

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from autograder.course_root import CourseRoot
-from autograder.site.self_check import Question, load
-from course import probe
+from autograder.content.course_root import CourseRoot
+from autograder.content.self_check import Question, load
+from course.lab import probe
 from solutions import attention, lora, noise, unet
 
 
@@ -24,9 +24,9 @@ def questions(course_root: CourseRoot) -> dict[str, Question]:
 
 
 def test_no_two_questions_have_the_same_id(questions: dict[str, Question], course_root: CourseRoot) -> None:
-    folder = course_root.path / "docs" / "self-check"
+    folder = course_root.path / "course" / "modules"
     assert len(questions) == sum(
-        len(load(course_root, path.stem).questions) for path in folder.glob("*.yaml")
+        len(load(course_root, path.parent.name).questions) for path in folder.glob("*/self_check.yaml")
     )
 
 

@@ -17,8 +17,8 @@ import nbformat
 import pytest
 
 from autograder.build.stub import read_solution
-from autograder.course_root import CourseRoot
-from course import syllabus
+from autograder.content.course_root import CourseRoot
+from course.catalogue import syllabus
 
 PAGE = Path("docs", "authoring.md")
 MODULE = "thresholding"

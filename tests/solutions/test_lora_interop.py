@@ -13,8 +13,8 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from course import tiny_sd
-from course.tiny_sd.network import TinyUNet
+from course.lab import tiny_sd
+from course.lab.tiny_sd.network import TinyUNet
 from solutions import lora
 
 LINEAR = ["to_q", "to_k", "to_v", "to_out.0"]

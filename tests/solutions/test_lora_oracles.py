@@ -14,9 +14,9 @@ from peft.tuners.lora import Conv2d as PeftConv2d
 from peft.tuners.lora import Linear as PeftLinear
 from torch import Tensor, nn
 
-from course import tiny_sd
-from course.layers import Attention
-from course.tiny_sd.network import TinyUNet
+from course.lab import tiny_sd
+from course.lab.layers import Attention
+from course.lab.tiny_sd.network import TinyUNet
 from solutions import lora
 
 DTYPES = [torch.float64, torch.float32]

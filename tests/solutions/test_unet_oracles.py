@@ -15,7 +15,7 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
-from course import tiny_sd
+from course.lab import tiny_sd
 from solutions import unet
 
 DTYPES = [torch.float64, torch.float32]

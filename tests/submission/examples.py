@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.submission.extract import Extracted, extract
 from autograder.submission.read import Notebook, parse
-from course.syllabus import Module
+from course.catalogue.syllabus import Module
 
 MODULE = Module.model_validate(
     {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autograder import build
-from autograder.course_root import CourseRoot
+from autograder.content.course_root import CourseRoot
 from autograder.submission.extract import extract
 from autograder.submission.lint import forbidden_calls, suspicious
 from autograder.submission.read import read

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autograder.submission.extract import Cell
 from autograder.submission.lint import forbidden_calls, suspicious
-from course.syllabus import Exercise
+from course.catalogue.syllabus import Exercise
 from tests.submission.examples import MODULE, SET_UP
 
 SOFTMAX, ATTENTION = MODULE.exercise("softmax"), MODULE.exercise("Attention")

@@ -8,16 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from autograder.grading.line import InProcess
-from autograder.grading.student import Student
-from autograder.testing import (
-    Draw,
-    Mismatch,
-    assert_close,
-    assert_gradients,
-    assert_parameters,
-    twins,
-)
+from autograder.contract.line import InProcess
+from autograder.contract.student import Student
+from autograder.testing import Draw, Mismatch, assert_close, assert_gradients, assert_parameters, twins
 
 
 class Block(nn.Module):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from autograder.grading.student import Student
+from autograder.contract.student import Student
 from autograder.testing import (
     Draw,
     assert_close,

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.grading.line import Kept, differentiable
-from autograder.grading.student import Student
+from autograder.contract.line import Kept, differentiable
+from autograder.contract.student import Student
 from autograder.testing import (
     Draw,
     Mismatch,

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from autograder.contract.student import Handle, Part, Student, part
 from autograder.errors import StudentError
-from autograder.grading.student import Handle, Part, Student, part
 from autograder.testing import (
     Draw,
     Mismatch,
@@ -31,7 +31,7 @@ from autograder.testing import (
     rule,
     value,
 )
-from course.layers import Attention
+from course.lab.layers import Attention
 from solutions import lora as reference
 
 RTOL_SINGLE = 1e-4  # float32: base, A and B each add their errors
@@ -81,7 +81,7 @@ def _part(module: nn.Module) -> Part:
                 bias=module.bias is not None,
             )
         case Attention():
-            return part("course.layers.Attention", module.to_q.in_features, module.heads)
+            return part("course.lab.layers.Attention", module.to_q.in_features, module.heads)
         case nn.Sequential():
             layers = {name: _part(layer) for name, layer in module.named_children()}
             return part("torch.nn.Sequential", layers)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.grading.student import Student
+from autograder.contract.student import Student
 from autograder.testing import (
     Draw,
     Mismatch,

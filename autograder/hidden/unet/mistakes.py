@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autograder.testing import mistake
-from course.layers import Attention, Level
+from course.lab.layers import Attention, Level
 from solutions.unet import (
     Downsample,
     FeedForward,

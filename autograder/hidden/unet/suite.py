@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autograder.grading.student import Handle, Student
+from autograder.contract.student import Handle, Student
 from autograder.testing import (
     Draw,
     assert_close,

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autograder.testing import variant
-from course.layers import Attention, Level
+from course.lab.layers import Attention, Level
 from solutions.unet import (
     Downsample,
     FeedForward,

@@ -1,13 +1,13 @@
-"""Says what is to be seen in a picture of `course.shapes`, so that a model's pictures can be counted.
+"""Says what is to be seen in a picture of `course.lab.shapes`, so that a model's pictures can be counted.
 
-    from course import judge
+    from course.lab import judge
 
     scores = judge.load().scores(pictures, ["a large red circle on black"] * len(pictures))
     print(scores)  # all four right: 96 %, size 99 %, colour 99 %, ...
 
 Two judges that know nothing of one another: a small network for all four attributes, and `palette`, which has
-no network and looks at colours only. How often each errs on pictures that `course.shapes` itself has drawn
-stands in `docs/tiny-sd.md`.
+no network and looks at colours only. How often each errs on pictures that `course.lab.shapes` itself has
+drawn stands in `docs/tiny-sd.md`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course import shapes
-from course.judge.network import JudgeNetwork
-from course.judge.palette import Palette, palette
-from course.stored import read_weights
+from course.lab import shapes
+from course.lab.judge.network import JudgeNetwork
+from course.lab.judge.palette import Palette, palette
+from course.lab.stored import read_weights
 
 __all__ = ["Judge", "Palette", "Scores", "load", "palette"]
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course.shapes import CHOICES
+from course.lab.shapes import CHOICES
 
 
 class JudgeNetwork(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course.shapes import BACKGROUNDS, COLOURS
+from course.lab.shapes import BACKGROUNDS, COLOURS
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Palette:
     """What each picture's shape and background are made of.
 
     shape, ground        red, green and blue from 0 to 255, the median over the pixels of each
-    colour, background   the nearest of COLOURS and of BACKGROUNDS in `course.shapes`, as their place there
+    colour, background   the nearest of the COLOURS and BACKGROUNDS of `course.lab.shapes`, as its place there
     """
 
     shape: Float[Tensor, "B 3"]
@@ -28,7 +28,7 @@ class Palette:
 def palette(pictures: Float[Tensor, "B 3 H W"]) -> Palette:
     """Looks at the corners for the background, and at what differs most from it for the shape.
 
-    pictures  numbers from -1 to 1. For shapes smaller than the picture, as `course.shapes` draws them.
+    pictures  numbers from -1 to 1. For shapes smaller than the picture, as `course.lab.shapes` draws them.
     """
     coloured = (pictures.detach().float().clamp(-1, 1) + 1) * 127.5
     corners = coloured[:, :, [0, 0, -1, -1], [0, -1, 0, -1]]

@@ -1,6 +1,6 @@
 """Trains the judge: the script that made `judge.safetensors`, in about two minutes.
 
-python -m course.judge.train --out mine.safetensors
+python -m course.lab.judge.train --out mine.safetensors
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from course import shapes
-from course.judge import WEIGHTS
-from course.judge.network import JudgeNetwork
-from course.stored import write_weights
+from course.lab import shapes
+from course.lab.judge import WEIGHTS
+from course.lab.judge.network import JudgeNetwork
+from course.lab.stored import write_weights
 
 SEED = 0
 STEPS = 1200

@@ -1,12 +1,12 @@
 """A text-to-image model small enough for a laptop: a million parameters, 16 x 16 pixels, no download.
 
-    from course import tiny_sd
+    from course.lab import tiny_sd
 
     tiny = tiny_sd.load()
     pictures = tiny.draw(["a large red circle on black", "a small cyan ring on white"])
 
-It draws what `course.shapes` draws, from captions in the same words. `docs/tiny-sd.md` is its model card;
-`python -m course.tiny_sd.train` is how it came about.
+It draws what `course.lab.shapes` draws, from captions in the same words. `docs/tiny-sd.md` is its model card;
+`python -m course.lab.tiny_sd.train` is how it came about.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course import ddim, ddpm
-from course.stored import read_weights, write_weights
-from course.tiny_sd.captions import LENGTH, VOCABULARY, tokenize
-from course.tiny_sd.network import CONFIG, CaptionEncoder, TinyUNet
+from course.lab import ddim, ddpm
+from course.lab.stored import read_weights, write_weights
+from course.lab.tiny_sd.captions import LENGTH, VOCABULARY, tokenize
+from course.lab.tiny_sd.network import CONFIG, CaptionEncoder, TinyUNet
 
 __all__ = ["ALPHAS_CUMPROD", "CONFIG", "WEIGHTS", "TinySD", "load", "save", "weights"]
 

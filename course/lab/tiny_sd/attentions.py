@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from course.probe import attention_weights
-from course.tiny_sd import TinySD, UNet
-from course.tiny_sd.network import HEADS
+from course.lab.probe import attention_weights
+from course.lab.tiny_sd import TinySD, UNet
+from course.lab.tiny_sd.network import HEADS
 
 # On the way through the network: down, the middle, and twice on the way up.
 PLACES = (

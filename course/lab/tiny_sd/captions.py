@@ -1,4 +1,4 @@
-"""Captions as numbers: every word of `course.shapes` has one, and there are no others."""
+"""Captions as numbers: every word of `course.lab.shapes` has one, and there are no others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from course.shapes import CHOICES
+from course.lab.shapes import CHOICES
 
 # The order is part of the trained weights: never change it.
 VOCABULARY = ("<pad>", "<start>", "a", "on", *(word for words in CHOICES.values() for word in words))

@@ -1,6 +1,6 @@
 """How often the tiny model draws what its caption says: the table of `docs/tiny-sd.md`.
 
-python -m course.tiny_sd.evaluate
+python -m course.lab.tiny_sd.evaluate
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from course import judge, shapes, tiny_sd
+from course.lab import judge, shapes, tiny_sd
 
 CAPTIONS = 96
 SEEDS = 5

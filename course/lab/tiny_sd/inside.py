@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course import ddim, shapes, tiny_sd
-from course.tiny_sd.network import CONTEXT, GROUPS, HEADS, TIME, Pixels, Residual, Resize, Talk
+from course.lab import ddim, shapes, tiny_sd
+from course.lab.tiny_sd.network import CONTEXT, GROUPS, HEADS, TIME, Pixels, Residual, Resize, Talk
 
 
 def weights_of(name: str) -> dict[str, Tensor]:

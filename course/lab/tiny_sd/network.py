@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course.layers import Attention
+from course.lab.layers import Attention
 
 # As arguments of diffusers' UNet2DConditionModel, whose `attention_head_dim` is the number of heads.
 CONFIG: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Trains the tiny model: the script that made `tiny_sd.safetensors`.
 
-    python -m course.tiny_sd.train --out mine.safetensors
+    python -m course.lab.tiny_sd.train --out mine.safetensors
 
 On two cores it takes about a quarter of an hour, longer on a busy machine. Everything random comes from
 SEED: the same machine, release of torch and number of threads take the same steps again; elsewhere the last
@@ -20,10 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course import shapes
-from course.tiny_sd import ALPHAS_CUMPROD, WEIGHTS, save
-from course.tiny_sd.captions import LENGTH, VOCABULARY, tokenize
-from course.tiny_sd.network import CaptionEncoder, TinyUNet
+from course.lab import shapes
+from course.lab.tiny_sd import ALPHAS_CUMPROD, WEIGHTS, save
+from course.lab.tiny_sd.captions import LENGTH, VOCABULARY, tokenize
+from course.lab.tiny_sd.network import CaptionEncoder, TinyUNet
 
 SEED = 0
 BATCH = 48

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, tensor
 
-from course.expect import Broken, Layer, Student, close, exercise, holds, ordinary
+from course.checking.expect import Broken, Layer, Student, close, exercise, holds, ordinary
 
 LN3 = math.log(3)  # exp(0) : exp(ln 3) = 1 : 3, so these two scores have the weights 0.25 and 0.75
 INF = math.inf

@@ -14,11 +14,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from course import canvas
-from course.canvas import FAINT, INK, PALETTE, WEIGHTS
-from course.clickable import point_at_pixels
-from course.picture import Picture, needs
-from course.strips import strips
+from course.pictures import canvas
+from course.pictures.canvas import FAINT, INK, PALETTE, WEIGHTS
+from course.pictures.clickable import point_at_pixels
+from course.pictures.picture import Picture, needs
+from course.pictures.strips import strips
 
 __all__ = [
     "Picture",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, tensor
 
-from course.expect import Broken, Student, close, exercise, holds, ordinary
+from course.checking.expect import Broken, Student, close, exercise, holds, ordinary
 
 TABLE = tensor([[0.0, 1.0], [10.0, 11.0], [20.0, 21.0], [30.0, 31.0]])  # the tens are the label
 

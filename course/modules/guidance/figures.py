@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course import canvas
-from course.canvas import FAINT, INK, PALETTE
-from course.clickable import Clickable
-from course.mixture import ALPHAS_CUMPROD, Mixture
-from course.picture import Picture, needs
-from course.slider import slide_panels
-from course.strips import strips
+from course.lab.mixture import ALPHAS_CUMPROD, Mixture
+from course.pictures import canvas
+from course.pictures.canvas import FAINT, INK, PALETTE
+from course.pictures.clickable import Clickable
+from course.pictures.picture import Picture, needs
+from course.pictures.slider import slide_panels
+from course.pictures.strips import strips
 
 __all__ = [
     "Picture",

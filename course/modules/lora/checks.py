@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn, tensor
 
-from course import show
-from course.expect import Broken, Call, Layer, Raised, Student, close, exercise, holds, ordinary
+from course.checking import show
+from course.checking.expect import Broken, Call, Layer, Raised, Student, close, exercise, holds, ordinary
 
 # For x = (1, 2): W x + b = (12, 22, 31), and by way of r = 2 channels A x = (3, -2), B A x = (3, -2, 1).
 X = tensor([[1.0, 2.0]])

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course import canvas
-from course.canvas import FAINT, INK, PALETTE
-from course.clickable import Clickable
-from course.judge.palette import palette
-from course.picture import Picture, needs
-from course.shapes import COLOURS, attributes_of
-from course.slider import slide
+from course.lab.judge.palette import palette
+from course.lab.shapes import COLOURS, attributes_of
+from course.pictures import canvas
+from course.pictures.canvas import FAINT, INK, PALETTE
+from course.pictures.clickable import Clickable
+from course.pictures.picture import Picture, needs
+from course.pictures.slider import slide
 
 __all__ = [
     "Picture",

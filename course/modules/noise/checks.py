@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, tensor
 
-from course.expect import Broken, Student, close, exercise, holds, ordinary
+from course.checking.expect import Broken, Student, close, exercise, holds, ordinary
 
 BETAS = tensor([0.36, 0.4375], dtype=torch.float64)
 ABAR = tensor([0.64, 0.0784], dtype=torch.float64)

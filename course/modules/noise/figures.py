@@ -1,7 +1,7 @@
 """The pictures of the noise module's demos. Each function draws one from numbers, and returns a `Picture`.
 
-Unlike in `course.figures`, the numbers of a picture go from -1 to 1 here, as where noise is added to them.
-matplotlib is imported where it is used: `import course` must stay quick, and grading draws nothing.
+Unlike in the figures of `attention`, the numbers of a picture go from -1 to 1 here, as where noise is added
+to them. matplotlib is imported where it is used: `import course` must stay quick, and grading draws nothing.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course import shapes
-from course.canvas import FAINT, INK, PALETTE, array, expect_shape, pixels, plain
-from course.canvas import axes as new_axes
-from course.clickable import Clickable
-from course.picture import Picture, needs
-from course.slider import slide_panels
-from course.strips import strips
+from course.lab import shapes
+from course.pictures.canvas import FAINT, INK, PALETTE, array, expect_shape, pixels, plain
+from course.pictures.canvas import axes as new_axes
+from course.pictures.clickable import Clickable
+from course.pictures.picture import Picture, needs
+from course.pictures.slider import slide_panels
+from course.pictures.strips import strips
 
 __all__ = [
     "Picture",
@@ -123,7 +123,7 @@ def pure_noise(
 ) -> Picture:
     """How often the background, black or white, is guessed right from the mean of the last x_t alone.
 
-    The pictures are those of `course.shapes`, `count` with each of the two backgrounds.
+    The pictures are those of `course.lab.shapes`, `count` with each of the two backgrounds.
     """
     generator = torch.Generator().manual_seed(0)
     grounds = torch.tensor([list(shapes.BACKGROUNDS).index(name) for name in ("black", "white")])

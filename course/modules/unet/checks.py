@@ -5,8 +5,10 @@ from functools import cache
 import torch
 from torch import nn, tensor
 
-from course import damage, tiny_sd
-from course.checks.unet_blocks import (
+from course.checking.expect import Broken, Layer, Student, close, exercise, holds, ordinary
+from course.lab import damage, tiny_sd
+from course.lab.tiny_sd.network import TinyUNet
+from course.modules.unet.checks_of_blocks import (
     Downsample,
     ResBlock,
     SpatialTransformer,
@@ -14,9 +16,7 @@ from course.checks.unet_blocks import (
     is_norm,
     waves,
 )
-from course.checks.unet_functions import Conv2d, GroupNorm, TimestepEmbedding
-from course.expect import Broken, Layer, Student, close, exercise, holds, ordinary
-from course.tiny_sd.network import TinyUNet
+from course.modules.unet.checks_of_functions import Conv2d, GroupNorm, TimestepEmbedding
 
 # All that a student is checked with, found here by their marks.
 __all__ = [

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn, tensor
 
-from course.expect import Layer, Student, close, exercise, holds, ordinary
-from course.tiny_sd.network import Feed, Pixels, Residual, Talk
+from course.checking.expect import Layer, Student, close, exercise, holds, ordinary
+from course.lab.tiny_sd.network import Feed, Pixels, Residual, Talk
 
 # 9 pixels, one number each.
 NINE = torch.arange(1.0, 10.0).reshape(1, 1, 3, 3)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, tensor
 
-from course.expect import Student, close, exercise, holds, ordinary
+from course.checking.expect import Student, close, exercise, holds, ordinary
 
 # 9 pixels, one number each.
 NINE = torch.arange(1.0, 10.0).reshape(1, 1, 3, 3)

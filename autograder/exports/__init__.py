@@ -1,0 +1,1 @@
+"""What Gradescope and Canvas export, recognised by its files."""

@@ -1,0 +1,1 @@
+"""Proves the hidden suites against the reference, trivial answers, known mistakes and correct variants."""

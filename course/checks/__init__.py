@@ -1,1 +1,0 @@
-"""The public checks, a module for each module of the course. `course.expect` says how they are written."""

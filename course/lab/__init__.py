@@ -1,0 +1,1 @@
+"""What the demos work on: shapes and words, schedules and samplers, trained networks. Content."""
