@@ -206,7 +206,7 @@ def release(
 @app.command()
 def doctor(course_root: Root = None) -> None:
     """What this machine has, and what to do about what is missing."""
-    from .doctor import examine
+    from .doctor import observe
 
     with reported():
         try:
@@ -214,7 +214,7 @@ def doctor(course_root: Root = None) -> None:
         except UsageError:
             root = None
         healthy = True
-        for finding in examine(root):
+        for finding in observe(root):
             mark = {"ok": "ok      ", "note": "note    ", "bad": "MISSING "}[finding.state]
             out.print(f"{mark} {finding.what}: {finding.said}", markup=False)
             healthy &= finding.state != "bad"

@@ -12,13 +12,13 @@ from typing import Literal
 
 from .content.course_root import CourseRoot
 from .processes.devices import cuda_problem
-from .sandbox.levels import Level, probe
+from .sandbox.levels import Isolation, probe
 
 PACKAGES = ("torch", "numpy", "pytest", "nbformat", "IPython", "msgspec", "jinja2", "pydantic")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Observation:
     """`bad` means that grading cannot work; `note` that something is weaker or missing but not needed."""
 
     state: Literal["ok", "note", "bad"]
@@ -26,47 +26,47 @@ class Finding:
     said: str
 
 
-def examine(root: CourseRoot | None) -> Iterator[Finding]:
+def observe(root: CourseRoot | None) -> Iterator[Observation]:
     """One finding a subject, the most important first."""
     yield from _isolation()
     yield _device()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Finding("ok", "cores", f"{cores} (grade uses as many submissions at a time; --jobs)")
+    yield Observation("ok", "cores", f"{cores} (grade uses as many submissions at a time; --jobs)")
     yield _python()
     yield from _packages()
     if root is None:
-        yield Finding("note", "course", "this is no course's folder: go into one, or use --course-root")
+        yield Observation("note", "course", "this is no course's folder: go into one, or use --course-root")
     else:
-        yield Finding("ok", "course", f"{len(root.syllabus.modules)} module(s)")
+        yield Observation("ok", "course", f"{len(root.syllabus.modules)} module(s)")
 
 
-def _isolation() -> Iterator[Finding]:
+def _isolation() -> Iterator[Observation]:
     levels = probe()
-    working = [level for level in (Level.FULL, Level.LANDLOCK) if not levels[level]]
+    working = [level for level in (Isolation.FULL, Isolation.LANDLOCK) if not levels[level]]
     if working:
-        yield Finding("ok", "isolation", f"{working[0].value} (what --sandbox auto takes)")
+        yield Observation("ok", "isolation", f"{working[0].value} (what --sandbox auto takes)")
     else:
-        yield Finding("bad", "isolation", "none: students' code cannot be locked in on this machine")
-    for level in (Level.FULL, Level.LANDLOCK):
+        yield Observation("bad", "isolation", "none: students' code cannot be locked in on this machine")
+    for level in (Isolation.FULL, Isolation.LANDLOCK):
         if levels[level]:
-            yield Finding("note", f"isolation {level.value}", levels[level])
+            yield Observation("note", f"isolation {level.value}", levels[level])
 
 
-def _device() -> Finding:
+def _device() -> Observation:
     problem = cuda_problem()
     if problem:
-        return Finding("note", "GPU", f"none: {problem}. Grading on the CPU needs none")
-    return Finding("ok", "GPU", "CUDA works (--device cuda; `make test-gpu` proves the whole path)")
+        return Observation("note", "GPU", f"none: {problem}. Grading on the CPU needs none")
+    return Observation("ok", "GPU", "CUDA works (--device cuda; `make test-gpu` proves the whole path)")
 
 
-def _python() -> Finding:
+def _python() -> Observation:
     said = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     if not (3, 11) <= sys.version_info < (3, 14):
-        return Finding("bad", "Python", f"{said}: 3.11, 3.12 or 3.13 is needed")
-    return Finding("ok", "Python", said)
+        return Observation("bad", "Python", f"{said}: 3.11, 3.12 or 3.13 is needed")
+    return Observation("ok", "Python", said)
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Observation]:
     found, missing = [], []
     for name in PACKAGES:
         try:
@@ -74,5 +74,7 @@ def _packages() -> Iterator[Finding]:
         except PackageNotFoundError:
             missing.append(name)
     if missing:
-        yield Finding("bad", "packages", f"missing: {', '.join(missing)}; run `pip install . ./autograder`")
-    yield Finding("ok", "versions", ", ".join(found))
+        yield Observation(
+            "bad", "packages", f"missing: {', '.join(missing)}; run `pip install . ./autograder`"
+        )
+    yield Observation("ok", "versions", ", ".join(found))

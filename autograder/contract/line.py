@@ -24,7 +24,7 @@ MAX_CALLBACKS_A_CALL = 5_000
 class Remote:
     """Something here that stands for an object in the worker."""
 
-    remote: wire.Handle
+    remote: wire.Token
 
 
 class Kept:
@@ -109,7 +109,7 @@ class Line(ABC):
         A generator arrives as a new one with the same seed, on the same device: what has been drawn from it
         here already is not known there.
         """
-        if isinstance(value, (Remote, wire.Handle)):
+        if isinstance(value, (Remote, wire.Token)):
             return {"h": [(value.remote if isinstance(value, Remote) else value).id, ""]}
         if isinstance(value, torch.Generator):
             return {"g": [value.initial_seed(), value.device.type != "cpu"]}
@@ -129,7 +129,7 @@ class Line(ABC):
             return self.callbacks[id].function
         if tag != "h" or type(extra) is not str or not 0 < id < 1 << 31:
             raise wire.WireError("not a handle")
-        return wire.Handle(id, "".join(c for c in extra[:80] if c.isprintable()))
+        return wire.Token(id, "".join(c for c in extra[:80] if c.isprintable()))
 
     def serve(self, message: wire.Message) -> wire.Encoded:
         """The answer to a question that the student's code put to a callable of ours."""
@@ -200,7 +200,7 @@ class InProcess(Line):
         payload = self.begin(payload)
         encoded = wire.encode(kind, 0, payload, extend=self.extend)
         answer = self.session.answer(*_parts(encoded))
-        return outcome(wire.decode(*_parts(answer), self.resolve, self._accelerator))
+        return answer_in(wire.decode(*_parts(answer), self.resolve, self._accelerator))
 
     def close(self) -> None:
         self.session.handles.clear()
@@ -218,7 +218,7 @@ def _parts(encoded: wire.Encoded) -> tuple[bytes, bytearray]:
     return encoded.head[wire.FRAME.size :], bytearray(b"".join(encoded.buffers))
 
 
-def outcome(message: wire.Message) -> Any:
+def answer_in(message: wire.Message) -> Any:
     """The answer in a message; raises the student's error if that is what it holds."""
     if message.kind == "answer":
         return message.value

@@ -87,7 +87,7 @@ class Student:
     def new(self, name: str, *args: Any, **kwargs: Any) -> Handle:
         """Builds an object of the student's class `name`. A missing or unbuildable class fails the test."""
         made = self.ask("call", name, target=name, method="", args=list(args), kwargs=kwargs, times=1)
-        if not isinstance(made, wire.Handle):
+        if not isinstance(made, wire.Token):
             raise StudentError("TypeError", f"`{name}(...)` did not give an object")
         return Handle(self, made.id, name, made_with=repr((args, kwargs)))
 
@@ -146,7 +146,7 @@ class Student:
             if self.trace is not None:
                 self.trace.failed(f"{kind} {label}", failure)
             raise
-        request.made_object = isinstance(value, wire.Handle)
+        request.made_object = isinstance(value, wire.Token)
         # What stands in for a function is our doing, too: a known mistake needs no such help.
         if self.trace is not None and kind not in ("load_state_dict", "replace"):
             self.trace.answered(f"{kind} {label}", outline(value) if untrained else value)
@@ -159,8 +159,8 @@ def _as_sent(arg: Any) -> Any:
     return {name: _as_sent(layer) for name, layer in arg.items()} if isinstance(arg, dict) else arg
 
 
-def _stays(answer: Any) -> wire.Handle:
-    if not isinstance(answer, wire.Handle):
+def _stays(answer: Any) -> wire.Token:
+    if not isinstance(answer, wire.Token):
         raise ProtocolViolation("the worker's answer is not what was asked for")
     return answer
 
@@ -223,7 +223,7 @@ class Handle(Function, Remote):
     """An object of a class of the student's; it lives in the worker until the test ends."""
 
     def __init__(self, student: Student, id: int, label: str, made_with: str) -> None:
-        self.remote = wire.Handle(id, label, made_with)
+        self.remote = wire.Token(id, label, made_with)
         super().__init__(student, self.remote, label)
         self._untrained = True
 
@@ -249,7 +249,7 @@ class Handle(Function, Remote):
     def submodule(self, name: str) -> Handle:
         """The module in it of this name, such as "layers.0", as an object of its own."""
         found = self.attribute(name)
-        if not isinstance(found, wire.Handle):
+        if not isinstance(found, wire.Token):
             raise StudentError("AttributeError", f"`{name}` of `{self._label}` is not a module")
         handle = Handle(self._student, found.id, f"{self._label}.{name}", made_with=name)
         handle._untrained = self._untrained

@@ -53,7 +53,7 @@ def alike(one: Any, other: Any) -> bool:
     """Whether two outcomes are the same, up to the order of summation."""
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         return _tensors_alike(one, other)
-    if isinstance(one, wire.Handle) and isinstance(other, wire.Handle):
+    if isinstance(one, wire.Token) and isinstance(other, wire.Token):
         return True  # an object's class may have any name
     if type(one) is not type(other):
         return False

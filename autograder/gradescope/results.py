@@ -14,7 +14,7 @@ from course.catalogue.syllabus import Module
 
 from ..examined import Examined
 from ..reports.feedback import ExerciseView, exercise_views
-from ..reports.lines import Line, as_text, one_property, properties, raised, remarks, title_of
+from ..reports.lines import Remark, as_text, one_property, properties, raised, remarks, title_of
 from ..reports.text import count, excerpt, sentence
 from ..results import CellError, Result, Status
 from .settings import Details, Settings, Visibility
@@ -118,12 +118,12 @@ def _properties(result: Result, view: ExerciseView) -> Iterator[dict[str, Any]]:
         yield _entry(f"{view.number}.{place}", title, round(given, 4), round(row.worth, 4), lines)
 
 
-def _remarks(result: Result, view: ExerciseView) -> list[Line]:
+def _remarks(result: Result, view: ExerciseView) -> list[Remark]:
     """What is said of the exercise as a whole; of a submission that could not be graded, nothing."""
     return list(remarks(view)) if result.status is Status.GRADED else []
 
 
-def _entry(place: str, name: str, score: float, most: float, lines: list[Line]) -> dict[str, Any]:
+def _entry(place: str, name: str, score: float, most: float, lines: list[Remark]) -> dict[str, Any]:
     return {
         "number": place,
         "name": sentence(name),

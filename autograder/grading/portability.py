@@ -97,7 +97,7 @@ def _made_with(request: Request) -> str:
 def _form_of(value: Any) -> Any:
     if isinstance(value, Tensor):
         return "floating" if value.is_floating_point() else str(value.dtype), value.dim()
-    if isinstance(value, (Handle, wire.Handle)):
+    if isinstance(value, (Handle, wire.Token)):
         return "object"
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         return type(value).__name__, "texts"

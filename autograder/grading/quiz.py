@@ -13,7 +13,7 @@ from course.catalogue.syllabus import Exercise
 
 from ..errors import ContentError
 from ..results import ExerciseResult, TestResult
-from ..worker.wire import Handle
+from ..worker.wire import Token
 
 
 class Key(BaseModel):
@@ -82,5 +82,5 @@ def _letter(value: Any) -> str:
 
 
 def _article(value: Any) -> str:
-    kind = value.type_name if isinstance(value, Handle) else type(value).__name__
+    kind = value.type_name if isinstance(value, Token) else type(value).__name__
     return "None" if kind == "NoneType" else f"a {kind}"

@@ -20,7 +20,7 @@ from nbgrader.coursedir import CourseDirectory
 
 from ..errors import Fault, UsageError
 from ..results import Result
-from ..run.run import Progress, Report
+from ..run.run import Progress, Summary
 from .collect import date_of
 from .config import AUTOGRADE, SANITIZE
 from .grade import gradings_of, submission_of
@@ -34,7 +34,7 @@ class Collected:
 
     assignment: str
     modules: list[str]
-    report: Report
+    report: Summary
     results: dict[str, list[Result]] = field(default_factory=dict)  # by student
     faults: list[tuple[str, str]] = field(default_factory=list)
 

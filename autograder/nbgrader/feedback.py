@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from markupsafe import Markup
 
 from ..reports.feedback import ExerciseView
-from ..reports.lines import STATES, Line, ended
+from ..reports.lines import STATES, Remark, ended
 from ..reports.text import prose
 from ..results import Result, Status
 
 
-def as_html(lines: Iterable[Line]) -> str:
+def as_html(lines: Iterable[Remark]) -> str:
     """The lines for `text/html`; `reports.lines.as_text` gives the same for `text/plain`."""
     return str(Markup('<div class="autograder">{}</div>').format(Markup("\n").join(map(_html, lines))))
 
@@ -41,7 +41,7 @@ def comment(result: Result, view: ExerciseView) -> str | None:
     return "\n\n".join(said) or None
 
 
-def _html(line: Line) -> Markup:
+def _html(line: Remark) -> Markup:
     match line.kind:
         case "code":
             return Markup("<pre>{}</pre>").format(line.text)

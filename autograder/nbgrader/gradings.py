@@ -18,7 +18,7 @@ from ..examined import Examined
 from ..processes.devices import choose_device
 from ..results import Result
 from ..run.plan import Conditions, plan
-from ..run.run import Options, Progress, Report, grade_found, write_views
+from ..run.run import Options, Progress, Summary, grade_found, write_views
 from ..run.store import Store
 from ..sandbox.levels import strongest
 from ..submission.find import Found
@@ -67,7 +67,7 @@ class Gradings:
         seed: int | None = None,
         examine: bool = False,
         views: bool = True,
-    ) -> Report:
+    ) -> Summary:
         """Grades those that were not graded before; raises Fault when nothing can be graded.
 
         With `examine` the public checks are run, too; without `views` no tables and pages are written.
@@ -91,7 +91,7 @@ class Gradings:
     def write_views(self, faults: Sequence[tuple[str, str, str]]) -> None:
         """Writes the tables and pages of all results; raises Fault."""
         store = Store(self.folder)
-        report = Report(list(store.results()), list(faults), graded=0, kept=0, lower=[], pages={})
+        report = Summary(list(store.results()), list(faults), graded=0, kept=0, lower=[], pages={})
         write_views(store, self.root.syllabus, report)
 
     def result(self, found: Found) -> Result:

@@ -28,7 +28,7 @@ from ..grading.examine import examine_submission
 from ..grading.grade import Course, grade_submission
 from ..grading.suite import Suite, with_suites
 from ..sandbox.line import WorkerLine
-from ..sandbox.locked import LockedWorker, WorkerRequest
+from ..sandbox.locked import LockedWorker, WorkerConditions
 
 
 def main() -> None:
@@ -116,7 +116,7 @@ def _grade_jobs(
     import torch
 
     limits = specification.limits
-    request = WorkerRequest(
+    request = WorkerConditions(
         specification.level,
         specification.device,
         limits.memory,

@@ -29,7 +29,7 @@ from ..contract.budget import Limits
 from ..contract.jobs import Finished, Job, Specification
 from ..errors import ContentError, Fault
 from ..sandbox import zygote as zygotes
-from ..sandbox.levels import Level
+from ..sandbox.levels import Isolation
 from ..worker.environment import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Setup:
     modules: Sequence[str]
     run_seed: int
     device: str
-    level: Level
+    level: Isolation
     jobs: int
     preload: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)

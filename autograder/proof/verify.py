@@ -40,9 +40,9 @@ from ..grading.suite import Suite, with_suites
 from ..processes.host import load_course
 from ..results import ExerciseResult
 from ..sandbox import zygote as zygotes
-from ..sandbox.levels import Level
+from ..sandbox.levels import Isolation
 from ..sandbox.line import Worker, WorkerLine
-from ..sandbox.locked import LockedWorker, WorkerRequest
+from ..sandbox.locked import LockedWorker, WorkerConditions
 from ..sandbox.plain import PlainWorker
 
 
@@ -70,7 +70,7 @@ def verify(
     root: CourseRoot,
     modules: Sequence[str],
     seeds: Sequence[int],
-    level: Level,
+    level: Isolation,
     device: str,
     on_finding: OnFinding,
     jobs: int = 1,
@@ -106,7 +106,7 @@ def _end_with_parent() -> None:
 
 
 def _findings(
-    root: CourseRoot, module: str, seed: int, the_whole_way: bool, level: Level, device: str
+    root: CourseRoot, module: str, seed: int, the_whole_way: bool, level: Isolation, device: str
 ) -> list[Finding]:
     """What comes of one module with one seed; through a worker as well, if asked for the whole way."""
     torch.set_num_threads(1)
@@ -233,7 +233,7 @@ class _Empty(nn.Module):
 # Through a worker
 
 
-def through_worker(root: CourseRoot, course: Course, level: Level, device: str) -> Iterator[Finding]:
+def through_worker(root: CourseRoot, course: Course, level: Isolation, device: str) -> Iterator[Finding]:
     """The reference, the stubs and one mistake an exercise, each as a notebook graded from file to result."""
     module = course.module
 
@@ -274,19 +274,19 @@ def through_worker(root: CourseRoot, course: Course, level: Level, device: str) 
 class _Workers:
     """Starts workers of a level, for as long as the context lasts."""
 
-    def __init__(self, root: CourseRoot, level: Level, device: str) -> None:
+    def __init__(self, root: CourseRoot, level: Isolation, device: str) -> None:
         self._root, self._level, self._device = root, level, device
         self._zygote: zygotes.Zygote | None = None
         self._line: socket.socket | None = None
 
     def __enter__(self) -> Callable[[], Worker]:
-        if self._level is Level.NONE:
+        if self._level is Isolation.NONE:
             return lambda: PlainWorker(self._device)
         zygote = self._zygote = zygotes.start(self._level, self._root.path, device=self._device)
         zygote.wait_until_ready()
         line = self._line = zygote.connect()
         limits = Limits()
-        request = WorkerRequest(
+        request = WorkerConditions(
             self._level.value, self._device, limits.memory, limits.scratch, tuple(zygote.read), zygote.home
         )
         return lambda: LockedWorker(line, request, int(limits.submission_cpu))

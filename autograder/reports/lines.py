@@ -18,7 +18,7 @@ STATES = {
 
 
 @dataclass(frozen=True)
-class Line:
+class Remark:
     """`code` is an excerpt of several lines, already made safe; everything else is a student's or ours."""
 
     text: str
@@ -35,61 +35,61 @@ class Line:
         return " ".join(self.text.split())
 
 
-def as_text(lines: Iterable[Line]) -> str:
+def as_text(lines: Iterable[Remark]) -> str:
     """The lines as plain text."""
     return "\n".join(map(str, lines))
 
 
-def whole(result: Result, view: ExerciseView) -> Iterator[Line]:
+def whole(result: Result, view: ExerciseView) -> Iterator[Remark]:
     """All that is said of an exercise, its points first."""
     answer = view.result
     # Where an instructor gave other points, nbgrader shows those above, and these must not contradict them.
-    yield Line(
+    yield Remark(
         f"{answer.title}: {number(answer.points)} of {number(answer.max_points)} points "
         "from the automatic tests",
         "bold",
     )
     if result.status is not Status.GRADED:
-        yield Line(result.reason)
-        yield Line("It counts as 0 points until somebody has looked at it.")
+        yield Remark(result.reason)
+        yield Remark("It counts as 0 points until somebody has looked at it.")
         return
     yield from remarks(view)
     yield from properties(view)
 
 
-def remarks(view: ExerciseView) -> Iterator[Line]:
+def remarks(view: ExerciseView) -> Iterator[Remark]:
     """What is said of the exercise as a whole."""
     answer = view.result
     if answer.state in STATES:
-        yield Line(STATES[answer.state])
+        yield Remark(STATES[answer.state])
     for mistake in answer.mistakes:
-        yield Line(f"This looks like a known mistake: {ended(mistake.title)}", "bold")
-        yield Line(mistake.hint)
+        yield Remark(f"This looks like a known mistake: {ended(mistake.title)}", "bold")
+        yield Remark(mistake.hint)
     if view.stand_ins:
-        yield Line(f"Ours took the place of what is not right yet: {', '.join(view.stand_ins)}.")
+        yield Remark(f"Ours took the place of what is not right yet: {', '.join(view.stand_ins)}.")
     if answer.note:
-        yield Line(answer.note)
+        yield Remark(answer.note)
     if answer.portability and not answer.portability.ok:
-        yield Line("Would fail on a GPU (no points are lost by this)", "bold")
-        yield Line(answer.portability.message)
+        yield Remark("Would fail on a GPU (no points are lost by this)", "bold")
+        yield Remark(answer.portability.message)
 
 
-def properties(view: ExerciseView) -> Iterator[Line]:
+def properties(view: ExerciseView) -> Iterator[Remark]:
     """Each property of an exercise that was answered."""
     if view.result.state != "answered":
         return
     for row in view.properties:
         yield from one_property(view, row)
     if view.waiting:
-        yield Line("○ holds, and will count as soon as the values are right.")
+        yield Remark("○ holds, and will count as soon as the values are right.")
 
 
-def one_property(view: ExerciseView, row: PropertyView) -> Iterator[Line]:
+def one_property(view: ExerciseView, row: PropertyView) -> Iterator[Remark]:
     """A property, whether it holds, and what happened if it does not."""
-    yield Line(f"{VERDICTS[row.verdict]} {title_of(view, row)}")
+    yield Remark(f"{VERDICTS[row.verdict]} {title_of(view, row)}")
     if row.verdict == "fails" and not view.is_quiz:
         if row.test.message:
-            yield Line(row.test.message, "indented")
+            yield Remark(row.test.message, "indented")
         if row.test.error:
             yield from _error(row.test.error)
 
@@ -110,7 +110,7 @@ def ended(text: str) -> str:
     return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
-def _error(error: ErrorExcerpt) -> Iterator[Line]:
-    yield Line(raised(error), "indented")
+def _error(error: ErrorExcerpt) -> Iterator[Remark]:
+    yield Remark(raised(error), "indented")
     if error.trace.strip():
-        yield Line(excerpt(error.trace, lines=40), "code")
+        yield Remark(excerpt(error.trace, lines=40), "code")

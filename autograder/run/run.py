@@ -20,7 +20,7 @@ from ..processes import inline
 from ..processes.devices import choose_device
 from ..processes.pool import Pool, Setup
 from ..results import Result
-from ..sandbox.levels import Level, strongest
+from ..sandbox.levels import Isolation, strongest
 from ..submission.find import Found, find
 from .plan import Conditions, Plan, plan
 from .store import Store, folder_name
@@ -46,7 +46,7 @@ class Options:
 
 
 @dataclass
-class Report:
+class Summary:
     """What a run came to. `faults` are submissions that have no result, each with the reason."""
 
     results: list[Result]
@@ -68,7 +68,7 @@ class Progress:
     examined: Callable[[Job], None] = lambda job: None
 
 
-def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: Progress) -> Report:
+def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: Progress) -> Summary:
     """Grades all that is found under `paths`. Raises UsageError, or Fault when nothing can be graded."""
     if options.module is not None:
         root.module(options.module)
@@ -77,7 +77,7 @@ def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: P
         return grade_found(root, find(paths, options.module, modules, Path(scratch)), options, progress)
 
 
-def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, progress: Progress) -> Report:
+def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, progress: Progress) -> Summary:
     """Grades these submissions. Raises UsageError, or Fault when nothing can be graded."""
     store = Store(options.out)
     level = strongest(options.sandbox)
@@ -115,8 +115,8 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
     return report
 
 
-def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progress: Progress) -> Report:
-    report = Report([], list(made.faults), 0, len(made.kept), [], {})
+def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progress: Progress) -> Summary:
+    report = Summary([], list(made.faults), 0, len(made.kept), [], {})
     total = len(made.jobs) + sum(map(len, made.copies.values())) + len(made.unreadable)
     progress.begin(total, report.kept, f"{setup.device}, isolation {setup.level.value}")
     jobs = [*made.jobs, *made.examinations]
@@ -165,7 +165,7 @@ def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progres
         keep(_job_of(result), result)
     if jobs:
         try:
-            if setup.level is Level.NONE:
+            if setup.level is Isolation.NONE:
                 inline.run(setup, jobs, on_finished)
             else:
                 with Pool(setup) as pool:
@@ -193,7 +193,7 @@ def _seed(store: Store, options: Options) -> int:
     return options.seed
 
 
-def write_views(store: Store, syllabus: Syllabus, report: Report) -> None:
+def write_views(store: Store, syllabus: Syllabus, report: Summary) -> None:
     """The tables and pages: each a view of the results, written anew each time. Raises Fault."""
     from ..reports.class_report import FaultNote, class_html
     from ..reports.feedback import feedback_html

@@ -44,7 +44,7 @@ OF_A_PREFIX = ("lib", "lib64", "pyvenv.cfg")
 SITE = ("site-packages", "dist-packages")
 
 
-class Level(StrEnum):
+class Isolation(StrEnum):
     """How a worker is isolated, strongest first."""
 
     FULL = "full"
@@ -53,19 +53,19 @@ class Level(StrEnum):
 
 
 @cache
-def probe() -> dict[Level, str]:
+def probe() -> dict[Isolation, str]:
     """For each level, empty when a worker can be locked so here, else a sentence: why not, what to do."""
-    return {Level.FULL: _full(), Level.LANDLOCK: _landlock(), Level.NONE: ""}
+    return {Isolation.FULL: _full(), Isolation.LANDLOCK: _landlock(), Isolation.NONE: ""}
 
 
-def strongest(asked: str) -> Level:
+def strongest(asked: str) -> Isolation:
     """The level to use for `--sandbox asked`: "auto" takes the strongest that isolates.
 
     Raises `UsageError` for a word that is no level, `SandboxUnavailable` for one that this machine
     cannot do; isolation is given up only when "none" is asked for by name.
     """
     if asked == "auto":
-        for level in (Level.FULL, Level.LANDLOCK):
+        for level in (Isolation.FULL, Isolation.LANDLOCK):
             if not probe()[level]:
                 return level
         if sys.platform != "linux":
@@ -73,14 +73,14 @@ def strongest(asked: str) -> Level:
                 f"code can be locked in on Linux only, and this is {_system()}: for your own add "
                 "--sandbox none, for anybody else's use a Linux machine, a container or WSL 2"
             )
-        reasons = "; ".join(f"{level}: {probe()[level]}" for level in (Level.FULL, Level.LANDLOCK))
+        reasons = "; ".join(f"{level}: {probe()[level]}" for level in (Isolation.FULL, Isolation.LANDLOCK))
         raise SandboxUnavailable(
             f"this machine cannot isolate a student's code ({reasons}). "
             "Only for code that you trust, such as your own: --sandbox none"
         )
-    if asked not in set(Level):
-        raise UsageError(f"--sandbox {asked!r} is none of auto, {', '.join(Level)}")
-    level = Level(asked)
+    if asked not in set(Isolation):
+        raise UsageError(f"--sandbox {asked!r} is none of auto, {', '.join(Isolation)}")
+    level = Isolation(asked)
     if reason := probe()[level]:
         raise SandboxUnavailable(f"--sandbox {level} does not work on this machine: {reason}")
     return level

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Protocol
 import torch
 
 from ..contract.budget import Budget
-from ..contract.line import Line, legible, outcome
+from ..contract.line import Line, answer_in, legible
 from ..errors import (
     BudgetSpent,
     Fault,
@@ -194,7 +194,7 @@ class WorkerLine(Line):
         begun = time.monotonic()
         deadline = Deadline(begun + wall, self._cpu_seen + allowed)
         try:
-            return outcome(self._converse(worker, kind, payload, deadline))
+            return answer_in(self._converse(worker, kind, payload, deadline))
         except StudentError:
             raise
         except OutOfTime as late:

@@ -22,7 +22,7 @@ MOST_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
-class WorkerRequest:
+class WorkerConditions:
     """What a grader asks a zygote for; the same for all workers of a run."""
 
     level: str
@@ -36,7 +36,7 @@ class WorkerRequest:
 class LockedWorker:
     """A worker forked by the zygote at the other end of `zygote`. Raises Fault if that is gone."""
 
-    def __init__(self, zygote: socket.socket, request: WorkerRequest, cpu_seconds: int) -> None:
+    def __init__(self, zygote: socket.socket, request: WorkerConditions, cpu_seconds: int) -> None:
         self.printed = bytearray()
         self._pid = 0
         self._last_cpu = 0.0

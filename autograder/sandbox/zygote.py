@@ -16,7 +16,7 @@ from pathlib import Path
 from ..errors import Fault
 from ..worker.environment import ENVIRONMENT
 from . import bubblewrap
-from .levels import WORKER_FOLDER, Level, read_only_paths
+from .levels import WORKER_FOLDER, Isolation, read_only_paths
 
 START_SECONDS = 180.0  # to import torch on a slow disk
 PRELOAD = ("torch", "numpy", "jaxtyping")
@@ -88,7 +88,7 @@ class Zygote:
         return f"it ended with exit code {self.process.wait()}"
 
 
-def start(level: Level, course_root: Path, *, preload: Sequence[str] = (), device: str = "cpu") -> Zygote:
+def start(level: Isolation, course_root: Path, *, preload: Sequence[str] = (), device: str = "cpu") -> Zygote:
     """Starts a zygote at this level of isolation; call `wait_until_ready` once all else has been started.
 
     Raises SandboxUnavailable if what a worker must be able to read would contain the course's secrets.
@@ -99,7 +99,7 @@ def start(level: Level, course_root: Path, *, preload: Sequence[str] = (), devic
     devices = bubblewrap.nvidia_devices() if device == "cuda" else []
     granted = read_only_paths([course_root / name for name in ("solutions", "autograder/hidden", "tests")])
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if level is Level.FULL:
+    if level is Isolation.FULL:
         inside = bubblewrap.command(granted, WORKER_FOLDER, course, environment=environment, devices=devices)
         packages = [f"worker={bubblewrap.WORKER}", f"course={bubblewrap.COURSE}"]
         read, home = [*granted, bubblewrap.INSIDE], bubblewrap.SCRATCH

@@ -52,7 +52,7 @@ class Unsendable(Exception):
 
 
 @dataclass(frozen=True)
-class Handle:
+class Token:
     """Stands for an object that stays in the worker."""
 
     id: int

@@ -28,8 +28,8 @@ MOST_THREADS = 600
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a grader asks for: see `autograder.sandbox.locked.WorkerRequest`."""
+class WorkerOrder:
+    """What a grader asks for: see `autograder.sandbox.locked.WorkerConditions`."""
 
     level: str
     device: str
@@ -107,14 +107,14 @@ def _fork_monitor(request: dict[str, object], descriptors: list[int], lines: lis
         try:
             for line in lines:
                 line.close()
-            _monitor(Request(**request), *descriptors)  # type: ignore[arg-type]
+            _monitor(WorkerOrder(**request), *descriptors)  # type: ignore[arg-type]
         finally:
             os._exit(99)
     for descriptor in descriptors:
         os.close(descriptor)
 
 
-def _monitor(request: Request, line: int, printed: int, grader: int) -> None:
+def _monitor(request: WorkerOrder, line: int, printed: int, grader: int) -> None:
     """Forks the worker, kills it when the grader hangs up, and reports how it ended."""
     from .kernel import limits, namespaces
 
@@ -162,11 +162,11 @@ def _monitor(request: Request, line: int, printed: int, grader: int) -> None:
     os._exit(0)
 
 
-def _worker(request: Request, line: int, printed: int) -> None:
+def _worker(request: WorkerOrder, line: int, printed: int) -> None:
     """Locks this process and answers until the grader hangs up."""
     from . import worker
-    from .kernel.limits import Limits
-    from .kernel.lock import Plan, lock
+    from .kernel.limits import ProcessLimits
+    from .kernel.lock import Locks, lock
 
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (printed, 1), (printed, 2)):
@@ -178,11 +178,11 @@ def _worker(request: Request, line: int, printed: int) -> None:
     )
     full = request.level == "full"
     cuda = request.device == "cuda"
-    plan = Plan(
+    locks = Locks(
         read=tuple(request.read),
         write=("/dev/null", *(_cuda_devices() if cuda else ())),
         # CUDA reserves terabytes of addresses; there, resident memory is what counts.
-        limits=Limits(memory=None if cuda else request.memory, cpu_seconds=request.cpu),
+        limits=ProcessLimits(memory=None if cuda else request.memory, cpu_seconds=request.cpu),
         scratch=request.home if full else None,
         scratch_bytes=request.scratch,
         keep=(line,),
@@ -192,7 +192,7 @@ def _worker(request: Request, line: int, printed: int) -> None:
         },
     )
     try:
-        locked = lock(plan)
+        locked = lock(locks)
     except OSError as error:
         _refuse(line, error)
         return

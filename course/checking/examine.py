@@ -16,7 +16,7 @@ import course
 from course.catalogue.quiz import QuizError, problems, quiz_of
 from course.catalogue.syllabus import Exercise, Module, Quiz, load
 from course.checking import show
-from course.checking.expect import Broken, Call, Check, Raised, Student, Untouched, checks_of
+from course.checking.expect import Broken, Call, Check, Raised, Untouched, Work, checks_of
 from course.checking.portability import DeviceMismatch, PretendedAccelerator
 from course.checking.report import Report
 
@@ -69,7 +69,7 @@ def on_exercise(module: Module, exercise: Exercise, names: Mapping[str, Any]) ->
         return missing(module, exercise, f"{lacking[0]} is missing: this is checked with check({together})")
     home = f"course.modules.{module.id}.checks"
     checks = checks_of(importlib.import_module(home), exercise.id) if importlib.util.find_spec(home) else []
-    student = Student(names)
+    student = Work(names)
     passed = 0
     with torch.random.fork_rng(devices=[]):  # the notebook's own random numbers stay as they were
         for check in checks:
@@ -179,7 +179,7 @@ def _verdict(passed: int, count: int) -> str:
 # --- One check --------------------------------------------------------------------------------------------
 
 
-def _run(check: Check, student: Student) -> Broken | None:
+def _run(check: Check, student: Work) -> Broken | None:
     """What is broken, if anything; raises Untouched."""
     student._calls[:], kept = [], list(student._calls)
     try:

@@ -2,7 +2,7 @@
 
     @exercise("stable_softmax")
     class StableSoftmax:
-        def shares_add_up_to_one(self, student: Student) -> None:
+        def shares_add_up_to_one(self, student: Work) -> None:
             \"\"\"Scores become shares: 0 and ln 3 are in the ratio 1 : 3.\"\"\"
             close(student.stable_softmax(tensor([0.0, LN3]), dim=0), [0.25, 0.75])
 
@@ -54,7 +54,7 @@ class Check:
     """One rule of one exercise."""
 
     rule: str
-    run: Callable[[Student], None]
+    run: Callable[[Work], None]
 
 
 def exercise(id: str) -> Callable[[C], C]:
@@ -104,8 +104,8 @@ class Call:
 
 
 @dataclass
-class Student:
-    """The student's functions and classes as attributes; remembers the calls for the report.
+class Work:
+    """What a student has written, as a check sees it: functions and classes as attributes; notes the calls.
 
     A call raises Raised for what the student's code raises, and Broken if it returns nothing or changes its
     arguments. An instance of a module class comes back as a `Layer`.
@@ -168,7 +168,7 @@ class Student:
 class Layer:
     """An instance of a student's module, whose weights can be set to numbers worked out by hand."""
 
-    def __init__(self, student: Student, name: str, module: nn.Module) -> None:
+    def __init__(self, student: Work, name: str, module: nn.Module) -> None:
         self._student, self._name, self.module = student, name, module
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -30,7 +30,7 @@ class NotebookError(ValueError):
 
 
 @dataclass
-class Outcome:
+class Checked:
     """What came of a notebook: a report for each exercise, a line for each cell that raised, and its end."""
 
     reports: list[Report]
@@ -38,7 +38,7 @@ class Outcome:
     ended: str = ""  # why it did not come to its end; empty if it did
 
 
-def check_notebook(path: Path, timeout: float) -> tuple[Module, Outcome]:
+def check_notebook(path: Path, timeout: float) -> tuple[Module, Checked]:
     """Runs a notebook and checks its module's exercises; raises NotebookError for any other file."""
     cells, module = read(path)
     return module, run(cells, module, path.absolute().parent, timeout)
@@ -109,7 +109,7 @@ def _grade_id(cell: Any) -> Any:
 _START = "import sys; sys.path.append(sys.argv.pop(1)); from course.desk.notebook import main; main()"
 
 
-def run(cells: list[tuple[int, str]], module: Module, folder: Path, timeout: float) -> Outcome:
+def run(cells: list[tuple[int, str]], module: Module, folder: Path, timeout: float) -> Checked:
     """Runs the cells in a new process in `folder`, then the checks, all within `timeout` seconds."""
     home = str(Path(__file__).absolute().parent.parent)
     with tempfile.TemporaryDirectory() as scratch:
@@ -133,7 +133,7 @@ def run(cells: list[tuple[int, str]], module: Module, folder: Path, timeout: flo
         except subprocess.TimeoutExpired:
             ended = f"did not finish within {timeout:g} seconds"
         lines = list(_whole_lines(told))
-    outcome = Outcome([Report(**line["report"]) for line in lines if "report" in line])
+    outcome = Checked([Report(**line["report"]) for line in lines if "report" in line])
     outcome.cell_errors = [line["error"] for line in lines if "error" in line]
     if not any("done" in line for line in lines):
         running = [line["running"] for line in lines if "running" in line]

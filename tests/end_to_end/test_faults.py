@@ -24,13 +24,13 @@ from autograder.contract.student import Student
 from autograder.errors import Fault
 from autograder.processes.pool import Pool, Setup
 from autograder.results import Result
-from autograder.run.run import Options, Progress, Report
+from autograder.run.run import Options, Progress, Summary
 from autograder.run.run import grade as grade_all
 from autograder.run.store import Store
 from autograder.sandbox import zygote as zygotes
-from autograder.sandbox.levels import Level, probe, strongest
+from autograder.sandbox.levels import Isolation, probe, strongest
 from autograder.sandbox.line import WorkerLine
-from autograder.sandbox.locked import LockedWorker, WorkerRequest
+from autograder.sandbox.locked import LockedWorker, WorkerConditions
 from tests.end_to_end import processes
 from tests.end_to_end.conftest import COMMAND, SEED, Grade, Graded
 from tests.end_to_end.processes import Role
@@ -100,14 +100,14 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "graded"
 
 
-Run = Callable[..., Report]
+Run = Callable[..., Summary]
 
 
 @pytest.fixture
 def run(course_root: CourseRoot, handed_in: Path, out: Path) -> Run:
     """`autograder grade` within this process, which thus is the parent of what tests kill."""
 
-    def grade(log: Log | None = None) -> Report:
+    def grade(log: Log | None = None) -> Summary:
         options = Options(out=out, jobs=2, seed=SEED)
         return grade_all(course_root, [handed_in], options, (log or Log()).progress)
 
@@ -123,7 +123,7 @@ def stored(out: Path) -> dict[str, tuple[float, int]]:
     return found
 
 
-def assert_that_nobody_lost_anything(report: Report, out: Path, run: Run) -> None:
+def assert_that_nobody_lost_anything(report: Summary, out: Path, run: Run) -> None:
     """Each has full points or is named as not graded; the next run grades those, and nobody else."""
     lost = {student for student, _, _ in report.faults}
     before = stored(out)
@@ -205,7 +205,7 @@ def test_a_worker_that_is_killed_is_not_taken_for_one_that_ended_itself(course_r
     level, limits = strongest("auto"), Limits(call_cpu=60.0)
     zygote = zygotes.start(level, course_root.path)
     zygote.wait_until_ready()
-    request = WorkerRequest(level, "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home)
+    request = WorkerConditions(level, "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home)
     cells = [(1, "def forever():\n    while True:\n        pass\n")]
     with zygote.connect() as connection, ThreadPoolExecutor(1) as thread:
         for _ in range(8):  # whether its line or the process itself is gone first is a matter of chance
@@ -257,7 +257,7 @@ def test_a_grader_that_hangs_is_ended_and_replaced(
 def test_a_student_who_fills_the_disk_fills_only_their_own(
     level: str, course_root: CourseRoot, material: Material, tmp_path: Path
 ) -> None:
-    if reason := probe()[Level(level)]:
+    if reason := probe()[Isolation(level)]:
         pytest.skip(reason)
     for name in NAMES[:3]:
         write(tmp_path, name, material, FILLS_THE_DISK)

@@ -20,7 +20,7 @@ from autograder.handout.leaks import Secret, find_leaks, secrets
 from autograder.processes.devices import cuda_problem
 from autograder.results import Result
 from autograder.run.store import Store, folder_name
-from autograder.sandbox.levels import Level, probe
+from autograder.sandbox.levels import Isolation, probe
 from tests.end_to_end.conftest import SEED, Grade, Graded, named
 from tests.sample_class import CLASS, Student, as_expected
 from tests.sample_class.outcome import PART
@@ -288,7 +288,7 @@ def test_no_grade_depends_on_the_isolation_nor_on_who_else_is_graded(
     assert all(named(name).honest for name in names)
     if level == isolation(class_run):
         pytest.skip(f"the class was graded at level {level} already: this machine cannot do a stronger one")
-    if reason := probe()[Level(level)]:
+    if reason := probe()[Isolation(level)]:
         pytest.skip(reason)
     folder = subset(sample_class, tmp_path / "class", names)
     options = ["--seed", str(SEED), "--jobs", "1", "--sandbox", level]

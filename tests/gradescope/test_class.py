@@ -10,14 +10,14 @@ from autograder.content.course_root import CourseRoot
 from autograder.contract.jobs import Job
 from autograder.results import Result
 from autograder.run.run import Options, Progress, grade
-from autograder.sandbox.levels import Level, probe
+from autograder.sandbox.levels import Isolation, probe
 from tests.gradescope.conftest import SEED
 from tests.gradescope.container import Container
 from tests.sample_class import CLASS, Draft, Material
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(bool(probe()[Level.LANDLOCK]), reason="needs Landlock"),
+    pytest.mark.skipif(bool(probe()[Isolation.LANDLOCK]), reason="needs Landlock"),
 ]
 
 

@@ -17,11 +17,11 @@ import pytest
 
 from autograder.content.course_root import CourseRoot
 from autograder.gradescope.export import export
-from autograder.sandbox.levels import Level, probe
+from autograder.sandbox.levels import Isolation, probe
 from tests.gradescope.container import Container, seen
 from tests.sample_class import Material
 
-pytestmark = pytest.mark.skipif(bool(probe()[Level.LANDLOCK]), reason="needs Landlock")
+pytestmark = pytest.mark.skipif(bool(probe()[Isolation.LANDLOCK]), reason="needs Landlock")
 
 ATTACKS = """\
 import os, signal, sys

@@ -12,7 +12,7 @@ from autograder.cli import app
 from autograder.content.course_root import CourseRoot
 from autograder.results import Result
 from autograder.run.store import Store
-from autograder.sandbox.levels import Level, probe
+from autograder.sandbox.levels import Isolation, probe
 from tests.sample_class import Material
 
 METADATA = """\
@@ -26,7 +26,7 @@ submission_2:
 """
 
 
-@pytest.mark.skipif(bool(probe()[Level.LANDLOCK]), reason="needs Landlock")
+@pytest.mark.skipif(bool(probe()[Isolation.LANDLOCK]), reason="needs Landlock")
 def test_gradescopes_export(course_root: CourseRoot, material: Material, tmp_path: Path) -> None:
     draft = material.draft()
     draft.solve("stable_softmax")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sandbox.levels import Level, probe
+from autograder.sandbox.levels import Isolation, probe
 from tests.gradescope.container import Container
 from tests.sample_class import Material
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(bool(probe()[Level.LANDLOCK]), reason="needs Landlock"),
+    pytest.mark.skipif(bool(probe()[Isolation.LANDLOCK]), reason="needs Landlock"),
 ]
 
 

@@ -104,7 +104,7 @@ def test_called_twice_a_generator_goes_on() -> None:
 
 def test_a_generator_that_is_returned_stays_there() -> None:
     answer = student(same=lambda generator: generator).same(torch.Generator())
-    assert isinstance(answer, wire.Handle)
+    assert isinstance(answer, wire.Token)
     assert answer.type_name == "Generator"
 
 

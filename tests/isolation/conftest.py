@@ -14,7 +14,7 @@ from autograder.contract.budget import Limits
 from autograder.contract.jobs import Finished, Job
 from autograder.processes.pool import Pool, Setup
 from autograder.results import Result
-from autograder.sandbox.levels import Level, probe
+from autograder.sandbox.levels import Isolation, probe
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 # Short, so that an attack on patience takes seconds; long enough for honest code on a busy machine.
@@ -25,7 +25,7 @@ LIMITS = Limits(call_cpu=0.5, cell_cpu=1.0, submission_cpu=2.0, wall_factor=10.0
 class Graders:
     """`grade(cell)` grades a notebook of which this one cell was written by the student."""
 
-    level: Level
+    level: Isolation
     pool: Pool
     folder: Path
     results: dict[str, Result] = field(default_factory=dict)
@@ -50,14 +50,14 @@ class Graders:
         return next(exercise.points for exercise in result.exercises if exercise.id == "stable_softmax")
 
 
-def _graders(level: Level, folder: Path, limits: Limits) -> Iterator[Graders]:
+def _graders(level: Isolation, folder: Path, limits: Limits) -> Iterator[Graders]:
     if reason := probe()[level]:
         pytest.skip(f"isolation {level.value} does not work on this machine: {reason}")
     with Pool(Setup(ROOT.path, ["attention"], 7, "cpu", level, jobs=1, limits=limits)) as pool:
         yield Graders(level, pool, folder)
 
 
-@pytest.fixture(scope="package", params=[Level.FULL, Level.LANDLOCK], ids=["full", "landlock"])
+@pytest.fixture(scope="package", params=[Isolation.FULL, Isolation.LANDLOCK], ids=["full", "landlock"])
 def graders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graders]:
     yield from _graders(request.param, tmp_path_factory.mktemp("submissions"), LIMITS)
 
@@ -66,4 +66,4 @@ def graders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graders]:
     """Graders whose wall time is short, for what sleeps."""
     limits = replace(LIMITS, call_cpu=0.4, cell_cpu=0.4, wall_factor=5.0, submission_wall=5.0)
-    yield from _graders(Level.LANDLOCK, tmp_path_factory.mktemp("submissions"), limits)
+    yield from _graders(Isolation.LANDLOCK, tmp_path_factory.mktemp("submissions"), limits)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from autograder.content.course_root import CourseRoot
-from autograder.sandbox.levels import Level, probe
+from autograder.sandbox.levels import Isolation, probe
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 # No secret, and in every worker's standard library: a search that does not find it finds nothing.
@@ -81,15 +81,15 @@ from pathlib import Path
 from autograder.contract.student import Student
 from autograder.sandbox import zygote as zygotes
 from autograder.contract.budget import Budget, Limits
-from autograder.sandbox.levels import Level
+from autograder.sandbox.levels import Isolation
 from autograder.sandbox.line import WorkerLine
-from autograder.sandbox.locked import LockedWorker, WorkerRequest
+from autograder.sandbox.locked import LockedWorker, WorkerConditions
 
 asked = json.load(sys.stdin)
-zygote = zygotes.start(Level(asked["level"]), Path(asked["root"]))
+zygote = zygotes.start(Isolation(asked["level"]), Path(asked["root"]))
 zygote.wait_until_ready()
 limits = Limits(call_cpu=200, submission_cpu=400, submission_wall=1000)
-request = WorkerRequest(
+request = WorkerConditions(
     asked["level"], "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home)
 with zygote.connect() as connection:
     line = WorkerLine(lambda: LockedWorker(connection, request, 400), Budget(limits), [(1, asked["source"])])
@@ -131,10 +131,10 @@ def lines_to_look_for() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # every file of an environment is read
-@pytest.mark.parametrize("level", [Level.FULL, Level.LANDLOCK], ids=["full", "landlock"])
+@pytest.mark.parametrize("level", [Isolation.FULL, Isolation.LANDLOCK], ids=["full", "landlock"])
 @pytest.mark.parametrize("how", ["installed", "editable"])
 def test_nothing_that_a_worker_can_read_is_secret(
-    level: Level, how: str, request: pytest.FixtureRequest
+    level: Isolation, how: str, request: pytest.FixtureRequest
 ) -> None:
     if reason := probe()[level]:
         pytest.skip(f"isolation {level.value} does not work on this machine: {reason}")

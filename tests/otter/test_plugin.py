@@ -14,7 +14,7 @@ from autograder.errors import Fault, UsageError
 from autograder.otter import plugin
 from autograder.otter.handed_in import notebook_in, set_aside
 from autograder.otter.plugin import GradeInWorker
-from autograder.run.run import Report
+from autograder.run.run import Summary
 from tests.otter.events import configuration, tree
 
 GIVEN = {"module": "attention", "seed": 1}
@@ -94,7 +94,7 @@ def test_a_wrong_configuration_is_named(given: Any, what: str, notebook: Path) -
 
 
 def test_a_fault_of_ours_is_raised_and_no_score(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    faulty = Report(
+    faulty = Summary(
         [], [("submission", "attention", "the disk is full")], graded=0, kept=0, lower=[], pages={}
     )
     monkeypatch.setattr(plugin, "grade_found", lambda *_: faulty)

@@ -12,7 +12,7 @@ import pytest
 
 from autograder.errors import SandboxUnavailable, UsageError
 from autograder.sandbox import levels
-from autograder.sandbox.levels import Level
+from autograder.sandbox.levels import Isolation
 from autograder.worker.kernel import landlock, seccomp
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -20,15 +20,15 @@ ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="isolation needs L
 
 
 def set_probe(monkeypatch: pytest.MonkeyPatch, full: str = "", landlock: str = "") -> None:
-    answer = {Level.FULL: full, Level.LANDLOCK: landlock, Level.NONE: ""}
+    answer = {Isolation.FULL: full, Isolation.LANDLOCK: landlock, Isolation.NONE: ""}
     monkeypatch.setattr(levels, "probe", lambda: answer)
 
 
 def test_auto_takes_the_strongest(monkeypatch: pytest.MonkeyPatch) -> None:
     set_probe(monkeypatch)
-    assert levels.strongest("auto") is Level.FULL
+    assert levels.strongest("auto") is Isolation.FULL
     set_probe(monkeypatch, full="bubblewrap is not installed")
-    assert levels.strongest("auto") is Level.LANDLOCK
+    assert levels.strongest("auto") is Isolation.LANDLOCK
 
 
 def test_auto_never_gives_up_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,12 +37,12 @@ def test_auto_never_gives_up_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
         SandboxUnavailable, match=r"full: no bubblewrap; landlock: no Landlock.*--sandbox none"
     ):
         levels.strongest("auto")
-    assert levels.strongest("none") is Level.NONE
+    assert levels.strongest("none") is Isolation.NONE
 
 
 def test_a_level_asked_for_by_name_is_had_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     set_probe(monkeypatch, full="no bubblewrap")
-    assert levels.strongest("landlock") is Level.LANDLOCK
+    assert levels.strongest("landlock") is Isolation.LANDLOCK
     with pytest.raises(
         SandboxUnavailable, match="--sandbox full does not work on this machine: no bubblewrap"
     ):
@@ -58,13 +58,13 @@ def test_an_unknown_level_is_a_usage_error() -> None:
 def test_the_probe_locks_a_process_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only whoever cannot lock a process is told so; what it says must agree with the kernel."""
     answer = levels.probe()
-    assert answer[Level.NONE] == ""
+    assert answer[Isolation.NONE] == ""
     if landlock.abi() == 0:
-        assert "Landlock" in answer[Level.LANDLOCK]
+        assert "Landlock" in answer[Isolation.LANDLOCK]
     monkeypatch.setattr(landlock, "abi", lambda: 0)
     levels.probe.cache_clear()
     try:
-        assert "needs Linux 5.13 or later" in levels.probe()[Level.LANDLOCK]
+        assert "needs Linux 5.13 or later" in levels.probe()[Isolation.LANDLOCK]
     finally:
         levels.probe.cache_clear()
 
@@ -76,7 +76,7 @@ def test_elsewhere_it_says_what_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
         answer = levels.probe()
     finally:
         levels.probe.cache_clear()
-    for level in (Level.FULL, Level.LANDLOCK):
+    for level in (Isolation.FULL, Isolation.LANDLOCK):
         assert answer[level].startswith("isolation needs Linux, this is macOS: use a Linux machine")
 
 
@@ -89,7 +89,7 @@ def test_elsewhere_whoever_grades_their_own_code_is_offered_to_in_one_sentence(
         monkeypatch.setattr(sys, "platform", platform)
         with pytest.raises(SandboxUnavailable) as error:
             levels.strongest("auto")
-        assert levels.strongest("none") is Level.NONE
+        assert levels.strongest("none") is Isolation.NONE
     finally:
         levels.probe.cache_clear()
     assert str(error.value) == (
@@ -103,7 +103,9 @@ def test_a_machine_without_a_filter_is_named(monkeypatch: pytest.MonkeyPatch) ->
     levels.probe.cache_clear()
     try:
         monkeypatch.setattr(seccomp, "MACHINES", {"vax": seccomp.MACHINES["x86_64"]})
-        assert f"no system call filter for {os.uname().machine}, only for vax" in levels.probe()[Level.FULL]
+        assert (
+            f"no system call filter for {os.uname().machine}, only for vax" in levels.probe()[Isolation.FULL]
+        )
     finally:
         levels.probe.cache_clear()
 

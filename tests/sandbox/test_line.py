@@ -18,9 +18,9 @@ from autograder.contract.line import differentiable
 from autograder.contract.student import Student
 from autograder.errors import BudgetSpent, ProtocolViolation, StudentError, StudentTimeout, WorkerDied
 from autograder.sandbox import zygote as zygotes
-from autograder.sandbox.levels import Level, strongest
+from autograder.sandbox.levels import Isolation, strongest
 from autograder.sandbox.line import DYING_SECONDS, Worker, WorkerLine
-from autograder.sandbox.locked import LockedWorker, WorkerRequest
+from autograder.sandbox.locked import LockedWorker, WorkerConditions
 from autograder.sandbox.plain import PlainWorker
 from tests.end_to_end import processes
 
@@ -77,7 +77,7 @@ def open_line(request: pytest.FixtureRequest) -> Iterator[Open]:
             return PlainWorker()
         line, zygote = request.getfixturevalue("connection")
         limits = Limits()
-        asked = WorkerRequest(
+        asked = WorkerConditions(
             LEVEL.value, "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home
         )
         return LockedWorker(line, asked, 100)
@@ -263,7 +263,7 @@ def test_an_answer_too_large_for_a_message_is_the_students_error(open_line: Open
 def test_who_breaks_the_protocol_gets_no_second_worker(
     open_line: Open, request: pytest.FixtureRequest
 ) -> None:
-    if LEVEL is Level.NONE or "plain" in request.node.callspec.id:
+    if LEVEL is Isolation.NONE or "plain" in request.node.callspec.id:
         pytest.skip("the line of a plain worker is not among its descriptors")
     forge = """
 import socket
@@ -282,7 +282,7 @@ def forge():
 def test_an_answer_that_was_sent_before_its_question_is_refused(
     open_line: Open, request: pytest.FixtureRequest
 ) -> None:
-    if LEVEL is Level.NONE or "plain" in request.node.callspec.id:
+    if LEVEL is Isolation.NONE or "plain" in request.node.callspec.id:
         pytest.skip("the line of a plain worker is not among its descriptors")
     forge = """
 import json, socket, struct

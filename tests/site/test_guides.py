@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from autograder.contract.budget import Limits
-from autograder.sandbox.levels import Level
+from autograder.sandbox.levels import Isolation
 from course.catalogue.syllabus import load
 from course.checking.examine import on_exercise, on_quiz
 from course.cli import app as course
@@ -176,7 +176,7 @@ def test_the_budgets_on_the_pages_are_those_of_the_code() -> None:
 
 def test_the_levels_on_the_page_are_those_of_the_code() -> None:
     table = guide("isolation").partition("## The levels")[2]
-    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [level.value for level in Level]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [level.value for level in Isolation]
 
 
 def test_the_instructors_are_told_in_a_few_lines_what_is_prevented() -> None:

@@ -20,7 +20,7 @@ HIGHEST_DESCRIPTOR = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ProcessLimits:
     """What one worker may use.
 
     `memory`: bytes of address space on top of what the process has at its birth; None: no limit, for
@@ -37,7 +37,7 @@ class Limits:
     pending_signals: int = 64
 
 
-def apply(limits: Limits, *, own_user_namespace: bool) -> None:
+def apply(limits: ProcessLimits, *, own_user_namespace: bool) -> None:
     """Sets the limits, none of which this process can raise again.
 
     Needs /proc, so it goes before `namespaces.mount`. In a user namespace of its own the kernel counts

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from . import landlock, limits, namespaces, seccomp
-from .limits import Limits
+from .limits import ProcessLimits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Locks:
     """How a worker is locked.
 
     `read`, `write`: as for `landlock.restrict`. `scratch`: where a folder of its own is put, of
@@ -23,7 +23,7 @@ class Plan:
 
     read: tuple[str, ...]
     write: tuple[str, ...] = ("/dev/null",)
-    limits: Limits
+    limits: ProcessLimits
     scratch: str | None = None
     scratch_bytes: int = 64 << 20
     keep: tuple[int, ...] = ()
@@ -38,7 +38,7 @@ class Locked:
     proc: str
 
 
-def lock(plan: Plan) -> Locked:
+def lock(locks: Locks) -> Locked:
     """Puts on all layers; nothing can take one off again, and everything forked inherits them.
 
     Call it in the freshly forked worker, single-threaded, before anything of the student's is read.
@@ -46,19 +46,19 @@ def lock(plan: Plan) -> Locked:
     hide every file, so that a kernel without Landlock will do. Raises `KernelRefused`.
     """
     limits.die_with_parent()
-    limits.close_others({0, 1, 2, *plan.keep})
+    limits.close_others({0, 1, 2, *locks.keep})
     os.umask(0o077)
-    limits.set_environment(plan.environment)
-    limits.apply(plan.limits, own_user_namespace=plan.scratch is not None)
-    proc = "shared" if plan.scratch is None else namespaces.mount(plan.scratch, plan.scratch_bytes)
-    os.chdir(plan.scratch or "/")
+    limits.set_environment(locks.environment)
+    limits.apply(locks.limits, own_user_namespace=locks.scratch is not None)
+    proc = "shared" if locks.scratch is None else namespaces.mount(locks.scratch, locks.scratch_bytes)
+    os.chdir(locks.scratch or "/")
     # Some libraries ask for it as they are imported; looking for one that can be written would raise.
-    tempfile.tempdir = plan.scratch or "/"
+    tempfile.tempdir = locks.scratch or "/"
     limits.drop_capabilities()
     limits.undumpable()
     version = 0
-    if plan.scratch is None or landlock.abi() > 0:
-        write = plan.write if plan.scratch is None else (*plan.write, plan.scratch)
-        version = landlock.restrict(plan.read, write)
+    if locks.scratch is None or landlock.abi() > 0:
+        write = locks.write if locks.scratch is None else (*locks.write, locks.scratch)
+        version = landlock.restrict(locks.read, write)
     seccomp.install()
     return Locked(version, proc)

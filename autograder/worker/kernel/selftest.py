@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from . import namespaces
-from .limits import Limits
-from .lock import Plan, lock
+from .limits import ProcessLimits
+from .lock import Locks, lock
 
 HOLDS = "holds"
 
@@ -37,7 +37,11 @@ def _monitor(scratch: str | None, read: tuple[str, ...], says: int) -> NoReturn:
         if worker:
             os.waitpid(worker, 0)
             os._exit(0)
-        lock(Plan(read=read, limits=Limits(memory=1 << 30, cpu_seconds=10), scratch=scratch, keep=(says,)))
+        lock(
+            Locks(
+                read=read, limits=ProcessLimits(memory=1 << 30, cpu_seconds=10), scratch=scratch, keep=(says,)
+            )
+        )
         os.write(says, _what_does_not_hold().encode())
     except Exception as error:
         os.write(says, (str(error) or type(error).__name__).encode())

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, tensor
 
-from course.checking.expect import Broken, Layer, Student, close, exercise, holds, ordinary
+from course.checking.expect import Broken, Layer, Work, close, exercise, holds, ordinary
 
 LN3 = math.log(3)  # exp(0) : exp(ln 3) = 1 : 3, so these two scores have the weights 0.25 and 0.75
 INF = math.inf
@@ -19,7 +19,7 @@ HEADS = tensor(
 
 @exercise("stable_softmax")
 class StableSoftmax:
-    def shares(self, student: Student) -> None:
+    def shares(self, student: Work) -> None:
         """Scores become shares: 0 and ln 3 become 0.25 and 0.75."""
         close(
             student.stable_softmax(tensor([0.0, LN3]), dim=0),
@@ -31,7 +31,7 @@ class StableSoftmax:
             },
         )
 
-    def along_dim(self, student: Student) -> None:
+    def along_dim(self, student: Work) -> None:
         """The shares add up to 1 along `dim`, whichever dimension that is."""
         scores = tensor([[0.0, LN3, 0.0], [LN3, 0.0, 0.0]])
         down, across = [[0.25, 0.75, 0.5], [0.75, 0.25, 0.5]], [[0.2, 0.6, 0.2], [0.6, 0.2, 0.2]]
@@ -50,7 +50,7 @@ class StableSoftmax:
             symptoms={"These add up to 1 along dim=0, but dim=-1 was asked for.": down, **wrong},
         )
 
-    def large_scores(self, student: Student) -> None:
+    def large_scores(self, student: Work) -> None:
         """Scores as large as 10,000 do not overflow."""
         # In float64, where 10,000 + ln 3 is exact enough to leave the ratio 1 : 3.
         scores = tensor([1e4, 1e4 + LN3, -1e4], dtype=torch.float64)
@@ -58,17 +58,17 @@ class StableSoftmax:
         cut_off = {"Here the large scores became equal: shift them, do not cut them off.": [0.5, 0.5, 0.0]}
         close(student.stable_softmax(scores, dim=0), shares, symptoms=cut_off)
 
-    def each_slice_alone(self, student: Student) -> None:
+    def each_slice_alone(self, student: Work) -> None:
         """Each row is shared out by itself, also where another row's scores are much larger."""
         scores = tensor([[-1e4, -1e4], [0.0, LN3], [1e4, 1e4]], dtype=torch.float64)
         shares = tensor([[0.5, 0.5], [0.25, 0.75], [0.5, 0.5]], dtype=torch.float64)
         close(student.stable_softmax(scores, dim=1), shares)
 
-    def minus_infinity(self, student: Student) -> None:
+    def minus_infinity(self, student: Work) -> None:
         """A score of -inf has the share 0, and the others share the rest."""
         close(student.stable_softmax(tensor([0.0, -INF, LN3]), dim=0), [0.25, 0.0, 0.75])
 
-    def dtype(self, student: Student) -> None:
+    def dtype(self, student: Work) -> None:
         """The result has the dtype of the scores."""
         for kind in (torch.float64, torch.float16):
             scores = tensor([0.0, LN3], dtype=kind)
@@ -77,7 +77,7 @@ class StableSoftmax:
 
 @exercise("scaled_dot_product_attention")
 class ScaledDotProductAttention:
-    def one_query(self, student: Student) -> None:
+    def one_query(self, student: Work) -> None:
         """A query's scores are its products with the keys, divided by sqrt(d)."""
         # d = 4: the products 0 and 2 ln 3 become the scores 0 and ln 3, the weights 0.25 and 0.75.
         q, k, v = _by_hand()
@@ -99,13 +99,13 @@ class ScaledDotProductAttention:
             },
         )
 
-    def mean_of_values(self, student: Student) -> None:
+    def mean_of_values(self, student: Work) -> None:
         """A query that fits all keys equally gets the mean of the values; L, S, d and e may all differ."""
         q, k = torch.zeros(2, 3, 4, 6), torch.ones(2, 3, 5, 6)
         v = torch.arange(2 * 3 * 5 * 2.0).reshape(2, 3, 5, 2)
         close(student.scaled_dot_product_attention(q, k, v), v.mean(-2, keepdim=True).expand(2, 3, 4, 2))
 
-    def mask(self, student: Student) -> None:
+    def mask(self, student: Work) -> None:
         """Where the mask is True a query may attend, where it is False it may not."""
         q, k, _ = _by_hand()
         q, v = q.expand(1, 1, 2, 4), tensor([[4.0], [8.0]])[None, None]
@@ -129,7 +129,7 @@ class ScaledDotProductAttention:
             },
         )
 
-    def mask_is_broadcast(self, student: Student) -> None:
+    def mask_is_broadcast(self, student: Work) -> None:
         """A mask of shape [B, 1, 1, S] says for each item of the batch which keys may be attended to."""
         q, k = torch.zeros(2, 3, 4, 6), torch.ones(2, 3, 3, 6)
         v = tensor([[1.0], [2.0], [9.0]]).expand(2, 3, 3, 1)
@@ -137,7 +137,7 @@ class ScaledDotProductAttention:
         expected = tensor([1.5, 4.0])[:, None, None, None].expand(2, 3, 4, 1)
         close(student.scaled_dot_product_attention(q, k, v, mask), expected)
 
-    def large_scores(self, student: Student) -> None:
+    def large_scores(self, student: Work) -> None:
         """Nothing overflows: neither large scores, nor a masked score in float16."""
         q, k, v = _by_hand()
         close(student.scaled_dot_product_attention(1e4 * q, k, v), [[[[8.0, 4.0]]]])
@@ -160,7 +160,7 @@ def _share(ratio: float) -> float:
 
 @exercise("split_heads")
 class SplitHeads:
-    def channels_of_each_head(self, student: Student) -> None:
+    def channels_of_each_head(self, student: Work) -> None:
         """The first head gets the first d channels of every token, the next head the next d."""
         close(
             student.split_heads(TOKENS, 2),
@@ -177,7 +177,7 @@ class SplitHeads:
             },
         )
 
-    def merge_puts_side_by_side(self, student: Student) -> None:
+    def merge_puts_side_by_side(self, student: Work) -> None:
         """merge_heads puts the heads of each token side by side again."""
         close(
             student.merge_heads(HEADS),
@@ -188,7 +188,7 @@ class SplitHeads:
             },
         )
 
-    def there_and_back(self, student: Student) -> None:
+    def there_and_back(self, student: Work) -> None:
         """Split and merged again, everything is as before, whatever the layout in memory."""
         for x in (
             torch.arange(2 * 5 * 12.0).reshape(2, 5, 12),
@@ -203,7 +203,7 @@ class SplitHeads:
                 )
                 close(student.merge_heads(apart), x)
 
-    def other_dtypes(self, student: Student) -> None:
+    def other_dtypes(self, student: Work) -> None:
         """Numbers are moved and nothing else: integers stay integers."""
         close(student.split_heads(TOKENS.int(), 2), HEADS.int())
         close(student.merge_heads(HEADS.int()), TOKENS.int())
@@ -211,7 +211,7 @@ class SplitHeads:
 
 @exercise("MultiHeadSelfAttention")
 class MultiHeadSelfAttention:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """Its parameters have diffusers' names and shapes, so that weights can be loaded."""
         student.MultiHeadSelfAttention(6, 3).has_parameters(
             {
@@ -223,7 +223,7 @@ class MultiHeadSelfAttention:
             }
         )
 
-    def projections(self, student: Student) -> None:
+    def projections(self, student: Work) -> None:
         """With equal scores every token gets the mean of the values, and to_out has the last word."""
         layer = student.MultiHeadSelfAttention(2, 1).set(
             {"to_q.weight": 0, "to_k.weight": 0, "to_v.weight": [[2, 0], [0, 2]]}
@@ -242,7 +242,7 @@ class MultiHeadSelfAttention:
             },
         )
 
-    def heads(self, student: Student) -> None:
+    def heads(self, student: Work) -> None:
         """Each head attends by itself, on its own channels, with the scale of its own d = dim / heads."""
         # Two heads with d = 4, all projections the identity. The first token has s in the first channel of
         # head 0, the second token in that of head 1, and s^2 / sqrt(d) = ln 3. So in head 0 the first token
@@ -272,7 +272,7 @@ class MultiHeadSelfAttention:
             },
         )
 
-    def order(self, student: Student) -> None:
+    def order(self, student: Work) -> None:
         """Shuffled tokens give the same results, shuffled; the items of a batch do not see one another."""
         layer = _identity(student.MultiHeadSelfAttention(4, 2), 4)
         x = tensor([[[1.0, 0.0, 2.0, -1.0], [0.0, 3.0, 1.0, 1.0], [2.0, -2.0, 0.0, 0.5]]])
@@ -284,7 +284,7 @@ class MultiHeadSelfAttention:
 
 @exercise("CrossAttention")
 class CrossAttention:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """Its parameters have diffusers' names and shapes, so that weights can be loaded."""
         student.CrossAttention(5, 4, heads=2, head_dim=3).has_parameters(
             {
@@ -296,7 +296,7 @@ class CrossAttention:
             }
         )
 
-    def context_answers(self, student: Student) -> None:
+    def context_answers(self, student: Work) -> None:
         """x asks, the context answers: another context gives another result, its order changes nothing."""
         layer = _identity(student.CrossAttention(4, 4, heads=2, head_dim=2), 4)
         x = tensor([[[1.0, 0.0, 2.0, -1.0], [0.0, 3.0, 1.0, 1.0]]])
@@ -313,7 +313,7 @@ class CrossAttention:
         )
         close(layer(x, context[:, [2, 0, 1]]), there)
 
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """Each head attends by itself, and to_out brings the heads together."""
         layer = student.CrossAttention(1, 2, heads=2, head_dim=1).set(
             {"to_q.weight": [[1], [0]], "to_k.weight": [[1, 0], [0, 1]], "to_v.weight": [[1, 0], [0, 1]]}
@@ -339,7 +339,7 @@ class CrossAttention:
             },
         )
 
-    def lengths(self, student: Student) -> None:
+    def lengths(self, student: Work) -> None:
         """L and S may differ; the result has the shape of x."""
         layer = student.CrossAttention(5, 4, heads=2, head_dim=3)
         for length, context_length in ((7, 2), (1, 9), (3, 3)):
@@ -353,7 +353,7 @@ class CrossAttention:
 
 @exercise("SpatialSelfAttention")
 class SpatialSelfAttention:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """Its parameters have diffusers' names and shapes, so that weights can be loaded."""
         layer = student.SpatialSelfAttention(4, groups=2)
         layer.has_parameters(
@@ -369,7 +369,7 @@ class SpatialSelfAttention:
         holds(norm.num_groups == 2, f"`group_norm` has {norm.num_groups} groups; groups=2 was asked for")
         holds(norm.eps == 1e-6, f"`group_norm` has eps={norm.eps}, 1e-6 is expected")
 
-    def residual(self, student: Student) -> None:
+    def residual(self, student: Work) -> None:
         """The attention is added to the image: where to_out gives 0, the image comes back unchanged."""
         layer = student.SpatialSelfAttention(2, groups=1).set({"to_out.0.weight": 0, "to_out.0.bias": 0})
         image = torch.arange(2 * 2 * 2 * 3.0).reshape(2, 2, 2, 3)
@@ -383,7 +383,7 @@ class SpatialSelfAttention:
             },
         )
 
-    def pixels_attend(self, student: Student) -> None:
+    def pixels_attend(self, student: Work) -> None:
         """Every pixel is a token, wherever it is; height and width may differ."""
         layer = student.SpatialSelfAttention(2, groups=2)
         # Each channel is +-1 after the norm. Only channel 0 makes scores: +-ln(3) / 2 for pixels with the
@@ -418,7 +418,7 @@ class SpatialSelfAttention:
             },
         )
 
-    def every_size(self, student: Student) -> None:
+    def every_size(self, student: Work) -> None:
         """Any height and width, equal or not; the result has the shape of the image."""
         layer = student.SpatialSelfAttention(4, groups=2)
         for height, width in ((1, 1), (1, 5), (4, 2)):

@@ -3,18 +3,18 @@
 import torch
 from torch import Tensor, tensor
 
-from course.checking.expect import Broken, Student, close, exercise, holds, ordinary
+from course.checking.expect import Broken, Work, close, exercise, holds, ordinary
 
 TABLE = tensor([[0.0, 1.0], [10.0, 11.0], [20.0, 21.0], [30.0, 31.0]])  # the tens are the label
 
 
 @exercise("ClassEmbedding")
 class ClassEmbedding:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """It has one table, `weight`, with a row for each class and one more for the null label."""
         student.ClassEmbedding(3, 2).has_parameters({"weight": (4, 2)})
 
-    def rows(self, student: Student) -> None:
+    def rows(self, student: Work) -> None:
         """Each label gets its own row; the null label, one above the last class, gets the last one."""
         layer = student.ClassEmbedding(3, 2).set({"weight": TABLE})
         labels = [2, 0, 3, 2, 1]
@@ -30,7 +30,7 @@ class ClassEmbedding:
             },
         )
 
-    def learned(self, student: Student) -> None:
+    def learned(self, student: Work) -> None:
         """The rows that are asked for can learn, the null label's too: gradients reach them."""
         layer = student.ClassEmbedding(3, 2).set({"weight": TABLE})
         answer = layer(tensor([3, 1, 3]))
@@ -48,7 +48,7 @@ class ClassEmbedding:
             "the gradient reaches other rows than those of the labels 3, 1 and 3 that were asked for",
         )
 
-    def start(self, student: Student) -> None:
+    def start(self, student: Work) -> None:
         """At the start all rows are different: standard normal numbers."""
         table = ordinary(student.ClassEmbedding(99, 40)(torch.arange(100)))
         holds(len(set(map(tuple, table.tolist()))) == 100, "some rows are the same")
@@ -61,7 +61,7 @@ class ClassEmbedding:
 
 @exercise("drop_condition")
 class DropCondition:
-    def none_and_all(self, student: Student) -> None:
+    def none_and_all(self, student: Work) -> None:
         """With p = 0 every label stays, with p = 1 every label becomes null."""
         labels, null = tensor([2, 0, 1, 2, 1]), tensor(3)
         wrong = "Here p is the probability to keep: it should be the probability to drop."
@@ -76,7 +76,7 @@ class DropCondition:
             symptoms={wrong: labels, "Here zeros were put in, not null.": [0, 0, 0, 0, 0]},
         )
 
-    def rate(self, student: Student) -> None:
+    def rate(self, student: Work) -> None:
         """Of many labels, about the share p becomes null."""
         labels, null = torch.arange(4000) % 5, tensor(5)
         answer = ordinary(student.drop_condition(labels, null, 0.2, _seeded(1)))
@@ -89,7 +89,7 @@ class DropCondition:
             + (": all at once. Each sample has its own chance" if share in (0, 1) else ""),
         )
 
-    def whole_samples(self, student: Student) -> None:
+    def whole_samples(self, student: Work) -> None:
         """An embedding is kept whole or becomes null whole."""
         cond, null = torch.ones(60, 3, 4), torch.full((3, 4), -1.0)
         answer = ordinary(student.drop_condition(cond, null, 0.5, _seeded(2)))
@@ -105,14 +105,14 @@ class DropCondition:
         dropped = int((per_sample[:, 0] == -1).sum())
         holds(0 < dropped < 60, f"{dropped} of 60 samples were dropped, for p = 0.5")
 
-    def lone_samples(self, student: Student) -> None:
+    def lone_samples(self, student: Work) -> None:
         """Also a sample that is alone in its batch is sometimes kept and sometimes dropped."""
         labels, null = tensor([0]), tensor(1)
         answers = [ordinary(student.drop_condition(labels, null, 0.5, _seeded(seed))) for seed in range(40)]
         dropped = sum(int(answer.sum()) for answer in answers)
         holds(0 < dropped < 40, f"of 40 batches of one sample, {dropped} were dropped, for p = 0.5")
 
-    def generator(self, student: Student) -> None:
+    def generator(self, student: Work) -> None:
         """The generator decides: the same seed drops the same samples, and the next call drops others."""
         cond, null, generator = torch.ones(60, 2), torch.zeros(2), _seeded(3)
         first = student.drop_condition(cond, null, 0.5, generator)
@@ -124,7 +124,7 @@ class DropCondition:
             "two calls in a row dropped the same samples: do not seed the generator yourself",
         )
 
-    def dtypes(self, student: Student) -> None:
+    def dtypes(self, student: Work) -> None:
         """Labels stay integers, and embeddings keep their dtype."""
         for kind in (torch.int64, torch.float64, torch.float16):
             cond, null = tensor([[1], [2]]).to(kind), tensor([3]).to(kind)
@@ -137,7 +137,7 @@ def _seeded(seed: int) -> torch.Generator:
 
 @exercise("guide")
 class Guide:
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """From 1 towards 3 and beyond: w = 3 goes three times the way, to 7."""
         close(
             student.guide(tensor([1.0]), tensor([3.0]), 3.0),
@@ -151,19 +151,19 @@ class Guide:
             },
         )
 
-    def nought_and_one(self, student: Student) -> None:
+    def nought_and_one(self, student: Work) -> None:
         """w = 0 gives the unconditional prediction, w = 1 the conditional one, w = -1 its mirror image."""
         uncond, cond = tensor([[1.0, -2.0]]), tensor([[3.0, 0.5]])
         for w, expected in ((0.0, uncond), (1.0, cond), (-1.0, [[-1.0, -4.5]])):
             close(student.guide(uncond, cond, w), expected)
 
-    def any_shape(self, student: Student) -> None:
+    def any_shape(self, student: Work) -> None:
         """Predictions may have any shape, and every number is guided by itself."""
         for shape in ((2, 3, 1, 4), (3, 2), (5,)):
             cond = torch.arange(float(torch.Size(shape).numel())).reshape(shape)
             close(student.guide(torch.zeros(shape), cond, 2.5), 2.5 * cond)
 
-    def dtype(self, student: Student) -> None:
+    def dtype(self, student: Work) -> None:
         """The result has the dtype of the predictions."""
         for kind in (torch.float64, torch.float16):
             uncond, cond = tensor([1.0], dtype=kind), tensor([3.0], dtype=kind)
@@ -213,7 +213,7 @@ def _told(strength: list[float]) -> Tensor:
 
 @exercise("guided_eps")
 class GuidedEps:
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """It gives what `guide` gives for two separate predictions, each sample with its own t and cond."""
         # 100 cond^2 is 100, 400, 1600, and 900 for null: guided by w = 2 it is 900 + 2 (that - 900).
         mixed = X.repeat_interleave(2, 0) + 10 * T.repeat_interleave(2)[:, None]
@@ -234,14 +234,14 @@ class GuidedEps:
             },
         )
 
-    def one_call(self, student: Student) -> None:
+    def one_call(self, student: Work) -> None:
         """The model is called once, with 2B samples, whatever w is."""
         for w in (3.0, 1.0, 0.0):
             model = _Model()
             ordinary(student.guided_eps(model, X, T, CLASSES, NULL, w))
             model.asked_once_for(6)
 
-    def embeddings(self, student: Student) -> None:
+    def embeddings(self, student: Work) -> None:
         """Conditions may be embeddings, with one null for all; pictures need not be square."""
         x, t = torch.zeros(2, 3, 2, 4), tensor([0, 0])
         cond, null = tensor([[[1.0, 1.0]], [[0.0, 2.0]]]), tensor([[1.0, 0.0]])
@@ -250,7 +250,7 @@ class GuidedEps:
         for empty in (null, null[0], null.expand(2, 1, 2)):
             close(student.guided_eps(_Model(), x, t, cond, empty, 2.0), expected)
 
-    def dtype(self, student: Student) -> None:
+    def dtype(self, student: Work) -> None:
         """The result has the dtype of x."""
         x = X.double()
         close(
@@ -260,7 +260,7 @@ class GuidedEps:
 
 @exercise("negative_prompt_eps")
 class NegativePromptEps:
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """Guidance starts from the prediction for the negative, and leads to the one for the condition."""
         # With the negative 2 in place of null: 400 + 3 (100 cond^2 - 400).
         close(
@@ -278,7 +278,7 @@ class NegativePromptEps:
             },
         )
 
-    def without(self, student: Student) -> None:
+    def without(self, student: Work) -> None:
         """Without a negative it is guided_eps; with null as the negative, too."""
         for given in ((), (None,), (NULL,)):
             close(
@@ -286,7 +286,7 @@ class NegativePromptEps:
                 _told([-700.0, -100.0, 2300.0]),
             )
 
-    def label_nought(self, student: Student) -> None:
+    def label_nought(self, student: Work) -> None:
         """Label 0 is a negative like any other, and each sample may have its own."""
         close(
             student.negative_prompt_eps(_Model(), X, T, CLASSES, NULL, 2.0, tensor(0)),
@@ -297,7 +297,7 @@ class NegativePromptEps:
             _told([200.0, 400.0, 2300.0]),
         )
 
-    def one_call(self, student: Student) -> None:
+    def one_call(self, student: Work) -> None:
         """The model is called once, with 2B samples, with a negative and without."""
         for negative in (tensor(2), None):
             model = _Model()
@@ -310,7 +310,7 @@ GUIDED, PLAIN = tensor([[6.0, -2.0], [2.0, -2.0]]), tensor([[1.0, -1.0], [3.0, -
 
 @exercise("rescale_guidance")
 class RescaleGuidance:
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """With phi = 1, each sample is multiplied so that it has the deviation of its conditional one."""
         # Biased deviations: 4 and 2 of the guided, 1 and 4 of the conditional samples.
         ratio = PLAIN.std() / GUIDED.std()
@@ -327,12 +327,12 @@ class RescaleGuidance:
             },
         )
 
-    def in_between(self, student: Student) -> None:
+    def in_between(self, student: Work) -> None:
         """phi mixes the rescaled and the guided prediction; with phi = 0 nothing changes."""
         for phi, expected in ((0.0, GUIDED), (0.5, [[3.75, -1.25], [3.0, -3.0]])):
             close(student.rescale_guidance(GUIDED, PLAIN, phi), expected)
 
-    def any_shape(self, student: Student) -> None:
+    def any_shape(self, student: Work) -> None:
         """The deviation is taken over all the numbers of a sample, however they are arranged."""
         guided = torch.arange(48.0).square().reshape(2, 24)  # its parts are spread very differently
         for shape in ((2, 24), (2, 2, 12), (2, 2, 3, 4), (2, 1, 2, 3, 4)):
@@ -341,7 +341,7 @@ class RescaleGuidance:
                 3 * guided.reshape(shape),
             )
 
-    def any_size(self, student: Student) -> None:
+    def any_size(self, student: Work) -> None:
         """Tiny predictions are rescaled as exactly as others, and the dtype is kept."""
         for scale in (1e-4, 1.0, 1e4):
             guided, plain = scale * GUIDED.double(), scale * PLAIN.double()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn, tensor
 
 from course.checking import show
-from course.checking.expect import Broken, Call, Layer, Raised, Student, close, exercise, holds, ordinary
+from course.checking.expect import Broken, Call, Layer, Raised, Work, close, exercise, holds, ordinary
 
 # For x = (1, 2): W x + b = (12, 22, 31), and by way of r = 2 channels A x = (3, -2), B A x = (3, -2, 1).
 X = tensor([[1.0, 2.0]])
@@ -33,7 +33,7 @@ def _by_hand(layer: Layer) -> Layer:
 
 @exercise("LoRALinear")
 class LoRALinear:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """It keeps the base, and has two weights of its own with peft's names."""
         layer = student.LoRALinear(nn.Linear(5, 3), 2, 8.0)
         layer.has_parameters(
@@ -47,23 +47,23 @@ class LoRALinear:
         _attributes(layer, r=2, alpha=8.0)
         _attributes(student.LoRALinear(nn.Linear(5, 3), 4, 6.0), r=4, alpha=6.0)
 
-    def start(self, student: Student) -> None:
+    def start(self, student: Work) -> None:
         """At the start it does what the base does: B is all zeros. A is not."""
         base = nn.Linear(5, 3)
         _starts_from(student.LoRALinear(base, 2, 8.0), base, torch.randn(4, 5))
 
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """The update goes through A, then B, and is scaled by alpha / r."""
         layer = _by_hand(student.LoRALinear(_linear(), 2, 6.0))
         close(layer(X), PLAIN + 3 * UPDATE, symptoms=_mistaken_scales(PLAIN, UPDATE, r=2, alpha=6.0))
 
-    def any_dimensions(self, student: Student) -> None:
+    def any_dimensions(self, student: Work) -> None:
         """Before the channels there may be any dimensions, or none."""
         layer = _by_hand(student.LoRALinear(_linear(), 2, 6.0))
         for shape in ((), (1,), (2, 1, 3)):
             close(layer(X[0].expand(*shape, 2)), (PLAIN + 3 * UPDATE)[0].expand(*shape, 3))
 
-    def base_shows_through(self, student: Student) -> None:
+    def base_shows_through(self, student: Work) -> None:
         """The base is kept, not copied: whoever changes its weight changes the result."""
         base = _linear()
         layer = _by_hand(student.LoRALinear(base, 2, 6.0))
@@ -76,7 +76,7 @@ class LoRALinear:
             symptoms={"The base's old bias is still in it: it was copied.": PLAIN + 3 * UPDATE},
         )
 
-    def while_merged(self, student: Student) -> None:
+    def while_merged(self, student: Work) -> None:
         """While `merged` is True, only the base counts; afterwards the update does again."""
         layer = _by_hand(student.LoRALinear(_linear(), 2, 6.0))
         for merged, expected in ((True, PLAIN), (False, PLAIN + 3 * UPDATE)):
@@ -87,12 +87,12 @@ class LoRALinear:
                 symptoms={"The update was added, although `merged` is True.": PLAIN + 3 * UPDATE},
             )
 
-    def gradients(self, student: Student) -> None:
+    def gradients(self, student: Work) -> None:
         """Gradients reach A, B and the input."""
         layer = _by_hand(student.LoRALinear(_linear(), 2, 6.0))
         _gradients(layer, X.clone().requires_grad_())
 
-    def base_dtype(self, student: Student) -> None:
+    def base_dtype(self, student: Work) -> None:
         """A and B have the base's dtype and device, whatever torch's default is."""
         for kind in (torch.float64, torch.float16):
             answer = _made_and_called(student, "LoRALinear", _linear(kind), X.to(kind))
@@ -105,7 +105,7 @@ ROW = tensor([[[[1.0, 4.0, 2.0]]]])
 
 @exercise("LoRAConv2d")
 class LoRAConv2d:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """A has the base's kernel size and r channels out; B is 1 x 1."""
         layer = student.LoRAConv2d(nn.Conv2d(5, 4, (3, 2), padding=1), 2, 8.0)
         layer.has_parameters(
@@ -118,12 +118,12 @@ class LoRAConv2d:
         )
         _attributes(layer, r=2, alpha=8.0)
 
-    def start(self, student: Student) -> None:
+    def start(self, student: Work) -> None:
         """At the start it does what the base does: B is all zeros. A is not."""
         base = nn.Conv2d(3, 4, 3, padding=1)
         _starts_from(student.LoRAConv2d(base, 2, 8.0), base, torch.randn(3, 3, 4, 6))
 
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """A looks at the picture as the base does, and B mixes what it found, place by place."""
         base = nn.Conv2d(1, 2, (1, 2), padding=(0, 1))
         layer = student.LoRAConv2d(base, 1, 3.0).set({"base_layer.weight": 0, "base_layer.bias": [10, 20]})
@@ -136,7 +136,7 @@ class LoRAConv2d:
             symptoms=_mistaken_scales(plain, update[None, :, None], r=1, alpha=3.0),
         )
 
-    def geometry(self, student: Student) -> None:
+    def geometry(self, student: Work) -> None:
         """Stride, padding and dilation are those of the base, for any kernel, and also padding="same"."""
         for options in (
             {"kernel_size": 3, "stride": 2, "padding": 1},
@@ -163,7 +163,7 @@ class LoRAConv2d:
                     ) from None
                 raise
 
-    def while_merged(self, student: Student) -> None:
+    def while_merged(self, student: Work) -> None:
         """The base is kept, not copied; while `merged` is True, only the base counts."""
         base = nn.Conv2d(1, 1, 1, bias=False)
         layer = student.LoRAConv2d(base, 1, 1.0)
@@ -175,12 +175,12 @@ class LoRAConv2d:
                 layer(ROW), expected, symptoms={"The update was added, although `merged` is True.": 7 * ROW}
             )
 
-    def gradients(self, student: Student) -> None:
+    def gradients(self, student: Work) -> None:
         """Gradients reach A, B and the input."""
         layer = student.LoRAConv2d(nn.Conv2d(1, 2, 3, padding=1), 2, 2.0).set({"lora_B.weight": 1})
         _gradients(layer, ROW.clone().requires_grad_())
 
-    def base_dtype(self, student: Student) -> None:
+    def base_dtype(self, student: Work) -> None:
         """A and B have the base's dtype and device, whatever torch's default is."""
         base = nn.Conv2d(1, 1, 1, bias=False, dtype=torch.float64)
         with torch.no_grad():
@@ -254,7 +254,7 @@ def _gradients(layer: Layer, x: Tensor) -> None:
         holds(reached, f"no gradient reaches {name}: does `.data` or `.detach()` cut it off?")
 
 
-def _made_and_called(student: Student, name: str, base: nn.Module, x: Tensor) -> Any:
+def _made_and_called(student: Work, name: str, base: nn.Module, x: Tensor) -> Any:
     """What a new layer gives; as one call, so that it is both made and used on the pretended GPU."""
 
     def made_and_called(base: nn.Module, x: Tensor) -> Any:
@@ -294,18 +294,18 @@ class _Network(nn.Module):
 
 @exercise("inject_lora")
 class InjectLora:
-    def none_meant(self, student: Student) -> None:
+    def none_meant(self, student: Work) -> None:
         """Where a target names no linear layer and no convolution, nothing changes, and the list is empty."""
         network = _Network()
         _names(student.inject_lora(network, ["to_k", "to_v", "to_out", "blocks.0"], 2, 4.0), [])
         holds(type(network.to_q) is nn.Linear, "a layer was replaced that no target names")
 
-    def names(self, student: Student) -> None:
+    def names(self, student: Work) -> None:
         """It returns the names of the layers that it replaced, in the network's order."""
         found = student.inject_lora(_Network(), ["conv", "to_q"], 2, 4.0)
         _names(found, ["to_q", "blocks.0.to_q", "blocks.0.conv", "blocks.1.to_q", "blocks.1.conv"])
 
-    def lists(self, student: Student) -> None:
+    def lists(self, student: Work) -> None:
         """A target may lead into a list: "to_out.0" is its first entry."""
         network = _Network()
         _names(student.inject_lora(network, ["to_out.0"], 2, 4.0), ["blocks.0.to_out.0", "blocks.1.to_out.0"])
@@ -313,7 +313,7 @@ class InjectLora:
         holds(isinstance(entries, nn.ModuleList), "`to_out` is no longer the ModuleList that it was")
         holds(len(entries) == 2, f"`to_out` had 2 entries, now it has {len(entries)}")
 
-    def replaced(self, student: Student) -> None:
+    def replaced(self, student: Work) -> None:
         """The layers meant are LoRA layers around the old ones; all others are the same as before."""
         network = _Network()
         before = dict(network.named_modules())
@@ -338,14 +338,14 @@ class InjectLora:
             holds(len(weight) == 2, f"lora_A of `{name}` has {len(weight)} channels out, r is 2")
             holds(new.scaling == 3, f"`{name}` has the scaling {new.scaling}, alpha / r is 3")
 
-    def same_function(self, student: Student) -> None:
+    def same_function(self, student: Work) -> None:
         """The network does at first what it did before."""
         network, x = _Network().eval(), torch.randn(5, 4)
         before = network(x).detach()
         student.inject_lora(network, ["to_q", "to_out.0"], 2, 4.0)
         close(network(x), before)
 
-    def twice(self, student: Student) -> None:
+    def twice(self, student: Work) -> None:
         """A second call with the same targets finds nothing left to replace, nor does one for `lora_A`."""
         network = _Network()
         student.inject_lora(network, ["to_q", "conv"], 2, 4.0)
@@ -373,7 +373,7 @@ def _names(found: Any, expected: list[str]) -> None:
     raise Broken("these are the right names in another order than that of named_modules()", *shown)
 
 
-def _pair(student: Student, r: int = 2, alpha: float = 6.0) -> Any:
+def _pair(student: Work, r: int = 2, alpha: float = 6.0) -> Any:
     """A network with one LoRA layer of each kind, made by the student's own classes.
 
     Any, as torch takes every attribute of a module for a tensor or a module.
@@ -394,7 +394,7 @@ def _pair(student: Student, r: int = 2, alpha: float = 6.0) -> Any:
     return network
 
 
-def _made(student: Student, name: str, base: nn.Module, r: int, alpha: float) -> Any:
+def _made(student: Work, name: str, base: nn.Module, r: int, alpha: float) -> Any:
     kind = student.beside(name)
     try:
         layer: nn.Module = kind(base, r, alpha)
@@ -412,14 +412,14 @@ def _lora_weights(network: nn.Module) -> dict[str, nn.Parameter]:
 
 @exercise("mark_trainable")
 class MarkTrainable:
-    def nothing_to_train(self, student: Student) -> None:
+    def nothing_to_train(self, student: Work) -> None:
         """A network without LoRA layers has nothing to train: all of it is frozen, and the list is empty."""
         network = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
         _listed(student.mark_trainable(network), [])
         for name, each in network.named_parameters():
             holds(not each.requires_grad, f"`{name}` would still be trained")
 
-    def marked(self, student: Student) -> None:
+    def marked(self, student: Work) -> None:
         """The weights of all lora_A and lora_B are trained, and nothing else is."""
         for before in (True, False):
             network = _pair(student)
@@ -436,17 +436,17 @@ class MarkTrainable:
                 else:
                     holds(not each.requires_grad, f"`{name}` would be trained, too")
 
-    def returned(self, student: Student) -> None:
+    def returned(self, student: Work) -> None:
         """It returns these parameters themselves, each once, in the network's order."""
         network = _pair(student)
         _listed(student.mark_trainable(network), list(_lora_weights(network).values()))
 
-    def single_layer(self, student: Student) -> None:
+    def single_layer(self, student: Work) -> None:
         """A single LoRA layer will do as well."""
         layer = _made(student, "LoRALinear", _linear(), 2, 6.0)
         _listed(student.mark_trainable(layer), list(_lora_weights(layer).values()))
 
-    def one_step(self, student: Student) -> None:
+    def one_step(self, student: Work) -> None:
         """A step of an optimiser leaves everything but A and B as it is, to the last bit."""
         network = _pair(student)
         before = {name: each.detach().clone() for name, each in network.named_parameters()}
@@ -486,14 +486,14 @@ SUM = tensor([[5.0, 3.0], [0.0, -2.0], [4.0, 0.0]])
 
 @exercise("merge")
 class Merge:
-    def without_lora(self, student: Student) -> None:
+    def without_lora(self, student: Work) -> None:
         """A network without LoRA layers is left as it is."""
         network = nn.Sequential(_linear())
         for name in ("merge", "unmerge"):
             student.in_place(name)(network)
             close(network[0].weight, tensor(WEIGHT))
 
-    def into_the_weight(self, student: Student) -> None:
+    def into_the_weight(self, student: Work) -> None:
         """After `merge` the base's weight is W + alpha / r * B A, and `merged` is True."""
         network = _pair(student)
         first = network.first
@@ -511,7 +511,7 @@ class Merge:
         )
         _merged(network, True)
 
-    def square_layers(self, student: Student) -> None:
+    def square_layers(self, student: Work) -> None:
         """B A it is, not A B, nor its transpose: for square layers the shapes do not tell."""
         base = nn.Linear(2, 2)
         layer = _made(student, "LoRALinear", base, 2, 2.0)
@@ -529,7 +529,7 @@ class Merge:
             },
         )
 
-    def same_function(self, student: Student) -> None:
+    def same_function(self, student: Work) -> None:
         """Merged and not merged, linear layers and convolutions give the same; A and B stay as they are."""
         network = _pair(student)
         own = {name: each.detach().clone() for name, each in _lora_weights(network).items()}
@@ -541,7 +541,7 @@ class Merge:
         for name, each in _lora_weights(network).items():
             holds(torch.equal(each, own[name]), f"`{name}` has changed")
 
-    def twice(self, student: Student) -> None:
+    def twice(self, student: Work) -> None:
         """A second `merge` changes nothing more, or is refused with a RuntimeError."""
         network = _pair(student)
         student.in_place("merge")(network)
@@ -553,7 +553,7 @@ class Merge:
             symptoms={"The update is in it twice.": 2 * SUM - tensor(WEIGHT)},
         )
 
-    def out_again(self, student: Student) -> None:
+    def out_again(self, student: Work) -> None:
         """`unmerge` takes the update out again, and only where it is in."""
         network = _pair(student)
         kernel = network.conv.base_layer.weight.detach().clone()
@@ -565,7 +565,7 @@ class Merge:
         close(network.conv.base_layer.weight, kernel)
         _merged(network, False)
 
-    def single_layer(self, student: Student) -> None:
+    def single_layer(self, student: Work) -> None:
         """A single LoRA layer can be merged, too, whether its base is to be trained or frozen."""
         for trained in (True, False):
             layer = _made(student, "LoRALinear", _linear().requires_grad_(trained), 2, 6.0)
@@ -605,12 +605,12 @@ class _Refusal(AbstractContextManager["_Refusal"]):
 
 @exercise("lora_state_dict")
 class LoraStateDict:
-    def without_lora(self, student: Student) -> None:
+    def without_lora(self, student: Work) -> None:
         """A network without LoRA layers has nothing to save."""
         state = student.lora_state_dict(nn.Sequential(_linear()))
         holds(state == {}, f"the dictionary should be empty, it has {', '.join(state)}")
 
-    def names(self, student: Student) -> None:
+    def names(self, student: Work) -> None:
         """It has two tensors for each LoRA layer: prefix, name, and ".lora_A.weight" or ".lora_B.weight"."""
         network = _pair(student)
         for options, prefix in (({}, "unet."), ({"prefix": "x."}, "x."), ({"prefix": ""}, "")):
@@ -623,7 +623,7 @@ class LoraStateDict:
             if lacking := [name for name in wanted if name not in state]:
                 raise Broken(f"it has no entry {lacking[0]!r}", f"you returned  {', '.join(map(str, state))}")
 
-    def scaled(self, student: Student) -> None:
+    def scaled(self, student: Work) -> None:
         """lora_A is saved as it is, lora_B multiplied by the scaling: readers know nothing of alpha."""
         state = student.lora_state_dict(_pair(student))
         close(
@@ -639,7 +639,7 @@ class LoraStateDict:
         }
         close(state["unet.first.lora_B.weight"], 3 * tensor(UP), symptoms=wrong)
 
-    def copies(self, student: Student) -> None:
+    def copies(self, student: Work) -> None:
         """The tensors are copies: training on does not change them, and the model stays as it is."""
         network = _pair(student)
         state = student.lora_state_dict(network)
@@ -653,7 +653,7 @@ class LoraStateDict:
         for name, value in state.items():
             holds(torch.equal(value, kept[name]), f"{name!r} changed together with the model's own weight")
 
-    def round_trip(self, student: Student) -> None:
+    def round_trip(self, student: Work) -> None:
         """Loaded into a network with another alpha, it does what it did in the first."""
         saved = _pair(student, alpha=6.0)
         state = student.lora_state_dict(saved)
@@ -677,7 +677,7 @@ class LoraStateDict:
                 },
             )
 
-    def of_others(self, student: Student) -> None:
+    def of_others(self, student: Work) -> None:
         """`scaling` is alpha / r of a file that keeps it apart: its lora_B counts so many times."""
         state = {f"x.{name}": value.detach().clone() for name, value in _lora_weights(_pair(student)).items()}
         network = _pair(student, alpha=4.0)
@@ -692,7 +692,7 @@ class LoraStateDict:
             },
         )
 
-    def left_alone(self, student: Student) -> None:
+    def left_alone(self, student: Work) -> None:
         """The file stays as it is, and what becomes of it later does not change the model."""
         network, state = _pair(student, alpha=4.0), student.lora_state_dict(_pair(student))
         kept = {name: ordinary(value).clone() for name, value in state.items()}
@@ -707,7 +707,7 @@ class LoraStateDict:
             symptoms={"The model shares its tensors with the file: copy them.": PLAIN},
         )
 
-    def refuses(self, student: Student) -> None:
+    def refuses(self, student: Work) -> None:
         """What does not fit raises an error: a wrong prefix, a missing name, one too many, another rank."""
         state = student.lora_state_dict(_pair(student))
         lacking = {name: value for name, value in state.items() if name != "unet.conv.lora_B.weight"}

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, tensor
 
-from course.checking.expect import Broken, Student, close, exercise, holds, ordinary
+from course.checking.expect import Broken, Work, close, exercise, holds, ordinary
 
 BETAS = tensor([0.36, 0.4375], dtype=torch.float64)
 ABAR = tensor([0.64, 0.0784], dtype=torch.float64)
@@ -33,7 +33,7 @@ def _name(dtype: torch.dtype) -> str:
 
 @exercise("linear_betas")
 class LinearBetas:
-    def evenly_spaced(self, student: Student) -> None:
+    def evenly_spaced(self, student: Work) -> None:
         """linear_betas: five numbers from 0.125 to 0.625, both included, have four equal gaps."""
         answer = student.linear_betas(5, 0.125, 0.625)
         _has_dtype(answer, torch.float64, "no dtype")
@@ -56,7 +56,7 @@ class LinearBetas:
             },
         )
 
-    def roots_evenly_spaced(self, student: Student) -> None:
+    def roots_evenly_spaced(self, student: Work) -> None:
         """scaled_linear_betas: from 0.0625 to 0.5625 the roots are 0.25, 0.5 and 0.75."""
         answer = student.scaled_linear_betas(3, 0.0625, 0.5625)
         _has_dtype(answer, torch.float64, "no dtype")
@@ -77,17 +77,17 @@ class LinearBetas:
             },
         )
 
-    def ends_of_their_own(self, student: Student) -> None:
+    def ends_of_their_own(self, student: Work) -> None:
         """Without ends, they go from 0.0001 to 0.02, and from 0.00085 to 0.012."""
         close(student.linear_betas(2), _doubles(1e-4, 0.02))
         close(student.scaled_linear_betas(2), _doubles(0.00085, 0.012))
 
-    def one_step(self, student: Student) -> None:
+    def one_step(self, student: Work) -> None:
         """A single step has the first beta."""
         close(student.linear_betas(1, 0.25, 0.5), _doubles(0.25))
         close(student.scaled_linear_betas(1, 0.25, 0.5), _doubles(0.25))
 
-    def dtype(self, student: Student) -> None:
+    def dtype(self, student: Work) -> None:
         """The result has the dtype that is asked for."""
         linear = student.linear_betas(4, 0.25, 0.5, dtype=torch.float32)
         _has_dtype(linear, torch.float32, "dtype=torch.float32")
@@ -97,7 +97,7 @@ class LinearBetas:
 
 @exercise("extract")
 class Extract:
-    def looked_up(self, student: Student) -> None:
+    def looked_up(self, student: Work) -> None:
         """Two samples at the timesteps 2 and 0 get the values of those, shaped [2, 1, 1, 1]."""
         values, t = tensor([10.0, 11.0, 12.0, 13.0]), tensor([2, 0])
         close(
@@ -119,7 +119,7 @@ class Extract:
             },
         )
 
-    def dimensions(self, student: Student) -> None:
+    def dimensions(self, student: Work) -> None:
         """There are as many dimensions as are asked for, from one to five."""
         values, t = tensor([10.0, 11.0, 12.0, 13.0]), tensor([3, 3, 1])
         for ndim in (1, 2, 3, 5):
@@ -131,13 +131,13 @@ class Extract:
             )
             close(found, tensor([13.0, 13.0, 11.0]).view(expected))
 
-    def any_batch(self, student: Student) -> None:
+    def any_batch(self, student: Work) -> None:
         """One sample is a batch too, and so are more samples than there are timesteps."""
         values = tensor([10.0, 11.0])
         close(student.extract(values, tensor([1]), 2), [[11.0]])
         close(student.extract(values, tensor([1, 0, 0, 1, 1]), 2), [[11.0], [10.0], [10.0], [11.0], [11.0]])
 
-    def dtype(self, student: Student) -> None:
+    def dtype(self, student: Work) -> None:
         """The result has the dtype of the values."""
         for kind in (torch.float64, torch.float16, torch.int64):
             values = tensor([10, 11, 12], dtype=kind)
@@ -146,7 +146,7 @@ class Extract:
 
 @exercise("q_sample")
 class QSample:
-    def factors(self, student: Student) -> None:
+    def factors(self, student: Work) -> None:
         """Where 0.64 of the variance is left, the picture counts 0.8 times and the noise 0.6 times."""
         one, none = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
         t, abar = tensor([0]), ABAR.float()
@@ -175,7 +175,7 @@ class QSample:
             },
         )
 
-    def own_timestep(self, student: Student) -> None:
+    def own_timestep(self, student: Work) -> None:
         """Each sample has its own timestep, whatever the height and the width."""
         again = 0.64 * 0.0784
         x0 = torch.arange(2 * 1 * 2 * 3.0).reshape(2, 1, 2, 3)
@@ -193,19 +193,19 @@ class QSample:
             },
         )
 
-    def shapes(self, student: Student) -> None:
+    def shapes(self, student: Work) -> None:
         """Vectors are noised as pictures are, and a batch as large as a picture is wide is no exception."""
         for shape in ((2, 3), (3, 1, 2, 3), (2, 1, 2, 3, 3)):
             x0, t = torch.ones(shape), torch.arange(shape[0]) % 2
             factor = tensor([0.8, 0.28])[t].view(-1, *[1] * (len(shape) - 1))
             close(student.q_sample(x0, t, torch.zeros(shape), ABAR.float()), factor.expand(shape))
 
-    def extremes(self, student: Student) -> None:
+    def extremes(self, student: Work) -> None:
         """Where all of the variance is left, the picture comes back; where nothing is, the noise."""
         x0, noise = torch.full((2, 3), 5.0), torch.full((2, 3), -1.0)
         close(student.q_sample(x0, tensor([0, 1]), noise, tensor([1.0, 0.0])), [[5.0] * 3, [-1.0] * 3])
 
-    def dtype(self, student: Student) -> None:
+    def dtype(self, student: Work) -> None:
         """The result has the dtype of the pictures, even where alphas_cumprod has another one."""
         for kind in (torch.float32, torch.float16):
             x0 = torch.ones(1, 2, dtype=kind)
@@ -220,7 +220,7 @@ class QSample:
 
 @exercise("signal_to_noise")
 class SignalToNoise:
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """Where 0.8 of the variance is signal and 0.2 is noise, the ratio is 4."""
         close(
             student.signal_to_noise(tensor([0.8, 0.5, 0.2])),
@@ -235,15 +235,15 @@ class SignalToNoise:
             },
         )
 
-    def nothing_left(self, student: Student) -> None:
+    def nothing_left(self, student: Work) -> None:
         """Where no signal is left, the ratio is 0."""
         close(student.signal_to_noise(tensor([0.0, 0.5])), [0.0, 1.0])
 
-    def hardly_any_noise(self, student: Student) -> None:
+    def hardly_any_noise(self, student: Work) -> None:
         """Where there is hardly any noise, the ratio is huge, and right."""
         close(student.signal_to_noise(_doubles(1 - 2.0**-20)), _doubles(2.0**20 - 1))
 
-    def shapes(self, student: Student) -> None:
+    def shapes(self, student: Work) -> None:
         """Any shape will do, and the dtype stays."""
         for kind in (torch.float32, torch.float64):
             abar = tensor([0.75, 0.5], dtype=kind).view(2, 1, 1)
@@ -252,7 +252,7 @@ class SignalToNoise:
 
 @exercise("cosine_betas")
 class CosineBetas:
-    def cosine(self, student: Student) -> None:
+    def cosine(self, student: Work) -> None:
         """cosine_betas: with s = 0.5, f is 3/4, 1/4 and 0, so two steps add 2/3 and the largest beta."""
         answer = student.cosine_betas(2, s=0.5)
         _has_dtype(answer, torch.float64, "no dtype")
@@ -272,7 +272,7 @@ class CosineBetas:
             },
         )
 
-    def cap(self, student: Student) -> None:
+    def cap(self, student: Work) -> None:
         """cosine_betas: no beta is larger than max_beta, and smaller ones stay as they are."""
         close(
             student.cosine_betas(3, s=0.0, max_beta=0.5),
@@ -283,7 +283,7 @@ class CosineBetas:
             },
         )
 
-    def small_betas(self, student: Student) -> None:
+    def small_betas(self, student: Work) -> None:
         """cosine_betas: there is no smallest beta; of a thousand, the first is 0.0000413."""
         betas = ordinary(student.cosine_betas(1000))
         holds(betas.shape == (1000,), f"a thousand steps make betas of shape {tuple(betas.shape)}")
@@ -291,7 +291,7 @@ class CosineBetas:
         clipped = ": is it limited from below?" if first > 9e-5 else ""
         holds(abs(first - 4.1284e-05) < 2e-7, f"the first is {first:.7f}{clipped}")
 
-    def sigmoid(self, student: Student) -> None:
+    def sigmoid(self, student: Work) -> None:
         """sigmoid_betas: halfway it is halfway between its ends, and at -6 it is 0.0025 of the way."""
         start, end, share = 0.1, 0.5, 1 / (1 + math.exp(6))
         answer = student.sigmoid_betas(3, start, end)
@@ -312,7 +312,7 @@ class CosineBetas:
             },
         )
 
-    def dtype(self, student: Student) -> None:
+    def dtype(self, student: Work) -> None:
         """Both have the dtype that is asked for, and work for a single step."""
         _has_dtype(student.cosine_betas(4, dtype=torch.float32), torch.float32, "dtype=torch.float32")
         _has_dtype(student.sigmoid_betas(4, dtype=torch.float32), torch.float32, "dtype=torch.float32")
@@ -322,7 +322,7 @@ class CosineBetas:
 
 @exercise("zero_terminal_snr")
 class ZeroTerminalSnr:
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """Roots of 0.8, 0.6 and 0.4 become 0.8, 0.4 and 0, and the betas 0.36, 0.75 and 1."""
         close(
             student.zero_terminal_snr(_doubles(0.36, 0.4375, 5 / 9)),
@@ -343,11 +343,11 @@ class ZeroTerminalSnr:
             },
         )
 
-    def two_steps(self, student: Student) -> None:
+    def two_steps(self, student: Work) -> None:
         """Of two betas, the first stays and the second becomes 1."""
         close(student.zero_terminal_snr(_doubles(0.25, 0.5)), _doubles(0.25, 1.0))
 
-    def exactly_nothing(self, student: Student) -> None:
+    def exactly_nothing(self, student: Work) -> None:
         """In a schedule of a hundred steps the last beta is exactly 1, and all the others are smaller."""
         for kind in (torch.float32, torch.float64):
             betas = ordinary(student.zero_terminal_snr(torch.linspace(0.001, 0.05, 100, dtype=kind)))
@@ -359,14 +359,14 @@ class ZeroTerminalSnr:
             holds(last == 1, f"the last beta is {last!r}, which leaves {1 - last:.2g} of the variance")
             holds(bool((betas[:-1] < 1).all() & (betas > 0).all()), "some betas are not between 0 and 1")
 
-    def again(self, student: Student) -> None:
+    def again(self, student: Work) -> None:
         """Betas that end at 1 already come back as they were."""
         close(student.zero_terminal_snr(_doubles(0.36, 0.75, 1.0)), _doubles(0.36, 0.75, 1.0))
 
 
 @exercise("q_posterior")
 class QPosterior:
-    def mean(self, student: Student) -> None:
+    def mean(self, student: Work) -> None:
         """The mean mixes x0 and xt: with betas of 0.36 and 0.4375, at t = 1, as 0.546875 and 0.421875."""
         t, some, none = tensor([1]), torch.full((1, 1, 1, 2), 64.0).double(), torch.zeros(1, 1, 1, 2).double()
         close(
@@ -394,7 +394,7 @@ class QPosterior:
             },
         )
 
-    def variance(self, student: Student) -> None:
+    def variance(self, student: Work) -> None:
         """The variance is smaller than beta, one number a sample, shaped [B, 1, ..., 1]."""
         x, right = torch.ones(2, 3, 4, 5).double(), 0.4375 * 0.36 / 0.64
         whole = torch.full((2, 1, 1, 1), right).double()
@@ -412,7 +412,7 @@ class QPosterior:
             },
         )
 
-    def first_step(self, student: Student) -> None:
+    def first_step(self, student: Work) -> None:
         """At t = 0 the mean is x0 and the variance 0, also next to a sample at another step."""
         x0, xt = torch.full((2, 1), 64.0).double(), torch.zeros(2, 1).double()
         mean, variance = _two(student.q_posterior(x0, xt, tensor([0, 1]), BETAS))
@@ -431,14 +431,14 @@ class QPosterior:
         )
         close(variance, _doubles(0.0, 0.4375 * 0.36 / 0.64).view(2, 1))
 
-    def last_step(self, student: Student) -> None:
+    def last_step(self, student: Work) -> None:
         """After a last step that left nothing, only x0 counts: nothing is divided by 0."""
         x0, xt = torch.full((1, 2), 10.0).double(), torch.full((1, 2), 7.0).double()
         mean, variance = _two(student.q_posterior(x0, xt, tensor([1]), _doubles(0.36, 1.0)))
         close(mean, torch.full_like(x0, 8.0))
         close(variance, _doubles(0.36).view(1, 1))
 
-    def dtype(self, student: Student) -> None:
+    def dtype(self, student: Work) -> None:
         """Mean and variance have the dtype of the pictures, even where the betas have another one."""
         x = torch.ones(2, 3)
         for name, found in zip(

@@ -5,7 +5,7 @@ from functools import cache
 import torch
 from torch import nn, tensor
 
-from course.checking.expect import Broken, Layer, Student, close, exercise, holds, ordinary
+from course.checking.expect import Broken, Layer, Work, close, exercise, holds, ordinary
 from course.lab import damage, tiny_sd
 from course.lab.tiny_sd.network import TinyUNet
 from course.modules.unet.checks_of_blocks import (
@@ -33,7 +33,7 @@ __all__ = [
 
 @exercise("UNet")
 class UNet:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """With no arguments it has exactly the parameters of the trained tiny network."""
         layer = student.UNet()
         theirs = {name: tuple(p.shape) for name, p in TinyUNet().named_parameters()}
@@ -48,7 +48,7 @@ class UNet:
             )
         layer.has_parameters(theirs)
 
-    def any_size(self, student: Student) -> None:
+    def any_size(self, student: Work) -> None:
         """With other numbers it has other blocks: three levels, two ResBlocks a level, attention twice."""
         layer = student.UNet(
             1,
@@ -88,7 +88,7 @@ class UNet:
         holds(eps.shape == (1, 2, 8, 4), f"the shape is {tuple(eps.shape)}, it should be (1, 2, 8, 4)")
         is_norm(layer, "conv_norm_out", 2, 1e-5)
 
-    def trained_network(self, student: Student) -> None:
+    def trained_network(self, student: Work) -> None:
         """With the trained weights it gives what the trained network gives."""
         unet, layer = _trained(student)
         given = waves(2, 3, 4, 6), tensor([200, 700]), waves(2, 7, 64)
@@ -108,14 +108,14 @@ class UNet:
         except Broken:  # only now is it worth while to run all the wrong ones
             close(answer, expected, symptoms={told: make(unet)(*given) for told, make in wrong.items()})
 
-    def time(self, student: Student) -> None:
+    def time(self, student: Work) -> None:
         """t may be one timestep for all samples: a number, or a tensor without dimensions."""
         unet, layer = _trained(student)
         x, context = waves(2, 3, 2, 4), waves(2, 7, 64)
         for t in (300, tensor(300)):
             close(layer(x, t, context), unet(x, tensor([300, 300]), context))
 
-    def words(self, student: Student) -> None:
+    def words(self, student: Work) -> None:
         """A context of any length; each sample looks at its own, and another one gives another answer."""
         unet, layer = _trained(student)
         x, t, context = waves(1, 3, 2, 4).repeat(2, 1, 1, 1), tensor([500, 500]), waves(2, 3, 64)
@@ -161,7 +161,7 @@ def _network() -> nn.Module:
     return tiny_sd.load().unet
 
 
-def _trained(student: Student) -> tuple[nn.Module, Layer]:
+def _trained(student: Work) -> tuple[nn.Module, Layer]:
     """The trained network, and the student's with its weights."""
     unet = _network()
     return unet, student.UNet().set(unet.state_dict())

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn, tensor
 
-from course.checking.expect import Layer, Student, close, exercise, holds, ordinary
+from course.checking.expect import Layer, Work, close, exercise, holds, ordinary
 from course.lab.tiny_sd.network import Feed, Pixels, Residual, Talk
 
 # 9 pixels, one number each.
@@ -17,7 +17,7 @@ NINE = torch.arange(1.0, 10.0).reshape(1, 1, 3, 3)
 
 @exercise("ResBlock")
 class ResBlock:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """Its parameters have diffusers' names and shapes; conv_shortcut is there only if it is needed."""
         layer = student.ResBlock(8, 12, 5, groups=4)
         layer.has_parameters(
@@ -39,7 +39,7 @@ class ResBlock:
             "with as many channels out as in there is a conv_shortcut: it is needed only if they differ",
         )
 
-    def shortcut(self, student: Student) -> None:
+    def shortcut(self, student: Work) -> None:
         """What came in is added at the end, through conv_shortcut where the channels change."""
         x, time = NINE.repeat(1, 2, 1, 1), torch.zeros(1, 1)
         normed = nn.functional.group_norm(x, 1)
@@ -68,7 +68,7 @@ class ResBlock:
             },
         )
 
-    def time(self, student: Student) -> None:
+    def time(self, student: Work) -> None:
         """The time goes through SiLU and time_emb_proj, and is added after conv1 and before norm2."""
         # conv1 gives nothing, so norm2 sees the time alone: two numbers, the larger one becomes 1, the other
         # -1. SiLU turns their order round: -5 becomes -0.03, and -1 becomes -0.27.
@@ -93,7 +93,7 @@ class ResBlock:
             },
         )
 
-    def every_pixel(self, student: Student) -> None:
+    def every_pixel(self, student: Work) -> None:
         """Every pixel of a sample is told the same time, and each sample its own."""
         layer = student.ResBlock(4, 8, 6, groups=2)
         x = torch.ones(1, 4, 3, 5).expand(2, 4, 3, 5)
@@ -106,7 +106,7 @@ class ResBlock:
         )
         close(layer(x[:1], time[1:]), both[1:])
 
-    def trained_network(self, student: Student) -> None:
+    def trained_network(self, student: Work) -> None:
         """With the same weights it agrees with a block of the trained network."""
         theirs = _filled(Residual(16, 24))
         x, time = waves(2, 16, 4, 5), waves(2, 128)
@@ -119,12 +119,12 @@ class ResBlock:
 
 @exercise("Downsample")
 class Downsample:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """Both have one 3 x 3 convolution, `conv`."""
         for name in ("Downsample", "Upsample"):
             _make(student, name, 4).has_parameters(conv("conv", 4, 4, 3))
 
-    def every_other(self, student: Student) -> None:
+    def every_other(self, student: Work) -> None:
         """Downsample's convolution has stride 2 and padding 1: it stands on pixels 0, 2, 4, ..."""
         x = torch.arange(20.0).reshape(1, 1, 4, 5)
         layer = student.Downsample(1).set({"conv.weight": _centre(1), "conv.bias": [100.0]})
@@ -139,7 +139,7 @@ class Downsample:
             },
         )
 
-    def neighbours(self, student: Student) -> None:
+    def neighbours(self, student: Work) -> None:
         """Downsample's convolution sees the whole image: the pixels that it does not stand on, too."""
         x = torch.arange(20.0).reshape(1, 1, 4, 5)
         lower_right = torch.zeros(1, 1, 3, 3)
@@ -155,7 +155,7 @@ class Downsample:
             },
         )
 
-    def odd_sizes(self, student: Student) -> None:
+    def odd_sizes(self, student: Work) -> None:
         """Odd sizes are rounded up: 15 becomes 8, and 1 stays 1."""
         layer = student.Downsample(2)
         for before, after in ((15, 8), (16, 8), (1, 1), (7, 4)):
@@ -164,7 +164,7 @@ class Downsample:
                 found == (1, 2, after, 3), f"{before} x 6 pixels became {tuple(found[2:])}, not {(after, 3)}"
             )
 
-    def four_times(self, student: Student) -> None:
+    def four_times(self, student: Work) -> None:
         """Upsample repeats every pixel in both directions; nothing is mixed before the convolution."""
         x = tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
         layer = student.Upsample(1).set({"conv.weight": _centre(1), "conv.bias": [100.0]})
@@ -182,7 +182,7 @@ class Downsample:
             },
         )
 
-    def order(self, student: Student) -> None:
+    def order(self, student: Work) -> None:
         """First the pixels are repeated, then the convolution runs over the larger image."""
         right = torch.zeros(1, 1, 3, 3)
         right[0, 0, 1, 2] = 1  # each pixel becomes what stands to the right of it
@@ -204,7 +204,7 @@ class Downsample:
 
 @exercise("TransformerBlock")
 class TransformerBlock:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """Their parameters have diffusers' names and shapes."""
         feed = {
             "net.0.proj.weight": (64, 8),
@@ -228,7 +228,7 @@ class TransformerBlock:
             }
         )
 
-    def gate(self, student: Student) -> None:
+    def gate(self, student: Work) -> None:
         """FeedForward: the first half of proj's channels, times the gelu of the second half."""
         # dim = 1: four channels are 100 (through the bias), their gates -2; net[2] takes the first one.
         layer = student.FeedForward(1).set({"net.0.proj.weight": 0, "net.2.weight": [[1, 0, 0, 0]]})
@@ -252,24 +252,24 @@ class TransformerBlock:
             },
         )
 
-    def feed_forward(self, student: Student) -> None:
+    def feed_forward(self, student: Work) -> None:
         """FeedForward agrees with that of the trained network; each token is on its own."""
         theirs, x = _filled(Feed(16)), waves(2, 5, 16)
         close(student.FeedForward(16).set(theirs.state_dict())(x), theirs(x))
 
-    def step_1(self, student: Student) -> None:
+    def step_1(self, student: Work) -> None:
         """Step 1, self-attention: x + attn1(norm1(x)), with the other two steps silent."""
         _only(student, "attn1")
 
-    def step_2(self, student: Student) -> None:
+    def step_2(self, student: Work) -> None:
         """Step 2, cross-attention: x + attn2(norm2(x), context), with the other two steps silent."""
         _only(student, "attn2")
 
-    def step_3(self, student: Student) -> None:
+    def step_3(self, student: Work) -> None:
         """Step 3, each for itself: x + ff(norm3(x)), with the other two steps silent."""
         _only(student, "ff")
 
-    def together(self, student: Student) -> None:
+    def together(self, student: Work) -> None:
         """All three, one after the other; the context may have another length and other channels."""
         block = _filled(Talk(32))
         x, context = waves(2, 6, 32), waves(2, 3, 64)
@@ -280,7 +280,7 @@ class TransformerBlock:
 _LAST = {"attn1": "attn1.to_out.0", "attn2": "attn2.to_out.0", "ff": "ff.net.2"}
 
 
-def _only(student: Student, step: str) -> None:
+def _only(student: Work, step: str) -> None:
     block = _filled(Talk(32))
     silent = {
         f"{last}.{kind}": 0 for name, last in _LAST.items() if name != step for kind in ("weight", "bias")
@@ -319,7 +319,7 @@ def _with_norm(block: nn.Module, name: str, norm: nn.Module, x: Tensor, context:
 
 @exercise("SpatialTransformer")
 class SpatialTransformer:
-    def parameters(self, student: Student) -> None:
+    def parameters(self, student: Work) -> None:
         """Its own parameters have diffusers' names and shapes, and its norm diffusers' eps."""
         layer = student.SpatialTransformer(8, 6, 2, groups=4)
         own = {name: tuple(p.shape) for name, p in layer.module.named_parameters()}
@@ -338,7 +338,7 @@ class SpatialTransformer:
         )
         is_norm(layer, "norm", 4, 1e-6)
 
-    def image_is_added(self, student: Student) -> None:
+    def image_is_added(self, student: Work) -> None:
         """Where proj_out gives 0, the image comes back as it was."""
         image = torch.arange(2 * 4 * 2 * 3.0).reshape(2, 4, 2, 3)
         layer = student.SpatialTransformer(4, 3, 1, groups=2).set({"proj_out.weight": 0, "proj_out.bias": 0})
@@ -353,7 +353,7 @@ class SpatialTransformer:
             },
         )
 
-    def there_and_back(self, student: Student) -> None:
+    def there_and_back(self, student: Work) -> None:
         """Each pixel is a token with its channels last, and finds back to its place."""
         layer = student.SpatialTransformer(4, 3, 1, groups=1)
         block = "transformer_blocks.0."
@@ -374,7 +374,7 @@ class SpatialTransformer:
             },
         )
 
-    def trained_network(self, student: Student) -> None:
+    def trained_network(self, student: Work) -> None:
         """With the same weights it agrees with a block of the trained network, for any height and width."""
         theirs = _filled(Pixels(16))
         x, context = waves(2, 16, 3, 5), waves(2, 3, 64)
@@ -431,6 +431,6 @@ def _set(module: nn.Module, weights: dict[str, Tensor] | dict[str, int]) -> None
             module.get_parameter(name).copy_(torch.as_tensor(value))
 
 
-def _make(student: Student, name: str, *args: int) -> Layer:
+def _make(student: Work, name: str, *args: int) -> Layer:
     layer: Layer = getattr(student, name)(*args)
     return layer

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, tensor
 
-from course.checking.expect import Student, close, exercise, holds, ordinary
+from course.checking.expect import Work, close, exercise, holds, ordinary
 
 # 9 pixels, one number each.
 NINE = torch.arange(1.0, 10.0).reshape(1, 1, 3, 3)
@@ -17,7 +17,7 @@ NINE = torch.arange(1.0, 10.0).reshape(1, 1, 3, 3)
 
 @exercise("conv2d")
 class Conv2d:
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """Each place gets the dot product of the kernel with what it covers there."""
         # Upper left corner: 1 * 1 + 2 * 2 + 10 * 5 = 55.
         close(
@@ -32,7 +32,7 @@ class Conv2d:
             },
         )
 
-    def channels(self, student: Student) -> None:
+    def channels(self, student: Work) -> None:
         """A kernel looks at all channels at once; each of the D kernels makes one channel."""
         x = tensor([[[[1.0, 2.0]], [[3.0, 5.0]]]])  # [1, 2, 1, 2]
         weight = tensor([[1.0, 10.0], [0.0, 1.0], [1.0, 0.0]])[:, :, None, None]
@@ -46,7 +46,7 @@ class Conv2d:
             },
         )
 
-    def bias(self, student: Student) -> None:
+    def bias(self, student: Work) -> None:
         """The bias is one number for each kernel, the same at every place."""
         x, weight = NINE[:, :, :2, :2], torch.ones(2, 1, 1, 1)
         close(
@@ -60,7 +60,7 @@ class Conv2d:
             },
         )
 
-    def stride(self, student: Student) -> None:
+    def stride(self, student: Work) -> None:
         """With stride 2 every other place is left out, in both directions, beginning at the first."""
         x = torch.arange(20.0).reshape(1, 1, 4, 5)
         close(
@@ -73,7 +73,7 @@ class Conv2d:
             },
         )
 
-    def padding(self, student: Student) -> None:
+    def padding(self, student: Work) -> None:
         """With padding the image has zeros on all four sides, and nothing else is added."""
         x, weight = tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), torch.ones(1, 1, 3, 3)
         close(
@@ -86,7 +86,7 @@ class Conv2d:
             },
         )
 
-    def sizes(self, student: Student) -> None:
+    def sizes(self, student: Work) -> None:
         """Kernels and images need not be square, and a batch has many of them, each by itself."""
         x = torch.arange(2 * 2 * 3 * 7.0).reshape(2, 2, 3, 7)
         weight = torch.zeros(3, 2, 1, 4)
@@ -98,7 +98,7 @@ class Conv2d:
         expected = torch.stack((rows[:, 0, :, 0:6:2], rows[:, 1, :, 3:9:2], 10 * rows[:, 0, :, 1:7:2]), 1)
         close(student.conv2d(x, weight, stride=2, padding=1), expected)
 
-    def kind_and_gradients(self, student: Student) -> None:
+    def kind_and_gradients(self, student: Work) -> None:
         """The result has x's dtype; gradients flow back to x, to the kernels and to the bias."""
         x, weight = NINE.double(), torch.ones(1, 1, 2, 2, dtype=torch.float64)
         close(
@@ -119,7 +119,7 @@ FOUR = tensor([[[[1.0, 3.0]], [[5.0, 7.0]]]])  # [1, 2, 1, 2]
 
 @exercise("group_norm")
 class GroupNorm:
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """One group: the mean over its channels and pixels is taken away, then the deviation divided out."""
         # Values 1, 3, 5, 7: minus their mean 4, divided by sqrt(5 + 4) = 3.
         away = FOUR - 4
@@ -141,7 +141,7 @@ class GroupNorm:
             },
         )
 
-    def neighbours(self, student: Student) -> None:
+    def neighbours(self, student: Work) -> None:
         """Channels that stand side by side make a group: of four channels, 0 and 1, and 2 and 3."""
         x = tensor([0.0, 2.0, 10.0, 30.0]).reshape(1, 4, 1, 1)
         mean, deviation = 10.5, math.sqrt(10.5**2 + 8.5**2 + 0.5**2 + 19.5**2) / 2
@@ -157,7 +157,7 @@ class GroupNorm:
             },
         )
 
-    def each_sample(self, student: Student) -> None:
+    def each_sample(self, student: Work) -> None:
         """Each sample is normalised by itself, whatever else is in the batch."""
         near, far = FOUR, 100 * FOUR + 1000
         close(
@@ -168,7 +168,7 @@ class GroupNorm:
             },
         )
 
-    def scale_and_shift(self, student: Student) -> None:
+    def scale_and_shift(self, student: Work) -> None:
         """Then each channel is multiplied by its weight, and its bias is added; either may be None."""
         x = tensor([[[[-1.0, 1.0], [1.0, -1.0]], [[1.0, -1.0], [-1.0, 1.0]]]])  # normalised already
         weight, bias = tensor([2.0, 3.0]), tensor([10.0, 20.0])
@@ -187,7 +187,7 @@ class GroupNorm:
         close(student.group_norm(x, 1, weight, None, 0.0), x * tall[0])
         close(student.group_norm(x, 1, None, bias, 0.0), x + tall[1])
 
-    def brightness_and_contrast(self, student: Student) -> None:
+    def brightness_and_contrast(self, student: Work) -> None:
         """Other brightness and contrast, the same result; any height and width, and x's dtype."""
         x = torch.arange(2 * 6 * 3 * 5, dtype=torch.float64).reshape(2, 6, 3, 5).sin()
         first = ordinary(student.group_norm(x, 3, eps=0.0))
@@ -196,7 +196,7 @@ class GroupNorm:
         close(first.reshape(2, 3, -1).mean(-1), torch.zeros(2, 3, dtype=torch.float64))
         close(first.reshape(2, 3, -1).square().mean(-1), torch.ones(2, 3, dtype=torch.float64))
 
-    def gradients(self, student: Student) -> None:
+    def gradients(self, student: Work) -> None:
         """Gradients flow back to x, to the weight and to the bias."""
         leaves = {"x": FOUR, "groups": 1, "weight": torch.ones(2), "bias": torch.zeros(2)}
         # Of the sum of squares, which is the count whatever x is: so x has no say in it.
@@ -219,7 +219,7 @@ def _all_of_it(*samples: Tensor) -> Tensor:
 
 @exercise("timestep_embedding")
 class TimestepEmbedding:
-    def by_hand(self, student: Student) -> None:
+    def by_hand(self, student: Work) -> None:
         """With dim = 4 the frequencies are 1 and 0.01; first all cosines, then all sines."""
         t = tensor([0, 1, 3])
         waves = [f(t.double() * w) for f in (torch.cos, torch.sin) for w in (1.0, 0.01, 1e-4)]
@@ -249,14 +249,14 @@ class TimestepEmbedding:
             },
         )
 
-    def falling(self, student: Student) -> None:
+    def falling(self, student: Work) -> None:
         """The half = dim // 2 frequencies fall from 1 in equal ratios: for dim = 8 each is a tenth."""
         found = ordinary(student.timestep_embedding(tensor([1]), 8))
         holds(found.shape == (1, 8), f"the shape is {tuple(found.shape)}, it should be (1, 8)")
         frequencies = tensor([[1.0, 0.1, 0.01, 0.001]])
         close(found, torch.cat((frequencies.cos(), frequencies.sin()), 1))
 
-    def odd(self, student: Student) -> None:
+    def odd(self, student: Work) -> None:
         """An odd dim has a column of zeros at its end."""
         found = ordinary(student.timestep_embedding(tensor([0, 1]), 5))
         holds(
@@ -267,14 +267,14 @@ class TimestepEmbedding:
         angles = tensor([[0.0, 0.0], [1.0, 0.01]])
         close(found, torch.cat((angles.cos(), angles.sin(), torch.zeros(2, 1)), 1))
 
-    def smallest(self, student: Student) -> None:
+    def smallest(self, student: Work) -> None:
         """dim = 2 has one frequency: cos t and sin t."""
         close(
             student.timestep_embedding(tensor([0, 2]), 2),
             [[1.0, 0.0], [math.cos(2), math.sin(2)]],
         )
 
-    def kinds(self, student: Student) -> None:
+    def kinds(self, student: Work) -> None:
         """t may be whole or broken, in any dtype; the result is always float32, and as exact as that."""
         for t in (
             tensor([0.5, 999.0]),
@@ -290,7 +290,7 @@ class TimestepEmbedding:
             )
         close(student.timestep_embedding(tensor([3], dtype=torch.int32), 2), [[math.cos(3), math.sin(3)]])
 
-    def many(self, student: Student) -> None:
+    def many(self, student: Work) -> None:
         """Each timestep by itself, and the length of its row is always sqrt(dim / 2)."""
         rows = ordinary(student.timestep_embedding(torch.arange(0, 1000, 37), 320))
         holds(rows.shape == (28, 320), f"the shape is {tuple(rows.shape)}, it should be (28, 320)")
@@ -304,7 +304,7 @@ def _single(answer: object) -> Tensor:
 
 
 def _gradients(
-    student: Student,
+    student: Work,
     name: str,
     arguments: Mapping[str, object],
     of: Callable[[Tensor], Tensor] = torch.clone,

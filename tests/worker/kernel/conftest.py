@@ -29,7 +29,7 @@ repository, level, granted, preload, host = sys.argv[1:]
 sys.path.insert(0, repository)
 from pathlib import Path
 from autograder.sandbox import bubblewrap, levels
-if reason := levels.probe()[levels.Level(level)]:
+if reason := levels.probe()[levels.Isolation(level)]:
     sys.exit(f"unavailable: {reason}")
 read = levels.read_only_paths([], [Path(granted)])
 environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin", "LANG": "C.UTF-8"}

@@ -130,9 +130,9 @@ def run_locked(
     del tree.body[-1 if last else len(tree.body) :]
     try:
         known["locked"] = lock.lock(
-            lock.Plan(
+            lock.Locks(
                 read=tuple(may_read),
-                limits=limits.Limits(memory=memory, cpu_seconds=cpu),
+                limits=limits.ProcessLimits(memory=memory, cpu_seconds=cpu),
                 scratch=SCRATCH if level == "full" else None,
                 scratch_bytes=scratch_bytes,
                 keep=(says, line.fileno(), peer.fileno()),
