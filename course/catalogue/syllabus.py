@@ -1,4 +1,4 @@
-"""Reads `syllabus.yaml`: which modules and exercises there are, and what each is worth.
+"""Reads `syllabus.yaml` and each module's `module.yaml`: which exercises there are, and what each is worth.
 
 An error names the file and the line, for the people who write exercises.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +52,7 @@ class Exercise(_Entry):
 
 
 class Quiz(Exercise):
-    """A cell with `answers = {...}`; its questions stand in `course/modules/<module>/quiz.yaml`."""
+    """A cell with `answers = {...}`; its questions stand in `quiz.yaml` beside it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -60,7 +61,7 @@ class Quiz(Exercise):
 
 
 class Module(_Entry):
-    """One notebook."""
+    """One notebook: what a `module.yaml` says; the id is the folder's name."""
 
     id: Identifier
     title: str
@@ -111,7 +112,7 @@ class Planned(_Entry):
 
 class Syllabus(_Entry):
     title: str
-    modules: tuple[Module, ...] = Field(min_length=1)
+    modules: tuple[Module, ...]
     planned: tuple[Planned, ...] = ()
 
     def module(self, id: str) -> Module:
@@ -130,9 +131,17 @@ class Syllabus(_Entry):
             road.insert(place + 1, planned)
         return tuple(road)
 
+
+class Order(_Entry):
+    """`syllabus.yaml` itself: the ids of the modules in their order, and what is planned."""
+
+    title: str
+    modules: tuple[Identifier, ...] = Field(min_length=1)
+    planned: tuple[Planned, ...] = ()
+
     @model_validator(mode="after")
-    def _module_ids_are_unique_and_known(self) -> Syllabus:
-        ids = [module.id for module in self.modules]
+    def _module_ids_are_unique_and_known(self) -> Order:
+        ids = list(self.modules)
         for planned in self.planned:
             if planned.after not in ids:
                 raise ValueError(
@@ -144,13 +153,34 @@ class Syllabus(_Entry):
         return self
 
 
-def parse(text: str, source: str = "syllabus.yaml") -> Syllabus:
-    """A validated syllabus; raises SyllabusError with file and line."""
-    return yaml_lines.parse(Syllabus, text, source, SyllabusError)
+def parse(text: str, source: str = "syllabus.yaml") -> Order:
+    """The order of a course, validated; raises SyllabusError with file and line."""
+    return yaml_lines.parse(Order, text, source, SyllabusError)
+
+
+def parse_module(id: str, text: str, source: str = "module.yaml") -> Module:
+    """A validated module; raises SyllabusError with file and line."""
+    return yaml_lines.parse(Module, text, source, SyllabusError, id=id)
 
 
 @cache
 def load(path: Path | None = None) -> Syllabus:
-    """The syllabus at `path`, by default the one shipped with the course."""
-    source = files("course") / "syllabus.yaml" if path is None else path
-    return parse(source.read_text(encoding="utf-8"), source=str(path or "course/syllabus.yaml"))
+    """The syllabus at `path`, by default the one shipped with the course, with its modules beside it."""
+    folder: Traversable = files("course") if path is None else path.parent
+    shown = "course" if path is None else str(path.parent)
+    name = "syllabus.yaml" if path is None else path.name
+    order = parse(_read(folder / name, f"{shown}/{name}"), f"{shown}/{name}")
+    modules = []
+    for id in order.modules:
+        source = f"{shown}/modules/{id}/module.yaml"
+        modules.append(parse_module(id, _read(folder / "modules" / id / "module.yaml", source), source))
+    return Syllabus(title=order.title, modules=tuple(modules), planned=order.planned)
+
+
+def _read(file: Traversable, source: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SyllabusError(f"{source} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise SyllabusError(f"{source}: byte {error.start} is not UTF-8") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -10,8 +10,11 @@ from pydantic import BaseModel, ValidationError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def parse(model: type[Model], text: str, source: str, error: type[ValueError]) -> Model:
-    """`text` as a `model`; raises `error` with `source`, the line and what is wrong there."""
+def parse(model: type[Model], text: str, source: str, error: type[ValueError], **given: Any) -> Model:
+    """`text` as a `model`; raises `error` with `source`, the line and what is wrong there.
+
+    `given` are fields that are known from elsewhere, such as the file's own name.
+    """
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
@@ -25,10 +28,10 @@ def parse(model: type[Model], text: str, source: str, error: type[ValueError]) -
             f"{source}, line {twice.start_mark.line + 1}: {twice.value!r} stands twice in one mapping"
         )
     if not isinstance(data, dict):
-        fields = " and ".join(f"`{name}`" for name in model.model_fields)
+        fields = " and ".join(f"`{name}`" for name in model.model_fields if name not in given)
         raise error(f"{source}, line 1: expected a mapping with {fields}")
     try:
-        return model.model_validate(data)
+        return model.model_validate({**data, **given})
     except ValidationError as found:
         first = found.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

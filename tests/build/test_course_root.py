@@ -42,7 +42,7 @@ def test_every_file_has_its_place(tiny: CourseRoot) -> None:
         tiny.quiz("m"): "course/modules/m/quiz.yaml",
         tiny.solution("m"): "solutions/m.py",
         tiny.exercise_notebook("m"): "exercises/m.ipynb",
-        tiny.suite("m"): "autograder/hidden/m.py",
+        tiny.suite("m"): "autograder/hidden/m/suite.py",
         tiny.mistakes("m"): "autograder/hidden/m/mistakes.py",
         tiny.variants("m"): "autograder/hidden/m/variants.py",
         tiny.keys("m"): "autograder/hidden/m/keys.yaml",

@@ -5,12 +5,12 @@ import pytest
 
 from autograder.build.lesson import Code, Piece, Placeholder, Prose, parse, rating
 from autograder.errors import ContentError
-from course.catalogue.syllabus import Module
-from course.catalogue.syllabus import parse as parse_syllabus
+from course.catalogue.syllabus import Module, parse_module
 
-from .tiny_course import LESSON, SYLLABUS
+from .tiny_course import LESSON
+from .tiny_course import MODULE as MODULE_YAML
 
-MODULE: Module = parse_syllabus(SYLLABUS).module("tiny")
+MODULE: Module = parse_module("tiny", MODULE_YAML)
 
 
 def pieces(text: str) -> tuple[Piece, ...]:

@@ -12,7 +12,7 @@ from autograder.build import check_source, compose, dump, marked_sources, render
 from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError, UsageError
 
-from .tiny_course import LESSON, SOLUTION, SYLLABUS, write_tiny_course
+from .tiny_course import LESSON, MODULE, SOLUTION, write_tiny_course
 
 
 def sources(notebook: Any) -> dict[str, str]:
@@ -123,7 +123,7 @@ def test_a_long_exercise_id_still_makes_valid_and_distinct_cell_ids(tmp_path: Pa
     long = "a_name_of_more_than_sixty_four_characters_that_goes_on_and_on_for_ever"
     root = write_tiny_course(
         tmp_path,
-        syllabus=SYLLABUS.replace("{id: double,", f"{{id: {long}, defines: [double],"),
+        module=MODULE.replace("{id: double,", f"{{id: {long}, defines: [double],"),
         lesson=LESSON.replace(": double -->", f": {long} -->"),
     )
 

@@ -6,7 +6,7 @@ from autograder.build import build
 from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError, Fault, UsageError
 
-from .tiny_course import KEYS, LESSON, QUIZ, SOLUTION, SYLLABUS, write_tiny_course
+from .tiny_course import KEYS, LESSON, MODULE, QUIZ, SOLUTION, write_tiny_course
 
 
 def test_building_writes_what_is_out_of_date_and_nothing_twice(tiny: CourseRoot) -> None:
@@ -27,7 +27,7 @@ def test_a_built_course_is_not_stale(tiny: CourseRoot) -> None:
 CHANGES = {
     "lesson": LESSON.replace("Welcome.", "Hello."),
     "solution": SOLUTION.replace("Twice x.", "Two times x."),
-    "syllabus": SYLLABUS.replace("points: 10", "points: 11"),
+    "module": MODULE.replace("points: 10", "points: 11"),
     "quiz": QUIZ.replace("Half of one?", "Half of two?"),
 }
 
@@ -91,8 +91,10 @@ def test_check_finds_a_notebook_of_no_module(tiny: CourseRoot) -> None:
 
 
 def test_where_one_module_is_broken_none_is_written(tmp_path: Path) -> None:
-    two = SYLLABUS + SYLLABUS.partition("modules:\n")[2].replace("id: tiny\n", "id: broken\n")
-    root = write_tiny_course(tmp_path, syllabus=two)
+    root = write_tiny_course(tmp_path, syllabus="title: A tiny course\nmodules: [tiny, broken]\n")
+    broken = root.public("broken") / "module.yaml"
+    broken.parent.mkdir()
+    broken.write_text(MODULE)
 
     with pytest.raises(ContentError, match="broken"):
         build(root)

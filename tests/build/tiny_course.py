@@ -8,14 +8,16 @@ from autograder.content.course_root import CourseRoot
 
 SYLLABUS = """\
 title: A tiny course
-modules:
-  - id: tiny
-    title: Tiny
-    summary: Two exercises and a quiz.
-    exercises:
-      - {id: double, title: Doubling, points: 10, minutes: 5, difficulty: 1}
-      - {id: pair, title: Pairs, defines: [split, merge], points: 2.5, minutes: 20, difficulty: 3}
-    quiz: {id: tiny_quiz, title: Three questions, points: 5, minutes: 3, difficulty: 2}
+modules: [tiny]
+"""
+
+MODULE = """\
+title: Tiny
+summary: Two exercises and a quiz.
+exercises:
+  - {id: double, title: Doubling, points: 10, minutes: 5, difficulty: 1}
+  - {id: pair, title: Pairs, defines: [split, merge], points: 2.5, minutes: 20, difficulty: 3}
+quiz: {id: tiny_quiz, title: Three questions, points: 5, minutes: 3, difficulty: 2}
 """
 
 LESSON = """\
@@ -170,6 +172,7 @@ FILES = {
     "LICENSE": "Do what you like.\n",
     "course/__init__.py": '"""The students\' package."""\n',
     "course/syllabus.yaml": SYLLABUS,
+    "course/modules/tiny/module.yaml": MODULE,
     "course/modules/tiny/lesson.md": LESSON,
     "course/modules/tiny/quiz.yaml": QUIZ,
     "solutions/tiny.py": SOLUTION,
@@ -188,6 +191,7 @@ def write_tiny_course(folder: Path, **changed: str) -> CourseRoot:
         "lesson": "course/modules/tiny/lesson.md",
         "solution": "solutions/tiny.py",
         "syllabus": "course/syllabus.yaml",
+        "module": "course/modules/tiny/module.yaml",
         "quiz": "course/modules/tiny/quiz.yaml",
         "keys": "autograder/hidden/tiny/keys.yaml",
     }

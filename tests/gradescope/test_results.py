@@ -10,19 +10,19 @@ from autograder.examined import Examined
 from autograder.gradescope.results import results_json
 from autograder.gradescope.settings import Details, Settings, Visibility
 from autograder.results import ErrorExcerpt, Result
-from course.catalogue.syllabus import Module, parse
+from course.catalogue.syllabus import Module, parse_module
 from tests.gradescope.container import check, seen
 
-MODULE: Module = parse("""
-title: A course
-modules:
-  - id: tiny
-    title: Tiny
-    summary: For tests.
-    exercises:
-      - {id: add, title: Adding, points: 3, minutes: 1, difficulty: 1}
-      - {id: halve, title: Halving, points: 7, minutes: 1, difficulty: 1}
-""").module("tiny")
+MODULE: Module = parse_module(
+    "tiny",
+    """
+title: Tiny
+summary: For tests.
+exercises:
+  - {id: add, title: Adding, points: 3, minutes: 1, difficulty: 1}
+  - {id: halve, title: Halving, points: 7, minutes: 1, difficulty: 1}
+""",
+)
 
 EXAMINED = Examined.model_validate(
     {

@@ -12,11 +12,11 @@ from autograder.cli import app
 from autograder.content.course_root import CourseRoot
 from autograder.nbgrader.course import Change, init, update
 from course.catalogue import syllabus
-from tests.build.tiny_course import LESSON, SOLUTION, SYLLABUS, write_tiny_course
+from tests.build.tiny_course import LESSON, MODULE, SOLUTION, write_tiny_course
 from tests.nbgrader.directory import COURSE_ID, Directory
 
 NEW_LESSON = LESSON.replace("Welcome.", "Hello.")
-FEWER = SYLLABUS.replace("      - {id: double, title: Doubling, points: 10, minutes: 5, difficulty: 1}\n", "")
+FEWER = MODULE.replace("  - {id: double, title: Doubling, points: 10, minutes: 5, difficulty: 1}\n", "")
 
 
 @pytest.fixture(scope="module")
@@ -143,12 +143,11 @@ def test_an_assignment_that_was_removed_stays_away(directory: Directory) -> None
 
 
 def test_a_module_that_is_not_there_is_added_only_by_name(tiny: CourseRoot, directory: Directory) -> None:
-    again = SYLLABUS[SYLLABUS.index("  - id: tiny") :].replace("tiny", "second")
-    for name in ("course/modules", "solutions", "autograder/hidden"):
-        (file,) = (tiny.path / name).glob("tiny.*")
-        copy = file.with_stem("second")
-        copy.write_text(file.read_text().replace("tiny_quiz", "second_quiz"))
-    write_tiny_course(tiny.path, syllabus=SYLLABUS + again)
+    for file in (tiny.solution("tiny"), *tiny.public("tiny").iterdir(), *tiny.secret("tiny").iterdir()):
+        copy = Path(str(file.relative_to(tiny.path)).replace("tiny", "second"))
+        (tiny.path / copy).parent.mkdir(exist_ok=True)
+        (tiny.path / copy).write_text(file.read_text().replace("tiny_quiz", "second_quiz"))
+    write_tiny_course(tiny.path, syllabus="title: A tiny course\nmodules: [tiny, second]\n")
     syllabus.load.cache_clear()
 
     _, change = update(directory.path, [])
@@ -162,7 +161,7 @@ def test_other_exercises_are_refused_once_somebody_has_handed_in(
 ) -> None:
     solution = SOLUTION[: SOLUTION.index("def double")] + SOLUTION[SOLUTION.index("def split") :]
     without = LESSON[: LESSON.index("## Doubling")] + LESSON[LESSON.index("## Pairs") :]
-    write_tiny_course(tiny.path, syllabus=FEWER, lesson=without, solution=solution)
+    write_tiny_course(tiny.path, module=FEWER, lesson=without, solution=solution)
     hand_in(directory)
     before = source(directory).read_bytes()
 
@@ -178,7 +177,7 @@ def test_other_exercises_are_refused_once_somebody_has_handed_in(
 def test_other_exercises_are_taken_before_that(tiny: CourseRoot, directory: Directory) -> None:
     solution = SOLUTION[: SOLUTION.index("def double")] + SOLUTION[SOLUTION.index("def split") :]
     without = LESSON[: LESSON.index("## Doubling")] + LESSON[LESSON.index("## Pairs") :]
-    write_tiny_course(tiny.path, syllabus=FEWER, lesson=without, solution=solution)
+    write_tiny_course(tiny.path, module=FEWER, lesson=without, solution=solution)
 
     assert not only(directory).refused
     assert "double" not in released(directory)

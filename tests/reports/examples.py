@@ -20,32 +20,35 @@ from autograder.results import (
     Status,
     TestResult,
 )
-from course.catalogue.syllabus import Module, Syllabus, parse
+from course.catalogue.syllabus import Module, Syllabus, parse_module
 
 # The tests' own syllabus, so that golden files do not change whenever the course does.
-SYLLABUS: Syllabus = parse("""
-title: Diffusion models, from the inside
-modules:
-  - id: attention
-    title: Attention
-    summary: From a softmax that does not overflow to the layer that lets words steer an image.
-    exercises:
-      - {id: stable_softmax, title: A softmax that survives large numbers, points: 10, minutes: 20, difficulty: 1}
-      - {id: scaled_dot_product_attention, title: Scaled dot-product attention, points: 20, minutes: 45, difficulty: 2, depends_on: [stable_softmax]}
-      - {id: split_heads, title: Splitting and merging heads, points: 10, minutes: 25, difficulty: 2}
-      - {id: MultiHeadSelfAttention, title: Multi-head self-attention, points: 20, minutes: 50, difficulty: 3}
-      - {id: CrossAttention, title: Cross-attention, points: 20, minutes: 45, difficulty: 3}
-      - {id: SpatialSelfAttention, title: Self-attention over an image, points: 15, minutes: 45, difficulty: 3}
-    quiz: {id: attention_quiz, title: "Attention, eight questions", points: 15, minutes: 20, difficulty: 2}
-  - id: noise
-    title: Noise
-    summary: Schedules and the forward process.
-    exercises:
-      - {id: extract, title: One value per image, points: 5, minutes: 10, difficulty: 1}
-      - {id: q_sample, title: Noising an image in one step, points: 15, minutes: 30, difficulty: 2}
-""")  # noqa: E501 -- an exercise a line reads better than six
-ATTENTION: Module = SYLLABUS.module("attention")
-NOISE: Module = SYLLABUS.module("noise")
+ATTENTION: Module = parse_module(
+    "attention",
+    """
+title: Attention
+summary: From a softmax that does not overflow to the layer that lets words steer an image.
+exercises:
+  - {id: stable_softmax, title: A softmax that survives large numbers, points: 10, minutes: 20, difficulty: 1}
+  - {id: scaled_dot_product_attention, title: Scaled dot-product attention, points: 20, minutes: 45, difficulty: 2, depends_on: [stable_softmax]}
+  - {id: split_heads, title: Splitting and merging heads, points: 10, minutes: 25, difficulty: 2}
+  - {id: MultiHeadSelfAttention, title: Multi-head self-attention, points: 20, minutes: 50, difficulty: 3}
+  - {id: CrossAttention, title: Cross-attention, points: 20, minutes: 45, difficulty: 3}
+  - {id: SpatialSelfAttention, title: Self-attention over an image, points: 15, minutes: 45, difficulty: 3}
+quiz: {id: attention_quiz, title: "Attention, eight questions", points: 15, minutes: 20, difficulty: 2}
+""",
+)  # noqa: E501 -- an exercise a line reads better than six
+NOISE: Module = parse_module(
+    "noise",
+    """
+title: Noise
+summary: Schedules and the forward process.
+exercises:
+  - {id: extract, title: One value per image, points: 5, minutes: 10, difficulty: 1}
+  - {id: q_sample, title: Noising an image in one step, points: 15, minutes: 30, difficulty: 2}
+""",
+)
+SYLLABUS = Syllabus(title="Diffusion models, from the inside", modules=(ATTENTION, NOISE))
 
 Kind = Literal["value", "rule", "question"]
 V: Kind = "value"

@@ -18,15 +18,17 @@ MODULE = "pictures"
 
 SYLLABUS = """\
 title: An example
-modules:
-  - id: pictures
-    title: Pictures as numbers
-    summary: Three exercises and a quiz.
-    exercises:
-      - {id: to_bytes, title: From numbers to bytes, points: 10, minutes: 10, difficulty: 1}
-      - {id: side_by_side, title: Pictures side by side, points: 10, minutes: 15, difficulty: 2}
-      - {id: grey, title: A picture in grey, points: 10, minutes: 10, difficulty: 1}
-    quiz: {id: pictures_quiz, title: Two questions, points: 4, minutes: 3, difficulty: 1}
+modules: [pictures]
+"""
+
+MODULE_YAML = """\
+title: Pictures as numbers
+summary: Three exercises and a quiz.
+exercises:
+  - {id: to_bytes, title: From numbers to bytes, points: 10, minutes: 10, difficulty: 1}
+  - {id: side_by_side, title: Pictures side by side, points: 10, minutes: 15, difficulty: 2}
+  - {id: grey, title: A picture in grey, points: 10, minutes: 10, difficulty: 1}
+quiz: {id: pictures_quiz, title: Two questions, points: 4, minutes: 3, difficulty: 1}
 """
 
 LESSON = """\
@@ -184,6 +186,7 @@ q2: {answer: 768, tolerance: 0.5, explanation: Three bytes for each of the 256 p
 
 FILES = {
     "course/syllabus.yaml": SYLLABUS,
+    f"course/modules/{MODULE}/module.yaml": MODULE_YAML,
     f"course/modules/{MODULE}/lesson.md": LESSON,
     f"course/modules/{MODULE}/quiz.yaml": QUIZ,
     f"solutions/{MODULE}.py": SOLUTION,
