@@ -13,11 +13,10 @@ from typing import Any, Literal
 import nbformat
 from nbformat import NotebookNode
 
-from course.catalogue.quiz import Question
 from course.catalogue.syllabus import Exercise, Module, Quiz
 
 from ..content.course_root import CourseRoot
-from ..content.questions import answers_source, questions_text, read_answers, read_questions
+from ..content.quiz import answers_source, questions_text, read_quiz
 from ..errors import ContentError, UsageError
 from .lesson import Code, Piece, Prose, parse
 from .stub import Solution, read_solution
@@ -65,7 +64,7 @@ def compose(root: CourseRoot, module: str, answers: Mapping[str, str] | None = N
             case _:
                 exercise = plan.exercise(piece.id)
                 if isinstance(exercise, Quiz):
-                    text = questions_text(questions(root, plan, exercise))
+                    text = questions_text(read_quiz(root, plan))
                     cells.markdown("questions", text)
                 cells.exercise(exercise, sources[exercise.id])
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -112,21 +111,13 @@ def read_module_solution(root: CourseRoot, plan: Module) -> Solution:
     return solution
 
 
-def questions(root: CourseRoot, plan: Module, quiz: Quiz) -> tuple[Question, ...]:
-    path = root.quiz(plan.id)
-    return read_questions(root.read(path), quiz.id, root.relative(path))
-
-
 def _sources(root: CourseRoot, module: str, style: Style) -> dict[str, str]:
     plan = root.module(module)
     solution = read_module_solution(root, plan)
     cut = {"stub": solution.stub, "solved": solution.solved, "marked": solution.marked}[style]
     sources = {exercise.id: cut(exercise.defines) for exercise in plan.exercises}
     if plan.quiz:
-        asked = questions(root, plan, plan.quiz)
-        keys = root.keys(module)
-        answers = None if style == "stub" else read_answers(root.read(keys), asked, root.relative(keys))
-        source = answers_source(asked, answers)
+        source = answers_source(read_quiz(root, plan), answered=style != "stub")
         if style == "marked":
             source = f"### BEGIN SOLUTION\n{source}\n### END SOLUTION"
         sources[plan.quiz.id] = source

@@ -69,6 +69,13 @@ class CourseRoot:
     def exercise_notebook(self, module: str) -> Path:
         return self.exercises / f"{module}.ipynb"
 
+    def entry(self, module: str) -> Path:
+        """Its exercises and what they are worth."""
+        return self.public(module) / "module.yaml"
+
+    def hints(self, module: str) -> Path:
+        return self.public(module) / "hints.yaml"
+
     def lesson(self, module: str) -> Path:
         return self.public(module) / "lesson.md"
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from course.catalogue import yaml_lines
-from course.catalogue.quiz import Letter
+from course.catalogue.quiz import Letter, Question
 
 from ..errors import ContentError
 from .course_root import CourseRoot
@@ -24,17 +24,10 @@ Text = Annotated[str, Field(min_length=1)]
 _TAKEN = re.compile(r"</?quiz>|^[ \t]*[-*] \[.?\] |^[ \t]*>|\[\[[^\]]+\]\]", re.MULTILINE)
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class SelfCheckQuestion(Question):
+    """One question with its answer, in Markdown; choices lose their letters, so no text may name one."""
 
-
-class Question(_Entry):
-    """One question, in Markdown; choices are shown without their letters, so no text may name one."""
-
-    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     kind: Literal["single", "multiple"]
-    text: Text
-    choices: dict[Letter, Text] = Field(min_length=2)
     answer: tuple[Letter, ...]
     explanation: Text
 
@@ -63,7 +56,7 @@ class Question(_Entry):
         return choices
 
     @model_validator(mode="after")
-    def _answers_are_choices(self) -> Question:
+    def _answers_are_choices(self) -> SelfCheckQuestion:
         if wrong := [letter for letter in self.answer if letter not in self.choices]:
             raise ValueError(
                 f"the answer {wrong[0]!r} of {self.id!r} is none of its choices {', '.join(self.choices)}"
@@ -78,10 +71,12 @@ class Question(_Entry):
         return self
 
 
-class SelfCheck(_Entry):
+class SelfCheck(BaseModel):
     """The questions of one module, in order."""
 
-    questions: tuple[Question, ...] = Field(min_length=1)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    questions: tuple[SelfCheckQuestion, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> SelfCheck:
@@ -93,10 +88,7 @@ class SelfCheck(_Entry):
 
 def parse(text: str, source: str = "self-check.yaml") -> SelfCheck:
     """Validated questions; raises ContentError with file and line."""
-    try:
-        return yaml_lines.parse(SelfCheck, text, source, ValueError)
-    except ValueError as error:
-        raise ContentError(str(error)) from None
+    return yaml_lines.parse(SelfCheck, text, source, ContentError)
 
 
 def load(root: CourseRoot, module: str) -> SelfCheck:
@@ -110,7 +102,7 @@ def markdown(check: SelfCheck) -> str:
     return "\n\n".join(_block(number, question) for number, question in enumerate(check.questions, start=1))
 
 
-def _block(number: int, question: Question) -> str:
+def _block(number: int, question: SelfCheckQuestion) -> str:
     all_that_apply = " *(Choose all that apply.)*" if question.kind == "multiple" else ""
     choices = [
         f"- [{'x' if letter in question.answer else ' '}] {choice.strip()}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from .budget import Limits
@@ -21,7 +23,11 @@ class Specification(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One submission to grade; with `examine`, to look at with the public checks alone."""
+    """One submission to grade; with `examine`, to look at with the public checks alone.
+
+    `basis` is what a grade depends on besides the notebook's bytes; `key`, on both, as they were when the run
+    was planned. With a `problem`, a sentence, there is nothing to read.
+    """
 
     student: str
     module: str
@@ -29,8 +35,14 @@ class Job(msgspec.Struct, frozen=True):
     shown: str
     key: str
     isolation: str
+    basis: str = ""
+    problem: str = ""
     attempt: int = 1
     examine: bool = False
+
+    def key_of(self, sha256: str) -> str:
+        """The key of a grade of these bytes, which may have changed since the run was planned."""
+        return key_of(sha256, self.basis) if sha256 else self.key
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -39,3 +51,8 @@ class Finished(msgspec.Struct, frozen=True):
     result: str = ""
     fault: str = ""
     wall_timeout: bool = False
+
+
+def key_of(content: str, basis: str) -> str:
+    """What must be equal for a repeated run to keep a result."""
+    return hashlib.sha256(f"{content} {basis}".encode()).hexdigest()

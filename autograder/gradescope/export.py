@@ -17,8 +17,9 @@ from pathlib import Path
 
 from ..atomic import write_atomically
 from ..content.course_root import CourseRoot
+from ..content.module import GradedModule
 from ..errors import ContentError, UsageError
-from ..handout.archive import course_files, zipped
+from ..handout.archive import zipped
 from ..handout.release import bundle
 from .not_graded import not_graded
 from .settings import COURSE, FILE, NOT_GRADED, Details, Settings, Visibility
@@ -69,11 +70,11 @@ def _own(root: CourseRoot, settings: Settings) -> Iterator[tuple[str, bytes]]:
         yield name, (here / name).read_bytes()
     yield FILE, (settings.model_dump_json(indent=1) + "\n").encode()
     yield NOT_GRADED, (json.dumps(not_graded(settings), indent=1) + "\n").encode()
-    for path in course_files(root, settings.module):
+    for name, path in GradedModule.load(root, settings.module).files_to_grade_with().items():
         try:
-            yield f"{COURSE}/{root.relative(path)}", path.read_bytes()
+            yield f"{COURSE}/{name}", path.read_bytes()
         except OSError as error:
-            raise ContentError(f"{root.relative(path)} cannot be read: {error.strerror}") from None
+            raise ContentError(f"{name} cannot be read: {error.strerror}") from None
 
 
 def _packages(root: CourseRoot) -> Iterator[tuple[str, bytes]]:

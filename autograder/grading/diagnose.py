@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from course.catalogue.syllabus import Exercise
 
@@ -13,10 +12,8 @@ from ..contract.student import Student
 from ..contract.trace import Trace, same_behaviour
 from ..results import NamedMistake
 from ..testing import Answer
+from .setting import Attempt, Setting
 from .suite import Test, run_test
-
-if TYPE_CHECKING:
-    from .exercise import Attempt, Setting
 
 SECONDS = 5.0  # of CPU time for one exercise; a mistake not tried by then is not named
 

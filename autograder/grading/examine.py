@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from course.catalogue.syllabus import Exercise
+from course.catalogue.syllabus import Exercise, Module
 
-from ..contract.budget import Budget, Limits
+from ..contract.budget import Budget
 from ..contract.jobs import Job
 from ..contract.line import legible
 from ..errors import ProtocolViolation, StudentFailure, Unreadable
@@ -20,7 +20,7 @@ from ..examined import Examined, ExaminedExercise
 from ..sandbox.line import WorkerLine
 from ..submission.extract import extract
 from ..submission.read import read
-from .grade import Course, Open, cell_error
+from .grade import Bench, cell_error
 
 STATES = ("passed", "failed", "untouched")
 MOST_LINES = 60  # of a report; an honest one has twenty
@@ -31,23 +31,26 @@ _WITHOUT_ANSWER = {
 }
 
 
-def examine_submission(job: Job, course: Course, open_line: Open, limits: Limits) -> tuple[Examined, bool]:
+def examine_submission(job: Job, bench: Bench) -> tuple[Examined, bool]:
     """What the public checks say, and whether wall time decided anything in it.
 
     Raises Fault for what is not the student's; everything else is in the record.
     """
+    module = bench.module
     found = Examined(student=job.student, module=job.module, key=job.key)
     try:
         notebook = read(Path(job.path))
         found.sha256 = notebook.sha256
-        extracted = extract(notebook, course.released, course.module, course.others)
+        extracted = extract(notebook, module.released, module.entry, module.root.syllabus.modules)
     except Unreadable as error:
         found.sha256, found.reason = getattr(error, "sha256", found.sha256), str(error)
+        found.key = job.key_of(found.sha256)
         return found, False
-    line = open_line(Budget(limits), [(cell.number, cell.source) for cell in extracted.cells])
+    found.key = job.key_of(found.sha256)
+    line = bench.open_line(Budget(bench.limits), [(cell.number, cell.source) for cell in extracted.cells])
     try:
         line.load()
-        found.exercises = list(_exercises(course, line, dict(extracted.states)))
+        found.exercises = list(_exercises(module.entry, line, dict(extracted.states)))
     except StudentFailure as failure:  # not one cell could be run, or messages are forged
         found.reason = str(failure)
     finally:
@@ -58,14 +61,14 @@ def examine_submission(job: Job, course: Course, open_line: Open, limits: Limits
     return found, line.wall_timeout
 
 
-def _exercises(course: Course, line: WorkerLine, states: dict[str, Any]) -> Iterator[ExaminedExercise]:
-    for exercise in course.module.graded:
+def _exercises(module: Module, line: WorkerLine, states: dict[str, Any]) -> Iterator[ExaminedExercise]:
+    for exercise in module.graded:
         if (state := states[exercise.id]) != "answered":
             lines = [_WITHOUT_ANSWER[state]]
             yield ExaminedExercise(id=exercise.id, title=exercise.title, state=state, lines=lines)
             continue
         try:
-            said = line.request("examine", {"module": course.module.id, "exercise": exercise.id})
+            said = line.request("examine", {"module": module.id, "exercise": exercise.id})
         except ProtocolViolation:
             raise
         except StudentFailure as failure:  # it ran out of time, or ended the process: the others go on

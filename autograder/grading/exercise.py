@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
 from course.catalogue.syllabus import Exercise
 
-from ..content.reference import Reference
 from ..contract.line import InProcess, Line
-from ..contract.student import Request, Student
+from ..contract.student import Student
 from ..contract.trace import Trace
 from ..errors import (
     BudgetSpent,
@@ -27,35 +24,10 @@ from ..results import ErrorExcerpt, ExerciseResult, Flag, TestResult
 from ..testing import Mismatch
 from .diagnose import diagnose
 from .portability import check_portability
-from .suite import Suite, Test, run_test
+from .setting import Attempt, Setting
+from .suite import Test, run_test
 
 TIMEOUTS = (StudentTimeout, BudgetSpent)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all submissions of a run have in common."""
-
-    suite: Suite
-    reference: Reference
-    run_seed: int
-    device: torch.device
-    # What known mistakes answer, by their ids and the tests': see diagnose.
-    behaviours: dict[tuple[str, str], tuple[Trace, bool]] = field(default_factory=dict, compare=False)
-
-
-@dataclass
-class Attempt:
-    """One test as it went: what it raised, and what the student's code was asked and answered on the way."""
-
-    test: Test
-    raised: BaseException | None
-    trace: Trace
-    requests: list[Request]
-
-    @property
-    def passed(self) -> bool:
-        return self.raised is None
 
 
 @dataclass
@@ -74,17 +46,14 @@ def grade_exercise(
     """
     tests = setting.suite.tests.get(exercise.id, [])
     student = Student(line)
-    attempts = [_attempt(setting, student, test) for test in tests]
-    own = attempts
+    own = attempts = helped = [_attempt(setting, student, test) for test in tests]
+    graded = Graded(_score(exercise, own))
     if failed_before and not all(a.passed for a in own):
         helped = _follow_through(setting, line, failed_before, tests)
-        if sum(a.passed for a in helped) > sum(a.passed for a in own):
-            attempts = helped
-    else:
-        helped = own
-
-    graded = Graded(_score(exercise, attempts))
-    graded.result.followed_through = [] if attempts is own else [earlier.id for earlier in failed_before]
+        result = _score(exercise, helped)
+        if result.points > graded.result.points:  # help never takes any away
+            attempts, graded.result = helped, result
+            result.followed_through = [earlier.id for earlier in failed_before]
     for attempt in attempts:
         _flag_oddities(setting, exercise, attempt, graded.flags)
     # A mistake shows best where nothing else is wrong: with the reference's help, if not without.

@@ -8,88 +8,61 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from course.catalogue.quiz import QuizText
-from course.catalogue.syllabus import Exercise, Module
-
+from ..content.module import GradedModule
 from ..contract.budget import Budget, Limits
 from ..contract.jobs import Job
 from ..contract.student import Student
 from ..errors import BudgetSpent, ProtocolViolation, StudentFailure, Unreadable
-from ..results import CellError, ErrorExcerpt, ExerciseResult, Flag, Result, Status
+from ..results import CellError, ErrorExcerpt, Flag, Result, Status
 from ..sandbox.line import WorkerLine
 from ..submission.extract import Extracted, extract
 from ..submission.lint import forbidden_calls, suspicious
-from ..submission.read import Notebook, read
+from ..submission.read import read
 from ..worker import wire
-from .exercise import Graded, Setting, grade_exercise
-from .quiz import Key, grade_quiz
+from .exercise import Graded, grade_exercise
+from .quiz import grade_quiz
+from .setting import Setting
+from .ungraded import unanswered, ungraded
 
 Open = Callable[[Budget, list[tuple[int, str]]], WorkerLine]
 
 
 @dataclass(frozen=True)
-class Course:
-    """A module's side of the grading: everything that does not depend on the submission."""
+class Bench:
+    """Everything that grading a module's submissions needs and that does not depend on any of them."""
 
-    module: Module
+    module: GradedModule
     setting: Setting
-    released: Notebook
-    quiz: QuizText | None
-    keys: dict[str, Key]
-    others: tuple[Module, ...] = ()  # the course's modules, to say which one a notebook belongs to
+    open_line: Open
+    limits: Limits
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A result, and whether wall time decided anything in it, which a busy machine might have caused."""
+def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
+    """The result of one notebook, and whether wall time, which busy machines use up, decided anything in it.
 
-    result: Result
-    wall_timeout: bool = False
-
-
-def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) -> Outcome:
-    """Grades one notebook. Raises Fault for what is not the student's; everything else is in the result."""
+    Raises Fault for what is not the student's; everything else is in the result.
+    """
     begun, started = time.perf_counter(), datetime.now(UTC)
-
-    def result(sha256: str, status: Status, **rest: object) -> Result:
-        return Result.model_validate(
-            {
-                "schema": 1,
-                "student": job.student,
-                "module": job.module,
-                "path": job.shown,
-                "sha256": sha256,
-                "key": job.key,
-                "run_seed": course.setting.run_seed,
-                "device": course.setting.device.type,
-                "isolation": job.isolation,
-                "status": status,
-                "started": started,
-                "seconds": round(time.perf_counter() - begun, 3),
-                "points": 0,
-                "max_points": course.module.points,
-                **rest,
-            }
-        )
-
+    module, setting = bench.module, bench.setting
     sha256 = ""
     try:
+        if job.problem:
+            raise Unreadable(job.problem)
         notebook = read(Path(job.path))
         sha256 = notebook.sha256
-        extracted = extract(notebook, course.released, course.module, course.others)
+        extracted = extract(notebook, module.released, module.entry, module.root.syllabus.modules)
     except Unreadable as error:
+        missing = [unanswered(exercise, "missing", setting.suite) for exercise in module.entry.graded]
         sha256 = getattr(error, "sha256", sha256)
-        exercises = [_unanswered(exercise, "missing", course) for exercise in course.module.graded]
-        unreadable = result(sha256, Status.UNREADABLE, reason=str(error), exercises=exercises)
-        return Outcome(unreadable)
+        seed, device = setting.run_seed, setting.device.type
+        return ungraded(job, str(error), missing, run_seed=seed, device=device, sha256=sha256), False
 
     flags = [*extracted.flags, *suspicious(extracted.cells)]
-    for exercise in course.module.exercises:
-        flags += forbidden_calls(extracted.cells, exercise, course.module.graded)
-    budget = Budget(limits)
-    line = open_line(budget, [(cell.number, cell.source) for cell in extracted.cells])
+    for exercise in module.entry.exercises:
+        flags += forbidden_calls(extracted.cells, exercise, module.entry.graded)
+    line = bench.open_line(Budget(bench.limits), [(cell.number, cell.source) for cell in extracted.cells])
     try:
-        graded, failure = _grade_all(course, line, extracted)
+        graded, failure = _grade_all(bench, line, extracted)
     finally:
         line.close()
 
@@ -102,78 +75,68 @@ def grade_submission(job: Job, course: Course, open_line: Open, limits: Limits) 
     if line.wall_timeout:
         flags.append(Flag(kind="wall-timeout", message="a call waited until its wall time was over"))
     exercises = [one.result for one in graded]
-    outcome = result(
-        sha256,
-        Status.FAILED_TO_RUN if failure else Status.GRADED,
+    result = Result(
+        student=job.student,
+        module=job.module,
+        path=job.shown,
+        sha256=sha256,
+        key=job.key_of(sha256),
+        run_seed=setting.run_seed,
+        device=setting.device.type,
+        isolation=job.isolation,
+        status=Status.FAILED_TO_RUN if failure else Status.GRADED,
         reason=str(failure or ""),
+        started=started,
+        seconds=round(time.perf_counter() - begun, 3),
         points=round(sum(exercise.points for exercise in exercises), 2),
+        max_points=module.entry.points,
         exercises=exercises,
         cell_errors=[errors[number] for number in sorted(errors)],
         stdout=_text(line.printed),
         flags=flags,
     )
-    return Outcome(outcome, line.wall_timeout)
+    return result, line.wall_timeout
 
 
 def _grade_all(
-    course: Course, line: WorkerLine, extracted: Extracted
+    bench: Bench, line: WorkerLine, extracted: Extracted
 ) -> tuple[list[Graded], StudentFailure | None]:
     """Every exercise graded in order; and why nothing could be run, if so."""
+    module, suite = bench.module.entry, bench.setting.suite
     try:
         line.load()
     except (BudgetSpent, ProtocolViolation) as failure:
-        return [
-            Graded(_unanswered(exercise, "answered", course)) for exercise in course.module.graded
-        ], failure
+        return [Graded(unanswered(exercise, "answered", suite)) for exercise in module.graded], failure
     graded: dict[str, Graded] = {}
-    for exercise in course.module.exercises:
+    for exercise in module.exercises:
         state = extracted.states[exercise.id]
         if state != "answered":
-            graded[exercise.id] = Graded(_unanswered(exercise, state, course))
+            graded[exercise.id] = Graded(unanswered(exercise, state, suite))
             continue
         failed_before = [
-            course.module.exercise(id)
+            module.exercise(id)
             for id in exercise.depends_on
             if graded[id].result.points < graded[id].result.max_points
         ]
-        graded[exercise.id] = grade_exercise(course.setting, line, exercise, failed_before)
-    if course.module.quiz is not None:
-        graded[course.module.quiz.id] = _grade_quiz(course, line, extracted)
+        graded[exercise.id] = grade_exercise(bench.setting, line, exercise, failed_before)
+    if module.quiz is not None:
+        graded[module.quiz.id] = _grade_quiz(bench, line, extracted)
     return list(graded.values()), None
 
 
-def _grade_quiz(course: Course, line: WorkerLine, extracted: Extracted) -> Graded:
-    exercise, quiz = course.module.quiz, course.quiz
+def _grade_quiz(bench: Bench, line: WorkerLine, extracted: Extracted) -> Graded:
+    exercise = bench.module.entry.quiz
     assert exercise is not None
-    assert quiz is not None
     state = extracted.states[exercise.id]
     if state != "answered":
-        return Graded(_unanswered(exercise, state, course))
+        return Graded(unanswered(exercise, state, bench.setting.suite))
     try:
         answers = Student(line).value_of("answers")
     except StudentFailure as failure:
-        unanswered = _unanswered(exercise, "answered", course)
-        unanswered.note = str(failure)
-        return Graded(unanswered)
-    return Graded(grade_quiz(exercise, quiz, course.keys, answers))
-
-
-def _unanswered(exercise: Exercise, state: str, course: Course) -> ExerciseResult:
-    """No points; the properties are listed all the same, so that a student sees what is asked."""
-    tests = [
-        {"id": test.id, "title": test.title, "kind": test.kind, "passed": False, "weight": test.mark.weight}
-        for test in course.setting.suite.tests.get(exercise.id, [])
-    ]
-    return ExerciseResult.model_validate(
-        {
-            "id": exercise.id,
-            "title": exercise.title,
-            "points": 0,
-            "max_points": exercise.points,
-            "state": state,
-            "tests": tests,
-        }
-    )
+        result = unanswered(exercise, "answered", bench.setting.suite)
+        result.note = str(failure)
+        return Graded(result)
+    return Graded(grade_quiz(exercise, bench.module.questions, answers))
 
 
 def cell_error(number: int, header: wire.ErrorHeader) -> CellError:

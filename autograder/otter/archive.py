@@ -22,10 +22,11 @@ from otter.generate import main as otter_generate
 from course.catalogue.syllabus import Module
 
 from ..content.course_root import CourseRoot
+from ..content.module import GradedModule
 from ..errors import UsageError
 from ..gradescope.not_graded import not_graded
 from ..gradescope.settings import COURSE
-from ..handout.archive import course_files, zipped
+from ..handout.archive import zipped
 from . import test_files
 from .container import NOTE, shown
 
@@ -92,8 +93,8 @@ def archive(
         # Otter's own version is the one that wrote environment.yml.
         lines = pins.read_text(encoding="utf-8").splitlines(keepends=True)
         files[TESTED] = "".join(line for line in lines if not line.startswith("otter-grader==")).encode()
-    for path in course_files(root, module.id):
-        files[f"{COURSE}/{root.relative(path)}"] = path.read_bytes()
+    for name, path in GradedModule.load(root, module.id).files_to_grade_with().items():
+        files[f"{COURSE}/{name}"] = path.read_bytes()
     files[f"{COURSE}/exercises/{module.id}.ipynb"] = notebook
     return zipped(files, ("run_autograder", "setup.sh"))
 

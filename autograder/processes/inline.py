@@ -6,50 +6,39 @@ The student's code still runs in a subprocess of its own and speaks the same pro
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..contract.jobs import Finished, Job
-from ..errors import Fault
+from ..content.course_root import CourseRoot
+from ..contract.jobs import Job
 from ..worker.environment import ENVIRONMENT
-from .pool import OnFinished, Setup
+from .pool import OnFinished, Setup, once_more
+
+if TYPE_CHECKING:
+    from ..grading.suite import Suite
 
 
 def run(setup: Setup, jobs: Sequence[Job], on_finished: OnFinished) -> None:
     """Grades the jobs one after another; imports torch here."""
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if "THREADS" in name})
-    import torch
-
-    from ..content.course_root import CourseRoot
-    from ..contract.budget import Budget
-    from ..grading.examine import examine_submission
-    from ..grading.grade import grade_submission
-    from ..grading.suite import Suite, with_suites
-    from ..sandbox.line import WorkerLine
+    from ..grading.suite import with_suites
     from ..sandbox.plain import PlainWorker
-    from .host import load_course
+    from .answering import Answering, settings_of
 
-    torch.set_num_threads(1)
     root = CourseRoot(Path(setup.root))
-    device = torch.device(setup.device)
-
-    def open_line(budget: Budget, cells: list[tuple[int, str]]) -> WorkerLine:
-        return WorkerLine(lambda: PlainWorker(setup.device), budget, cells, device)
 
     def body(suites: dict[str, Suite]) -> None:
-        courses = {
-            module: load_course(root, suite, setup.run_seed, setup.device) for module, suite in suites.items()
-        }
-        for job in jobs:
-            try:
-                if job.examine:
-                    examined, _ = examine_submission(job, courses[job.module], open_line, setup.limits)
-                    on_finished(job, Finished(result=examined.to_json()))
-                    continue
-                outcome = grade_submission(job, courses[job.module], open_line, setup.limits)
-            except Fault as fault:
-                on_finished(job, Finished(fault=str(fault)))
+        settings = settings_of(root, suites, setup.run_seed, setup.device)
+        answering = Answering(settings, lambda _: PlainWorker(setup.device), setup.device, setup.limits)
+        waiting = deque(jobs)
+        while waiting:
+            job = waiting.popleft()
+            finished = answering.answer(job)
+            if again := once_more(job, finished):
+                waiting.append(again)
             else:
-                on_finished(job, Finished(result=outcome.result.to_json()))
+                on_finished(job, finished)
 
     with_suites({module: root.suite(module) for module in setup.modules}, body)

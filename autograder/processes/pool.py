@@ -66,6 +66,12 @@ class _Grader:
     done: int = 0
 
 
+def once_more(job: Job, finished: Finished) -> Job | None:
+    """The job again, if wall time decided anything at its first attempt: the machine may have been busy."""
+    late = finished.wall_timeout and not finished.fault and job.attempt == 1
+    return msgspec.structs.replace(job, attempt=2) if late else None
+
+
 class Pool:
     """Use as a context manager: entering starts the processes, leaving ends them all."""
 
@@ -117,8 +123,8 @@ class Pool:
                 self._give(idle[0], alone.popleft())
             for grader, job, finished in self._collect():
                 grader.job = None
-                if finished.wall_timeout and not finished.fault and job.attempt == 1:
-                    alone.append(msgspec.structs.replace(job, attempt=2))
+                if again := once_more(job, finished):
+                    alone.append(again)
                 else:
                     on_finished(job, finished)
             self._mend()

@@ -26,22 +26,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course.catalogue.syllabus import Exercise, Quiz
+from course.catalogue.syllabus import Exercise, Module, Quiz
 
 from .. import build
 from ..atomic import write_atomically
 from ..content.course_root import CourseRoot
-from ..contract.budget import Budget, Limits
+from ..content.module import GradedModule
+from ..contract.budget import Limits
 from ..contract.jobs import Job
 from ..contract.line import InProcess
-from ..grading.exercise import Setting, grade_exercise
-from ..grading.grade import Course, grade_submission
+from ..errors import Fault
+from ..grading.exercise import grade_exercise
+from ..grading.setting import Setting
 from ..grading.suite import Suite, with_suites
-from ..processes.host import load_course
-from ..results import ExerciseResult
+from ..processes.answering import Answering, StartWorker, settings_of
+from ..results import ExerciseResult, Result
 from ..sandbox import zygote as zygotes
 from ..sandbox.levels import Isolation
-from ..sandbox.line import Worker, WorkerLine
 from ..sandbox.locked import LockedWorker, WorkerConditions
 from ..sandbox.plain import PlainWorker
 
@@ -113,18 +114,17 @@ def _findings(
     found: list[Finding] = []
 
     def body(suites: dict[str, Suite]) -> None:
-        course = load_course(root, suites[module], seed, device)
-        found.extend(in_process(course))
+        graded, setting = settings_of(root, suites, seed, device)[module]
+        found.extend(in_process(graded.entry, setting))
         if the_whole_way:
-            found.extend(through_worker(root, course, level, device))
+            found.extend(through_worker(graded, setting, level, device))
 
     with_suites({module: root.suite(module)}, body)
     return found
 
 
-def in_process(course: Course) -> Iterator[Finding]:
+def in_process(module: Module, setting: Setting) -> Iterator[Finding]:
     """The reference, stubs, trivial answers, mistakes and variants of a module, in this process."""
-    setting, module = course.setting, course.module
 
     def finding(exercise: Exercise, kind: str, id: str, problem: str) -> Finding:
         return Finding(module.id, exercise.id, kind, id, setting.run_seed, "process", not problem, problem)
@@ -233,14 +233,14 @@ class _Empty(nn.Module):
 # Through a worker
 
 
-def through_worker(root: CourseRoot, course: Course, level: Isolation, device: str) -> Iterator[Finding]:
+def through_worker(
+    graded: GradedModule, setting: Setting, level: Isolation, device: str
+) -> Iterator[Finding]:
     """The reference, the stubs and one mistake an exercise, each as a notebook graded from file to result."""
-    module = course.module
+    module, root = graded.entry, graded.root
 
     def finding(exercise: str, kind: str, id: str, problem: str) -> Finding:
-        return Finding(
-            module.id, exercise, kind, id, course.setting.run_seed, level.value, not problem, problem
-        )
+        return Finding(module.id, exercise, kind, id, setting.run_seed, level.value, not problem, problem)
 
     solved = build.solved_sources(root, module.id)
     with tempfile.TemporaryDirectory(prefix="autograder-") as folder, _Workers(root, level, device) as start:
@@ -250,18 +250,17 @@ def through_worker(root: CourseRoot, course: Course, level: Isolation, device: s
             write_atomically(path, build.dump(build.compose(root, module.id, answers)))
             job = Job("verify", module.id, str(path), path.name, "", level.value)
 
-            def open_line(budget: Budget, cells: list[tuple[int, str]]) -> WorkerLine:
-                return WorkerLine(start, budget, cells, torch.device(device))
-
-            outcome = grade_submission(job, course, open_line, Limits())
-            return {exercise.id: exercise for exercise in outcome.result.exercises}
+            finished = Answering({module.id: (graded, setting)}, start, device, Limits()).answer(job)
+            if finished.fault:
+                raise Fault(finished.fault)
+            return {exercise.id: exercise for exercise in Result.from_json(finished.result).exercises}
 
         for id, result in grade(solved).items():
             yield finding(id, "reference", "reference", _not_full(result))
         for id, result in grade({}).items():
             yield finding(id, "stub", "stub", _not_zero(result))
         for exercise in module.exercises:
-            mistakes = course.setting.reference.mistakes[exercise.id]
+            mistakes = setting.reference.mistakes[exercise.id]
             if isinstance(exercise, Quiz) or not mistakes:
                 continue
             mistake = mistakes[0]
@@ -279,9 +278,9 @@ class _Workers:
         self._zygote: zygotes.Zygote | None = None
         self._line: socket.socket | None = None
 
-    def __enter__(self) -> Callable[[], Worker]:
+    def __enter__(self) -> StartWorker:
         if self._level is Isolation.NONE:
-            return lambda: PlainWorker(self._device)
+            return lambda _: PlainWorker(self._device)
         zygote = self._zygote = zygotes.start(self._level, self._root.path, device=self._device)
         zygote.wait_until_ready()
         line = self._line = zygote.connect()
@@ -289,7 +288,7 @@ class _Workers:
         request = WorkerConditions(
             self._level.value, self._device, limits.memory, limits.scratch, tuple(zygote.read), zygote.home
         )
-        return lambda: LockedWorker(line, request, int(limits.submission_cpu))
+        return lambda _: LockedWorker(line, request, int(limits.submission_cpu))
 
     def __exit__(self, *exception: object) -> None:
         if self._line is not None:

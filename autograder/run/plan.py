@@ -13,12 +13,12 @@ from pathlib import Path
 
 from msgspec.structs import replace as replace_fields
 
-from course.catalogue.syllabus import Module
-
 from ..content.course_root import CourseRoot
-from ..contract.jobs import Job
+from ..content.module import GradedModule
+from ..contract.jobs import Job, key_of
 from ..errors import Fault, Unreadable
-from ..results import Result, Status
+from ..grading.ungraded import ungraded
+from ..results import Result
 from ..submission.find import Found, settle
 from ..submission.read import read
 from .store import Store
@@ -28,16 +28,15 @@ UNKNOWN = "unknown"  # the module of a file that does not say which it is
 
 @dataclass
 class Plan:
-    """`jobs` go to graders; `unreadable` are results already; `kept` were graded before.
+    """`jobs` go to graders; `unplaced` are results already, of no module's files; `kept` were graded before.
 
     `copies`: a group's submission is graded once, for the student and module of the key; the others get that.
-
     `examinations` are for the public checks, of all submissions that have a file and were not examined yet.
     `faults`: student, module and reason where a file cannot be read for no fault of the student's.
     """
 
     jobs: list[Job] = field(default_factory=list)
-    unreadable: list[Result] = field(default_factory=list)
+    unplaced: list[Result] = field(default_factory=list)
     kept: list[Job] = field(default_factory=list)
     examinations: list[Job] = field(default_factory=list)
     copies: dict[tuple[str, str], list[Job]] = field(default_factory=dict)
@@ -62,12 +61,13 @@ def plan(
     force: bool = False,
     examine: bool = False,
 ) -> Plan:
-    """Sorts submissions into those to grade, those that cannot be read, and those graded before.
+    """Sorts submissions into those to grade, those of no module, and those graded before.
 
-    With `examine` also into those that the public checks have yet to be run on.
+    With `examine` also into those that the public checks have yet to be run on. Raises ContentError before
+    anybody is graded, where a module's content is wrong.
     """
     made = Plan()
-    digests: dict[str, str] = {}
+    bases: dict[str, str] = {}
     known: list[Found] = []
     groups: dict[tuple[str, str], Job] = {}  # by file and module
     for one in found:
@@ -77,25 +77,26 @@ def plan(
             made.faults.append((one.student, UNKNOWN, str(fault)))
     for one in settle(known):
         module, problem = one.module or UNKNOWN, one.problem
-        if module not in digests:
-            digests[module] = "" if module == UNKNOWN else course_digest(root, module)
-        key = _key(one.path, digests[module], conditions)
+        if module not in bases:
+            bases[module] = _basis(root, module, conditions)
         job = Job(
             student=one.student,
             module=module,
             path=str(one.path),
             shown=one.shown,
-            key=key,
+            key=key_of(_content(one.path), bases[module]),
             isolation=conditions.isolation,
+            basis=bases[module],
+            problem=problem,
         )
-        if examine and not problem and (force or store.examined(one.student, module, key) is None):
+        if examine and not problem and (force or store.examined(one.student, module, job.key) is None):
             made.examinations.append(replace_fields(job, examine=True))
-        if not force and store.has(one.student, module, key):
+        if not force and store.has(one.student, module, job.key):
             made.kept.append(job)
-        elif problem:
-            its_module = None if module == UNKNOWN else root.module(module)
-            made.unreadable.append(unreadable(job, its_module, problem, conditions))
-        elif one.shared and (first := groups.setdefault((job.path, module), job)) is not job:
+        elif module == UNKNOWN:
+            seed, device = conditions.run_seed, conditions.device
+            made.unplaced.append(ungraded(job, problem, [], run_seed=seed, device=device))
+        elif one.shared and not problem and (first := groups.setdefault((job.path, module), job)) is not job:
             made.copies.setdefault((first.student, module), []).append(job)
         else:
             made.jobs.append(job)
@@ -120,62 +121,10 @@ def _with_module(found: Found, root: CourseRoot) -> Found:
     return replace(found, module=UNKNOWN, problem=problem)
 
 
-def unreadable(job: Job, module: Module | None, reason: str, conditions: Conditions) -> Result:
-    """The result of a submission that was not even opened."""
-    from datetime import UTC, datetime
-
-    exercises = [
-        {
-            "id": exercise.id,
-            "title": exercise.title,
-            "points": 0,
-            "max_points": exercise.points,
-            "state": "missing",
-        }
-        for exercise in (module.graded if module else ())
-    ]
-    return Result.model_validate(
-        {
-            "schema": 1,
-            "student": job.student,
-            "module": job.module,
-            "path": job.shown,
-            "sha256": "",
-            "key": job.key,
-            "run_seed": conditions.run_seed,
-            "device": conditions.device,
-            "isolation": conditions.isolation,
-            "status": Status.UNREADABLE,
-            "reason": reason,
-            "started": datetime.now(UTC),
-            "seconds": 0,
-            "points": 0,
-            "max_points": module.points if module else 0,
-            "exercises": exercises,
-        }
-    )
-
-
-def course_digest(root: CourseRoot, module: str) -> str:
-    """Changes whenever the module's suite, reference, quiz, keys, released notebook or syllabus entry does.
-
-    The mistakes bank is left out: a new hint is no reason to grade a class again.
-    """
-    digest = hashlib.sha256(root.module(module).model_dump_json().encode())
-    for path in (
-        root.suite(module),
-        root.solution(module),
-        root.keys(module),
-        root.quiz(module),
-        root.exercise_notebook(module),
-    ):
-        digest.update(path.read_bytes() if path.is_file() else b"-")
-        digest.update(b"\0")
-    return digest.hexdigest()
-
-
-def _key(path: Path, course: str, conditions: Conditions) -> str:
-    parts = [_content(path), course, version("torch"), conditions.device, conditions.isolation]
+def _basis(root: CourseRoot, module: str, conditions: Conditions) -> str:
+    """What a grade depends on besides the notebook; raises ContentError where the module is wrong."""
+    digest = "" if module == UNKNOWN else GradedModule.load(root, module).digest
+    parts = [digest, version("torch"), conditions.device, conditions.isolation]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

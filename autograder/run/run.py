@@ -117,7 +117,7 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
 
 def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progress: Progress) -> Summary:
     report = Summary([], list(made.faults), 0, len(made.kept), [], {})
-    total = len(made.jobs) + sum(map(len, made.copies.values())) + len(made.unreadable)
+    total = len(made.jobs) + sum(map(len, made.copies.values())) + len(made.unplaced)
     progress.begin(total, report.kept, f"{setup.device}, isolation {setup.level.value}")
     jobs = [*made.jobs, *made.examinations]
     unfinished = {(job.student, job.module, job.examine): job for job in jobs}
@@ -161,7 +161,7 @@ def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progres
         else:
             keep(job, Result.from_json(finished.result))
 
-    for result in made.unreadable:
+    for result in made.unplaced:
         keep(_job_of(result), result)
     if jobs:
         try:

@@ -47,10 +47,7 @@ def parse(text: str, source: str = "glossary.yaml") -> Glossary:
     Terms are unique whatever their capitals, `see` names other terms, and the module is one of the course's
     syllabus, written or planned.
     """
-    try:
-        glossary = yaml_lines.parse(Glossary, text, source, ValueError)
-    except ValueError as error:
-        raise ContentError(str(error)) from None
+    glossary = yaml_lines.parse(Glossary, text, source, ContentError)
     if fault := _fault(glossary):
         number, what = fault
         line = yaml_lines.line_of(yaml.compose(text, Loader=yaml.SafeLoader), ("terms", number))

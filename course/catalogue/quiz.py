@@ -117,14 +117,14 @@ def quiz_of(module: str) -> QuizText:
     return load_quiz(files("course") / "modules" / module / "quiz.yaml")
 
 
-def problems(quiz: QuizText, answers: Mapping[Any, Any]) -> dict[str, str]:
+def problems(questions: Collection[Question], answers: Mapping[Any, Any]) -> dict[str, str]:
     """For each question that is unanswered or malformed, and each key that is no question, one sentence.
 
     In the quiz's order, unknown keys last. Empty: every question has an answer that can be graded.
     """
-    found = {question.id: question.problem(answers.get(question.id)) for question in quiz.questions}
+    found = {question.id: question.problem(answers.get(question.id)) for question in questions}
     found = {id: problem for id, problem in found.items() if problem}
-    ids = [question.id for question in quiz.questions]
+    ids = [question.id for question in questions]
     for key in answers:
         if not (type(key) is str and key in ids):
             found[_quoted(key)] = f"there is no such question; there are {_span(ids)}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def parse(model: type[Model], text: str, source: str, error: type[ValueError], **given: Any) -> Model:
+def parse(model: type[Model], text: str, source: str, error: type[Exception], **given: Any) -> Model:
     """`text` as a `model`; raises `error` with `source`, the line and what is wrong there.
 
     `given` are fields that are known from elsewhere, such as the file's own name.
@@ -29,7 +29,8 @@ def parse(model: type[Model], text: str, source: str, error: type[ValueError], *
         )
     if not isinstance(data, dict):
         fields = " and ".join(f"`{name}`" for name in model.model_fields if name not in given)
-        raise error(f"{source}, line 1: expected a mapping with {fields}")
+        with_fields = "" if issubclass(model, RootModel) else f" with {fields}"
+        raise error(f"{source}, line 1: expected a mapping{with_fields}")
     try:
         return model.model_validate({**data, **given})
     except ValidationError as found:

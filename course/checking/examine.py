@@ -126,7 +126,7 @@ def on_quiz(module: Module, quiz: Quiz, answers: Any) -> Report:
         what = f"`answers` is {show.a(answers)}: keep the dictionary and fill in its values"
         return missing(module, quiz, what)
     report = Report(f"{quiz.id} · {quiz.title}", f"{module.id}/{quiz.id}")
-    found = problems(text, answers)
+    found = problems(text.questions, answers)
     count = len(text.questions)
     answered = count - len(found.keys() & {question.id for question in text.questions})
     report.lines = [f"✗ {id}: {problem}" for id, problem in found.items()]

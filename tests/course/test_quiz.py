@@ -68,7 +68,7 @@ def test_every_quiz_of_the_syllabus_can_be_read_and_has_its_id() -> None:
     ],
 )
 def test_an_answer_in_the_right_form_is_no_problem(text: QuizText, id: str, answer: Any) -> None:
-    assert problems(text, {**RIGHT, id: answer}) == {}
+    assert problems(text.questions, {**RIGHT, id: answer}) == {}
 
 
 class Text(str):
@@ -105,7 +105,7 @@ class Text(str):
     ids=lambda value: str(value)[:20],
 )
 def test_a_malformed_answer_is_named_in_a_sentence(text: QuizText, id: str, answer: Any, said: str) -> None:
-    found = problems(text, {**RIGHT, id: answer})
+    found = problems(text.questions, {**RIGHT, id: answer})
     assert list(found) == [id]
     assert found[id].startswith(said)
     assert len(found[id]) < 200
@@ -117,17 +117,19 @@ def test_a_malformed_answer_is_named_in_a_sentence(text: QuizText, id: str, answ
     ids=["text", "int", "None", "tuple", "very large int"],
 )
 def test_a_key_that_is_no_question_is_named(text: QuizText, key: Any, shown: str) -> None:
-    assert problems(text, {**RIGHT, key: 1}) == {shown: "there is no such question; there are q1, q2 and q3"}
+    assert problems(text.questions, {**RIGHT, key: 1}) == {
+        shown: "there is no such question; there are q1, q2 and q3"
+    }
 
 
 def test_problems_come_in_the_order_of_the_quiz(text: QuizText) -> None:
-    assert list(problems(text, {"zz": 1, "q3": "?", "q1": "?"})) == ["q1", "q2", "q3", "'zz'"]
+    assert list(problems(text.questions, {"zz": 1, "q3": "?", "q1": "?"})) == ["q1", "q2", "q3", "'zz'"]
 
 
 def test_it_never_tells_which_answer_is_right(text: QuizText) -> None:
     for first in "ab":
         for second in (["a"], ["b", "c"], ["a", "b", "c"]):
-            assert problems(text, {"q1": first, "q2": second, "q3": 1.0}) == {}
+            assert problems(text.questions, {"q1": first, "q2": second, "q3": 1.0}) == {}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
 from autograder.content.course_root import CourseRoot
-from autograder.content.self_check import Question, SelfCheck, load, markdown, parse
+from autograder.content.self_check import SelfCheck, SelfCheckQuestion, load, markdown, parse
 from autograder.errors import ContentError
 from course.catalogue.quiz import load_quiz
 
@@ -104,7 +104,7 @@ def own(course_root: CourseRoot) -> dict[str, SelfCheck]:
     return {module.id: load(course_root, module.id) for module in course_root.syllabus.modules}
 
 
-def all_of(own: dict[str, SelfCheck]) -> list[Question]:
+def all_of(own: dict[str, SelfCheck]) -> list[SelfCheckQuestion]:
     return [question for check in own.values() for question in check.questions]
 
 

@@ -11,19 +11,21 @@ import torch.nn.functional as F
 from torch import nn
 
 from autograder.content.course_root import CourseRoot
-from autograder.content.self_check import Question, load
+from autograder.content.self_check import SelfCheckQuestion, load
 from course.lab import probe
 from solutions import attention, lora, noise, unet
 
 
 @pytest.fixture(scope="module")
-def questions(course_root: CourseRoot) -> dict[str, Question]:
+def questions(course_root: CourseRoot) -> dict[str, SelfCheckQuestion]:
     """All of them by their ids."""
     checks = [load(course_root, module.id) for module in course_root.syllabus.modules]
     return {question.id: question for check in checks for question in check.questions}
 
 
-def test_no_two_questions_have_the_same_id(questions: dict[str, Question], course_root: CourseRoot) -> None:
+def test_no_two_questions_have_the_same_id(
+    questions: dict[str, SelfCheckQuestion], course_root: CourseRoot
+) -> None:
     folder = course_root.path / "course" / "modules"
     assert len(questions) == sum(
         len(load(course_root, path.parent.name).questions) for path in folder.glob("*/self_check.yaml")
@@ -141,12 +143,14 @@ WORKED_OUT = {
 
 
 @pytest.mark.parametrize("id", WORKED_OUT)
-def test_the_answer_is_what_the_code_gives(id: str, questions: dict[str, Question]) -> None:
+def test_the_answer_is_what_the_code_gives(id: str, questions: dict[str, SelfCheckQuestion]) -> None:
     question = questions[id]
     assert question.choices[question.answer[0]] == WORKED_OUT[id]()
 
 
-def test_every_question_with_numbers_as_choices_is_worked_out(questions: dict[str, Question]) -> None:
+def test_every_question_with_numbers_as_choices_is_worked_out(
+    questions: dict[str, SelfCheckQuestion],
+) -> None:
     numbers = {
         question.id
         for question in questions.values()
@@ -156,12 +160,12 @@ def test_every_question_with_numbers_as_choices_is_worked_out(questions: dict[st
     assert numbers <= set(WORKED_OUT)
 
 
-def right(question: Question) -> dict[str, bool]:
+def right(question: SelfCheckQuestion) -> dict[str, bool]:
     """The choices, without backquotes, and whether each is right."""
     return {choice.strip("`"): letter in question.answer for letter, choice in question.choices.items()}
 
 
-def test_the_shapes_that_raise_no_error(questions: dict[str, Question]) -> None:
+def test_the_shapes_that_raise_no_error(questions: dict[str, SelfCheckQuestion]) -> None:
     for shape, fits in right(questions["missing_dimensions"]).items():
         B, D, H, W = map(int, shape.strip("[]").split(", "))
         try:
@@ -172,7 +176,7 @@ def test_the_shapes_that_raise_no_error(questions: dict[str, Question]) -> None:
             assert fits, shape
 
 
-def test_the_names_that_a_target_means(questions: dict[str, Question]) -> None:
+def test_the_names_that_a_target_means(questions: dict[str, SelfCheckQuestion]) -> None:
     names = right(questions["names_that_are_meant"])
     model = nn.Module()
     for name in names:
@@ -194,7 +198,7 @@ def divisor(layer: attention.MultiHeadSelfAttention, x: torch.Tensor, weights: t
     return round(float((scores[0] - scores[1]) / (logs[0] - logs[1])), 2)
 
 
-def test_what_more_heads_leave_as_it_was(questions: dict[str, Question]) -> None:
+def test_what_more_heads_leave_as_it_was(questions: dict[str, SelfCheckQuestion]) -> None:
     torch.manual_seed(0)  # where two scores are nearly equal, the divisor is lost in rounding
     layers = [attention.MultiHeadSelfAttention(64, heads=heads).requires_grad_(False) for heads in (4, 8)]
     few, many = layers
@@ -212,7 +216,7 @@ def test_what_more_heads_leave_as_it_was(questions: dict[str, Question]) -> None
     }
 
 
-def test_adamw_refuses_the_list_of_a_model_without_lora(questions: dict[str, Question]) -> None:
+def test_adamw_refuses_the_list_of_a_model_without_lora(questions: dict[str, SelfCheckQuestion]) -> None:
     question = questions["called_too_early"]
     assert question.choices[question.answer[0]] == "AdamW refuses, as the list is empty."
     with pytest.raises(ValueError) as refused:
@@ -251,12 +255,14 @@ def test_two_orders_are_right_for_a_single_sample_alone() -> None:
         assert torch.equal(mixed(x[n], null[n], same[n]), u + 3 * (c - u)) == (count == 1)
 
 
-def test_the_gelu_of_a_gate_goes_no_lower_than_the_explanation_says(questions: dict[str, Question]) -> None:
+def test_the_gelu_of_a_gate_goes_no_lower_than_the_explanation_says(
+    questions: dict[str, SelfCheckQuestion],
+) -> None:
     lowest = float(F.gelu(torch.linspace(-5, 0, 5001)).min())
     assert f"{lowest:.2f}" in questions["closed_gate"].explanation
 
 
-def test_the_figures_of_other_explanations(questions: dict[str, Question]) -> None:
+def test_the_figures_of_other_explanations(questions: dict[str, SelfCheckQuestion]) -> None:
     hand = unet.timestep_embedding(torch.arange(1000), 2)
     near, far = (float((hand[100] - hand[t]).norm()) for t in (144, 101))
     for figure in (f"{near:.3f}", f"{far:.2f}", f"{44 / (2 * math.pi):.3f}"):

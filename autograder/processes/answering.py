@@ -1,0 +1,94 @@
+"""Opens a worker and grades: what a grader does with a job, in whatever process it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+from ..content.course_root import CourseRoot
+from ..content.module import GradedModule
+from ..contract.budget import Budget, Limits
+from ..contract.jobs import Finished, Job
+from ..contract.line import InProcess
+from ..errors import ContentError, Fault
+from ..grading.examine import examine_submission
+from ..grading.exercise import grade_exercise
+from ..grading.grade import Bench, grade_submission
+from ..grading.setting import Setting
+from ..grading.suite import Suite
+from ..sandbox.line import Worker, WorkerLine
+
+StartWorker = Callable[[Budget], Worker]
+
+
+def settings_of(
+    root: CourseRoot, suites: Mapping[str, Suite], run_seed: int, device: str
+) -> dict[str, tuple[GradedModule, Setting]]:
+    """For each collected suite its module, and what grading it goes by; raises ContentError."""
+    torch.set_num_threads(1)
+    found = {}
+    for id, suite in suites.items():
+        module = GradedModule.load(root, id)
+        found[id] = module, Setting(suite, module.reference, run_seed, torch.device(device))
+    return found
+
+
+def rehearse(module: GradedModule, setting: Setting) -> None:
+    """Grades the reference once, so that a broken suite stops the run before it costs anyone a point.
+
+    It also pays, for all graders at once, for what torch loads at the first backward pass.
+    Raises ContentError.
+    """
+    for exercise in module.entry.exercises:
+        line = InProcess(setting.reference.namespace, setting.device)
+        for test in grade_exercise(setting, line, exercise, []).result.tests:
+            if not test.passed:
+                raise ContentError(f"the reference fails its own hidden test {test.id}: {test.message}")
+
+
+class Answering:
+    """Answers jobs, each with workers of its own, which `start_worker` starts."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, tuple[GradedModule, Setting]],
+        start_worker: StartWorker,
+        device: str,
+        limits: Limits,
+    ) -> None:
+        self._start_worker, self._device = start_worker, torch.device(device)
+        self._benches = {
+            id: Bench(module, setting, self._open_line, limits) for id, (module, setting) in settings.items()
+        }
+
+    def answer(self, job: Job) -> Finished:
+        """The job's record, or what was not the student's fault. Nothing in one stops the others."""
+        bench = self._benches[job.module]
+        try:
+            if job.examine:
+                examined, wall_timeout = examine_submission(job, bench)
+                return Finished(result=examined.to_json(), wall_timeout=wall_timeout)
+            result, wall_timeout = grade_submission(job, bench)
+        except Fault as fault:
+            return Finished(fault=str(fault))
+        except (MemoryError, OSError) as error:
+            return Finished(fault=f"{type(error).__name__} in the grader: {error}")
+        except Exception as error:  # a bug of ours: say where, and let the other submissions go on
+            return Finished(
+                fault=f"the grader failed at {_innermost(error)}: {type(error).__name__}: {error}"
+            )
+        return Finished(result=result.to_json(), wall_timeout=wall_timeout)
+
+    def _open_line(self, budget: Budget, cells: list[tuple[int, str]]) -> WorkerLine:
+        return WorkerLine(lambda: self._start_worker(budget), budget, cells, self._device)
+
+
+def _innermost(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
