@@ -28,6 +28,7 @@ class SelfCheckQuestion(Question):
     """One question with its answer, in Markdown; choices lose their letters, so no text may name one."""
 
     kind: Literal["single", "multiple"]
+    choices: dict[Letter, Text] = Field(min_length=2)
     answer: tuple[Letter, ...]
     explanation: Text
 

@@ -39,7 +39,8 @@ CORES = 2
 TESTS_IN_KERNEL = f"""
 import torch
 from autograder.content.course_root import CourseRoot
-from autograder.grading.exercise import Setting, grade_exercise
+from autograder.grading.exercise import grade_exercise
+from autograder.grading.setting import Setting
 from autograder.content.reference import load_reference
 from autograder.contract.line import InProcess
 from autograder.grading.suite import with_suites

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from autograder.content.reference import Reference
 from autograder.contract.line import InProcess
-from autograder.grading.exercise import Graded, Setting, grade_exercise
+from autograder.grading.exercise import Graded, grade_exercise
+from autograder.grading.setting import Setting
 from autograder.grading.suite import with_suites
 from autograder.testing import mistake, variant
 from autograder.testing.marks import Answer
@@ -59,6 +60,24 @@ class Odd:
     def is_careless(self, student, draw):
         """Trusts the answer to be a tensor."""
         assert_holds(student.odd(draw.normal(2)).shape == (2,))
+
+
+@exercise("much")
+class Much:
+    @value(weight=4)
+    def is_more_than_twice_the_input(self, student, draw):
+        """Gives more than twice the input."""
+        assert_holds((student.much(torch.ones(3)) > 2.5).all())
+
+    @rule()
+    def is_twice_one(self, student, draw):
+        """Gives two for one."""
+        assert_close(student.much(torch.ones(1)), 2 * torch.ones(1))
+
+    @rule()
+    def is_twice_two(self, student, draw):
+        """Gives four for two."""
+        assert_close(student.much(2 * torch.ones(1)), 4 * torch.ones(1))
 
 
 @exercise("broken")
@@ -141,7 +160,7 @@ MISTAKES: dict[str, list[Answer]] = {
 }
 EXERCISES = {
     name: Exercise(id=name, title=name, points=8, minutes=1, difficulty=1)
-    for name in ("double", "quadruple", "odd", "broken", "Scale")
+    for name in ("double", "quadruple", "odd", "much", "broken", "Scale")
 }
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from autograder.content.course_root import CourseRoot
+from autograder.content.module import GradedModule
 from autograder.contract.budget import Limits
 from autograder.contract.jobs import Job
 from autograder.examined import Examined
 from autograder.grading.examine import LONGEST_LINE, MOST_LINES, examine_submission
-from autograder.grading.grade import Course
+from autograder.grading.grade import Bench
 from autograder.run.run import Options, Progress, grade
 from autograder.run.store import Store
 from autograder.sandbox.line import WorkerLine
 from autograder.sandbox.plain import PlainWorker
-from autograder.submission.read import read
 from tests.sample_class import load_material
 
 PATIENT = Limits(wall_factor=30.0)  # so that no busy machine ends what is to run out of CPU time
@@ -183,16 +183,14 @@ def test_wall_time_that_ended_a_check_is_told_so_that_it_is_run_again(
     draft.answer(SOFTMAX, "import time\ndef stable_softmax(x, dim):\n    time.sleep(1000)\n")
     path = tmp_path / "attention.ipynb"
     path.write_bytes(draft.bytes())
-    released = read(course_root.exercise_notebook("attention"))
-    course = Course(course_root.module("attention"), setting=None, released=released, quiz=None, keys={})  # type: ignore[arg-type]
-    limits = Limits(call_cpu=0.2, cell_cpu=60.0, wall_factor=2.0)
-
-    found, wall_timeout = examine_submission(
-        Job("Ada", "attention", str(path), path.name, "", "none"),
-        course,
-        lambda budget, cells: WorkerLine(PlainWorker, budget, cells),
-        limits,
+    bench = Bench(
+        GradedModule.load(course_root, "attention"),
+        setting=None,  # type: ignore[arg-type] - of no concern to public checks
+        open_line=lambda budget, cells: WorkerLine(PlainWorker, budget, cells),
+        limits=Limits(call_cpu=0.2, cell_cpu=60.0, wall_factor=2.0),
     )
+
+    found, wall_timeout = examine_submission(Job("Ada", "attention", str(path), path.name, "", "none"), bench)
 
     assert "waited too long" in lines(found)[0]
     assert wall_timeout

@@ -76,7 +76,23 @@ def test_the_reference_stands_in_for_what_failed_before(tmp_path: Path) -> None:
     assert helped.followed_through == ["double"]
 
 
-def grade_in_one_namespace(folder: Path) -> Any:
+def test_help_is_chosen_by_points_and_takes_none_away(tmp_path: Path) -> None:
+    """With the reference's `double` two rules would pass where one did, but the value test would fail."""
+    alone = grade_in_one_namespace(tmp_path, "much", "def much(x): return double(x)")
+    assert outcome(alone) == {
+        "is_more_than_twice_the_input": True,
+        "is_twice_one": False,
+        "is_twice_two": False,
+    }
+    assert alone.points == round(8 * 4 / 6, 2)
+    assert alone.followed_through == []
+
+
+def grade_in_one_namespace(
+    folder: Path,
+    exercise: str = "quadruple",
+    answer: str = "def quadruple(x): return double(double(x))",
+) -> Any:
     """Follow-through replaces a global of the student's, so both functions must share their globals."""
     from autograder.contract.line import InProcess
     from autograder.grading.exercise import grade_exercise
@@ -84,11 +100,10 @@ def grade_in_one_namespace(folder: Path) -> Any:
     from .small_course import EXERCISES, within_suite
 
     line = InProcess({"torch": torch})
-    source = "def double(x): return 3 * x\ndef quadruple(x): return double(double(x))"
-    line.session.do_load(1, source)
+    line.session.do_load(1, f"def double(x): return 3 * x\n{answer}")
     return within_suite(
         folder,
-        lambda setting: grade_exercise(setting, line, EXERCISES["quadruple"], [EXERCISES["double"]]).result,
+        lambda setting: grade_exercise(setting, line, EXERCISES[exercise], [EXERCISES["double"]]).result,
     )
 
 

@@ -12,7 +12,8 @@ from autograder import build
 from autograder.content.course_root import CourseRoot
 from autograder.content.reference import load_reference
 from autograder.contract.line import InProcess
-from autograder.grading.exercise import Setting, grade_exercise
+from autograder.grading.exercise import grade_exercise
+from autograder.grading.setting import Setting
 from autograder.grading.suite import with_suites
 from autograder.results import ExerciseResult
 

@@ -36,8 +36,8 @@ exercises:
   - {id: CrossAttention, title: Cross-attention, points: 20, minutes: 45, difficulty: 3}
   - {id: SpatialSelfAttention, title: Self-attention over an image, points: 15, minutes: 45, difficulty: 3}
 quiz: {id: attention_quiz, title: "Attention, eight questions", points: 15, minutes: 20, difficulty: 2}
-""",
-)  # noqa: E501 -- an exercise a line reads better than six
+""",  # noqa: E501 -- an exercise a line reads better than six
+)
 NOISE: Module = parse_module(
     "noise",
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,14 @@ import pytest
 
 from autograder.content.course_root import CourseRoot
 from autograder.contract.jobs import Job
-from autograder.errors import UsageError
+from autograder.errors import ContentError, UsageError
 from autograder.examined import Examined
 from autograder.results import Result
 from autograder.run import plan as planning
 from autograder.run.plan import UNKNOWN, Conditions, Plan, plan
 from autograder.run.store import Store
 from autograder.submission.find import Found
-from tests.build.tiny_course import SYLLABUS, write_tiny_course
+from tests.build.tiny_course import MODULE, write_tiny_course
 from tests.run.example import result
 
 HERE = Conditions(run_seed=7, device="cpu", isolation="full")
@@ -53,7 +54,7 @@ def key(root: CourseRoot, found: Found, store: Store, conditions: Conditions = H
 
 
 def sorts(made: Plan) -> tuple[list[Job], list[Result], list[Job]]:
-    return made.jobs, made.unreadable, made.kept
+    return made.jobs, made.unplaced, made.kept
 
 
 def test_a_new_notebook_is_a_job(root: CourseRoot, ada: Found, store: Store) -> None:
@@ -120,7 +121,7 @@ def test_a_change_of_what_decides_grades_the_class_again(
 def test_a_change_of_points_grades_the_class_again(
     root: CourseRoot, ada: Found, store: Store, tmp_path: Path
 ) -> None:
-    changed = write_tiny_course(tmp_path / "changed", syllabus=SYLLABUS.replace("points: 10", "points: 11"))
+    changed = write_tiny_course(tmp_path / "changed", module=MODULE.replace("points: 10", "points: 11"))
     same = write_tiny_course(tmp_path / "same")
     assert key(changed, ada, store) != key(root, ada, store) == key(same, ada, store)
 
@@ -154,37 +155,44 @@ def test_another_torch_is_another_grade(
 # --- what cannot be read
 
 
-def test_a_problem_with_the_file_is_a_result_that_says_so(root: CourseRoot, ada: Found, store: Store) -> None:
+def test_a_problem_with_the_file_is_a_job_that_says_so(root: CourseRoot, ada: Found, store: Store) -> None:
     broken = Found("Ada", "tiny", ada.path, ada.shown, "It is a symbolic link.")
-    (made,) = plan(root, [broken], store, HERE).unreadable
-    assert (made.status, made.reason, made.points) == ("unreadable", "It is a symbolic link.", 0)
-    assert made.max_points == root.module("tiny").points
-    assert [exercise.state for exercise in made.exercises] == ["missing"] * len(root.module("tiny").graded)
-    store.write(made)
+    (job,) = plan(root, [broken], store, HERE).jobs
+    assert (job.student, job.problem) == ("Ada", "It is a symbolic link.")
+    store.write(result(0, key=job.key))
     assert len(plan(root, [broken], store, HERE).kept) == 1
+
+
+def test_content_that_is_wrong_stops_the_run_before_anybody_is_graded(
+    root: CourseRoot, ada: Found, store: Store
+) -> None:
+    root.keys("tiny").write_text("q1: {answer: b}\n")
+    with pytest.raises(ContentError, match="no key for 'q2'"):
+        plan(root, [ada], store, HERE)
+
+
+def test_the_key_of_a_grade_is_of_the_bytes_that_were_graded(
+    root: CourseRoot, ada: Found, store: Store
+) -> None:
+    (job,) = plan(root, [ada], store, HERE).jobs
+    assert job.key_of(hashlib.sha256(ada.path.read_bytes()).hexdigest()) == job.key
+    notebook(ada.path, "x = 'written while the run was on'")
+    later = job.key_of(hashlib.sha256(ada.path.read_bytes()).hexdigest())
+    assert later != job.key == job.key_of("")
+    store.write(result(5, key=later))
+    assert len(plan(root, [ada], store, HERE).kept) == 1
 
 
 # --- which module it is, where the file's name does not say
 
-TWO_MODULES = """\
-title: A course of two
-modules:
-  - id: tiny
-    title: Tiny
-    summary: One exercise.
-    exercises:
-      - {id: double, title: Doubling, points: 10, minutes: 5, difficulty: 1}
-  - id: huge
-    title: Huge
-    summary: One exercise.
-    exercises:
-      - {id: triple, title: Trebling, points: 10, minutes: 5, difficulty: 1}
-"""
-
 
 @pytest.fixture
 def two(tmp_path: Path) -> CourseRoot:
-    return write_tiny_course(tmp_path / "two", syllabus=TWO_MODULES)
+    root = write_tiny_course(tmp_path / "two", syllabus="title: A course of two\nmodules: [tiny, huge]\n")
+    huge = root.entry("huge")
+    huge.parent.mkdir()
+    huge.write_text(MODULE[: MODULE.index("quiz:")])
+    return root
 
 
 def unnamed(path: Path, student: str = "Ada") -> Found:
@@ -205,7 +213,7 @@ def test_a_notebook_may_say_its_module(two: CourseRoot, store: Store, tmp_path: 
 def test_a_notebook_that_says_nothing_is_a_result_of_no_module(
     module: str | None, two: CourseRoot, store: Store, tmp_path: Path
 ) -> None:
-    (made,) = plan(two, [unnamed(notebook(tmp_path / "hw.ipynb", module=module))], store, HERE).unreadable
+    (made,) = plan(two, [unnamed(notebook(tmp_path / "hw.ipynb", module=module))], store, HERE).unplaced
     assert (made.module, made.max_points, made.exercises) == (UNKNOWN, 0, [])
     assert "name the file after one of tiny, huge" in made.reason
 
@@ -248,7 +256,7 @@ def test_public_checks_are_run_once_on_a_notebook_and_only_if_asked_for(
 def test_public_checks_are_not_run_on_what_is_no_file(root: CourseRoot, ada: Found, store: Store) -> None:
     made = plan(root, [replace(ada, problem="It is a symbolic link.")], store, HERE, examine=True)
 
-    assert (made.examinations, len(made.unreadable)) == ([], 1)
+    assert (made.examinations, len(made.jobs)) == ([], 1)
 
 
 class TestAGroup:
