@@ -183,9 +183,8 @@ class Session:
         from course.catalogue.syllabus import load
         from course.checking.examine import on_answer
 
-        syllabus = load().module(module)
-        (asked,) = (one for one in syllabus.graded if one.id == exercise)
-        report = on_answer(syllabus, asked, self.namespace)
+        entry = load().module(module)
+        report = on_answer(entry, entry.exercise(exercise), self.namespace)
         return report.state, report.lines
 
     def do_gradients(
