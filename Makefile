@@ -9,7 +9,7 @@ TORCH ?=
 CPU_BUILD = torch --index-url https://download.pytorch.org/whl/cpu
 PIP = $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 # Of what pip says, a line for each package that it downloads, enough to see that it goes on; and what conflicts.
-PIP_LINES = { grep --line-buffered -E '^ *(Downloading|Using cached) .*[.]whl \(|^Installing|^The conflict|^    ' || true; }
+PIP_LINES = { grep --line-buffered -E '^ *(Downloading|Using cached) .*[.]whl \(|^Installing|^The conflict|(depends on|requested) ' || true; }
 PIP_FAILED = { echo "Installing failed, and pip says why above. If it speaks of conflicts, a version in constraints.txt \
   does not fit $$($(BIN)/python --version): take another Python (PYTHON=python3.12 VENV=.venv-3.12), and tell us. \
   Otherwise see to the network and say the same again: it goes on where it stopped."; exit 1; } >&2

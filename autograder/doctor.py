@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
+from .cores import usable
 from .course_root import CourseRoot
 from .run.devices import cuda_problem
 from .sandbox.levels import Level, probe
@@ -30,8 +30,7 @@ def examine(root: CourseRoot | None) -> Iterator[Finding]:
     """One finding a subject, the most important first."""
     yield from _isolation()
     yield _device()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Finding("ok", "cores", f"{cores} (grade uses as many submissions at a time; --jobs)")
+    yield Finding("ok", "cores", f"{usable()} (grade uses as many submissions at a time; --jobs)")
     yield _python()
     yield from _packages()
     if root is None:
@@ -61,8 +60,8 @@ def _device() -> Finding:
 
 def _python() -> Finding:
     said = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    if not (3, 11) <= sys.version_info < (3, 14):
-        return Finding("bad", "Python", f"{said}: 3.11, 3.12 or 3.13 is needed")
+    if not (3, 11) <= sys.version_info < (3, 15):
+        return Finding("bad", "Python", f"{said}: 3.11 to 3.14 is needed")
     return Finding("ok", "Python", said)
 
 
