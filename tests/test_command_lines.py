@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,14 +14,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(module: str, *arguments: str, first: Callable[[], None] | None = None, **environment: str) -> str:
+def run(
+    module: str,
+    *arguments: str,
+    first: Callable[[], None] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> str:
     """What `python -m MODULE ARGUMENTS` prints; `first` is called in its process before that."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         capture_output=True,
         check=True,
         encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **environment},
+        env={**environment, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "120"},
         preexec_fn=first,
         timeout=120,
     )
@@ -45,7 +50,7 @@ def test_the_shell_completes_a_command(module: str, begun: str, whole: str) -> N
         "COMP_WORDS": f"{module} {begun}",
         "COMP_CWORD": "1",
     }
-    assert whole in run(module, **asked).split()
+    assert whole in run(module, environment={**os.environ, **asked}).split()
 
 
 @pytest.mark.skipif(
@@ -57,7 +62,7 @@ def test_the_shell_completes_a_command(module: str, begun: str, whole: str) -> N
 def test_jobs_are_as_many_as_the_cores_that_may_be_used(command: tuple[str, ...]) -> None:
     one = min(os.sched_getaffinity(0))
 
-    said = run("autograder", *command, "--help", first=lambda: os.sched_setaffinity(0, {one}), COLUMNS="120")
+    said = run("autograder", *command, "--help", first=lambda: os.sched_setaffinity(0, {one}))
 
     (jobs,) = (line for line in said.splitlines() if "--jobs" in line)
     assert "default: 1" in jobs
