@@ -7,7 +7,7 @@ Exit codes: 0 all went well; 1 a check failed; 2 the command or the course's con
 from __future__ import annotations
 
 import json
-import os
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ import typer
 
 from .console import Root, err, fail, out, reported
 from .content.course_root import CourseRoot
+from .cores import usable
 from .errors import UsageError
 from .gradescope.cli import app as gradescope_app
 from .hub.cli import app as hub_app
@@ -23,9 +24,7 @@ from .otter.cli import app as otter_app
 
 app = typer.Typer(
     name="autograder",
-    help="Builds the course's notebooks, proves its hidden suites, and grades what students hand in.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -40,6 +39,21 @@ Sandbox = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"autograder {metadata.version('diffusion-course-autograder')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Builds the course's notebooks, proves its hidden suites, and grades what students hand in."""
 
 
 def _modules(root: CourseRoot, named: list[str] | None) -> list[str]:
@@ -75,9 +89,7 @@ def verify(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line, for every finding.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = max(
-        1, os.cpu_count() or 1
-    ),
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = usable(),
     sandbox: Sandbox = "auto",
     device: Device = "auto",
     course_root: Root = None,
@@ -123,7 +135,7 @@ def grade(
     out_folder: Annotated[Path, typer.Option("--out", help="Where results, tables and pages go.")] = Path(
         "graded"
     ),
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = max(1, os.cpu_count() or 1),
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = usable(),
     device: Device = "auto",
     sandbox: Sandbox = "auto",
     seed: Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")] = None,

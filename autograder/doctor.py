@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from .content.course_root import CourseRoot
+from .cores import usable
 from .processes.devices import cuda_problem
 from .sandbox.levels import Isolation, probe
 
@@ -30,8 +30,7 @@ def observe(root: CourseRoot | None) -> Iterator[Observation]:
     """One finding a subject, the most important first."""
     yield from _isolation()
     yield _device()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Observation("ok", "cores", f"{cores} (grade uses as many submissions at a time; --jobs)")
+    yield Observation("ok", "cores", f"{usable()} (grade uses as many submissions at a time; --jobs)")
     yield _python()
     yield from _packages()
     if root is None:
@@ -61,8 +60,8 @@ def _device() -> Observation:
 
 def _python() -> Observation:
     said = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    if not (3, 11) <= sys.version_info < (3, 14):
-        return Observation("bad", "Python", f"{said}: 3.11, 3.12 or 3.13 is needed")
+    if not (3, 11) <= sys.version_info < (3, 15):
+        return Observation("bad", "Python", f"{said}: 3.11 to 3.14 is needed")
     return Observation("ok", "Python", said)
 
 

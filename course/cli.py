@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,18 +22,23 @@ from course.desk.notebook import NotebookError, check_notebook
 from course.desk.progress import Progress
 from course.desk.start import Brought
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Write the parts of a diffusion model yourself, and have each one checked.",
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 STATES = {"passed": "✓ passes", "failed": "✗ not yet", "untouched": "· to do"}
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"course {metadata.version('diffusion-course')}")
+        raise typer.Exit
+
+
 @app.callback()
-def prepare() -> None:
+def prepare(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     """Write the parts of a diffusion model yourself, and have each one checked."""
     for stream in (sys.stdout, sys.stderr):  # a terminal that has no ticks gets question marks, not an error
         with suppress(AttributeError):

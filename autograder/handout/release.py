@@ -20,8 +20,6 @@ from ..content.course_root import CourseRoot
 from ..errors import ContentError, UsageError
 from .leaks import find_leaks, secrets
 
-# Extras of the distribution that no student needs.
-_FOR_INSTRUCTORS = frozenset({"cluster", "dev", "docs", "hub"})
 # A fixed time, the earliest that a zip can hold: the same course makes the same bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -89,15 +87,17 @@ def _package(root: CourseRoot) -> Iterator[Path]:
 
 
 def _pyproject(project: Mapping[str, Any]) -> str:
-    """The distribution's own pyproject.toml, without the settings and extras of its developers."""
-    about = dict(project["project"])
+    """The distribution's own pyproject.toml, without the settings of its developers."""
+    about = {**project["project"], "readme": "README.md"}
     extras = about.pop("optional-dependencies", {})
+    urls = about.pop("urls", {})
     scripts = about.pop("scripts", {})
     tables = {
         "build-system": project["build-system"],
         "project": about,
-        "project.optional-dependencies": {k: v for k, v in extras.items() if k not in _FOR_INSTRUCTORS},
+        "project.optional-dependencies": extras,
         "project.scripts": scripts,
+        "project.urls": urls,
         "tool.hatch.build.targets.wheel": {"only-include": ["course", "exercises"]},
         "tool.hatch.build.targets.wheel.sources": {"exercises": "course/exercises"},
     }
@@ -123,7 +123,7 @@ def _readme(root: CourseRoot) -> str:
 Each notebook explains one part of the whole and asks you to write it. Replace each
 `raise NotImplementedError(...)`, run the check below it, and go on when it passes.
 
-You need Python 3.11, 3.12 or 3.13. In this folder:
+You need Python 3.11 to 3.14. In this folder:
 
     python -m pip install ".[lab]"
     course start

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import typer
 from ..atomic import write_atomically
 from ..console import Root, err, fail, out, reported
 from ..content.course_root import CourseRoot
+from ..cores import usable
 from ..errors import UsageError
 
 app = typer.Typer(help="nbgrader with this autograder: docs/nbgrader.md.", no_args_is_help=True)
@@ -93,7 +93,7 @@ def update(
 def autograde(
     assignment: str,
     student: Annotated[list[str] | None, typer.Option(help="Only this student; may be repeated.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = max(1, os.cpu_count() or 1),
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = usable(),
     force: Annotated[bool, typer.Option("--force", help="Grade again what was graded.")] = False,
     seed: Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")] = None,
     collect: Annotated[
@@ -151,7 +151,7 @@ def watch(
         Show | None,
         typer.Option(help="What students see at once; by default c.AutograderCourse.show, else public."),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = max(1, os.cpu_count() or 1),
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = usable(),
     course_dir: CourseDir = Path(),
 ) -> None:
     """Collects, grades and enters what is handed in, and shows each student the public result.

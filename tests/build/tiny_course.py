@@ -150,15 +150,20 @@ build-backend = "hatchling.build"
 name = "tiny-course"
 version = "0.1.0"
 description = "A tiny course."
-readme = "README.md"
 license = "MIT"
 license-files = ["LICENSE"]
 requires-python = ">=3.11"
 dependencies = ["torch>=2.4,<3"]
 
+[project.readme]
+content-type = "text/markdown"
+text = "What a package index shows."
+
 [project.optional-dependencies]
 lab = ["jupyterlab>=4.2"]
-dev = ["pytest>=8"]
+
+[project.urls]
+Homepage = "https://example.org"
 
 [tool.hatch.build.targets.wheel]
 packages = ["course"]

@@ -39,7 +39,8 @@ def test_the_commands_are_those_that_the_tests_run() -> None:
 def test_what_is_installed_is_there_to_be_installed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert any(line.startswith("jupyterlab") for line in project["optional-dependencies"]["lab"])
-    assert project["requires-python"] == ">=3.11,<3.14"  # "Python 3.11, 3.12 or 3.13"
+    assert project["requires-python"] == ">=3.11,<3.15"
+    assert "Python 3.11 to 3.14" in GUIDE
     assert (ROOT / "autograder" / "pyproject.toml").is_file()
 
 

@@ -53,6 +53,8 @@ def test_the_project_file_is_the_courses_own_without_what_its_developers_need(bu
     assert project["project"]["name"] == "tiny-course"
     assert project["project"]["dependencies"] == ["torch>=2.4,<3"]
     assert project["project"]["optional-dependencies"] == {"lab": ["jupyterlab>=4.2"]}
+    assert project["project"]["readme"] == "README.md"
+    assert project["project"]["urls"] == {"Homepage": "https://example.org"}
     assert list(project["tool"]) == ["hatch"]
 
 

@@ -7,8 +7,8 @@ export DEBIAN_FRONTEND=noninteractive
 
 find_python() {
   local name
-  for name in python3.12 python3.11 python3.13 python3; do
-    if "$name" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+  for name in python3.12 python3.11 python3.13 python3.14 python3; do
+    if "$name" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null
     then
       python="$name"
       return 0
@@ -23,7 +23,7 @@ if ! find_python; then
     apt-get install -y --no-install-recommends "python$version" "python$version-venv" && break
   done
   find_python || {
-    echo "Python 3.11, 3.12 or 3.13 is needed: choose Ubuntu 24.04 as the base image." >&2
+    echo "Python 3.11 to 3.14 is needed: choose Ubuntu 24.04 as the base image." >&2
     exit 1
   }
 fi
@@ -36,9 +36,9 @@ command -v bwrap >/dev/null ||
 [ -x "$tree/venv/bin/python" ] || "$python" -m venv "$tree/venv"
 pip=("$tree/venv/bin/python" -I -m pip install --disable-pip-version-check --no-cache-dir --quiet
   --constraint "$source/constraints.txt")
-# The CPU build is a tenth of the default one.
+# The CPU build is a tenth of the default one. What it asks for comes later: its index has other versions of that.
 "$tree/venv/bin/python" -I -c 'import torch' 2>/dev/null ||
-  "${pip[@]}" torch --index-url https://download.pytorch.org/whl/cpu ||
+  "${pip[@]}" --no-deps torch --index-url https://download.pytorch.org/whl/cpu ||
   "${pip[@]}" torch
 "${pip[@]}" "$source/packages/course" "$source/packages/autograder"
 

@@ -19,7 +19,7 @@ RUN apt-get update \
 
 WORKDIR /opt/course
 COPY constraints.txt ./
-RUN pip install --no-cache-dir --constraint constraints.txt ${TORCH}
+RUN pip install --no-cache-dir --no-deps --constraint constraints.txt ${TORCH}
 COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY course ./course
 COPY exercises ./exercises
