@@ -1,27 +1,22 @@
-"""Collecting from the exchange: each student's own latest work, whole or not at all."""
+"""nbgrader's step that collects from the exchange: each student's own latest work, whole or not at all."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nbgrader.apps.baseapp import NbGrader
-from nbgrader.auth import Authenticator
-from nbgrader.exchange import ExchangeError, ExchangeFactory
+from nbgrader.exchange import ExchangeError
 from nbgrader.exchange.default import ExchangeCollect
 from nbgrader.utils import parse_utc
 from traitlets import Bool
 
-from ..atomic import write_atomically
-from ..errors import AutograderError, Fault
+from ...atomic import write_atomically
+from ...errors import AutograderError
 from .accounts import account_of
 
 _UNDATED = datetime.min
@@ -33,23 +28,6 @@ class Collection:
 
     new: list[str] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
-
-
-def collect_new(app: NbGrader, assignment: str) -> Collection:
-    """What `nbgrader collect --update` does; raises Fault where there is no exchange to collect from."""
-    coursedir = app.coursedir
-    factory = ExchangeFactory(parent=app)
-    collect = factory.Collect(coursedir=coursedir, authenticator=Authenticator(parent=app), parent=app)
-    collect.update = True
-    coursedir.assignment_id = assignment
-    try:
-        with _silent(app.log):  # what is to be said is in the collection
-            collect.start()
-    except (ExchangeError, OSError) as error:
-        raise Fault(f"nothing can be collected for {assignment!r}: {error}") from None
-    finally:
-        coursedir.assignment_id = ""
-    return getattr(collect, "collection", Collection())
 
 
 class CollectOwned(ExchangeCollect):
@@ -187,13 +165,3 @@ def owner(path: str) -> str:
 def own_id() -> int:
     """Whoever collects."""
     return os.getuid()
-
-
-@contextlib.contextmanager
-def _silent(log: logging.Logger) -> Iterator[None]:
-    before = log.level
-    log.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
