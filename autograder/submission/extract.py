@@ -26,7 +26,7 @@ from ..otter import cells as otter_cells
 from ..results import CellError, ErrorExcerpt, Flag
 from . import names
 from .magics import to_python
-from .read import BrokenNotebook, Notebook, NotebookCell
+from .notebook import BrokenNotebook, Notebook, NotebookCell
 
 State = Literal["answered", "untouched", "missing"]
 

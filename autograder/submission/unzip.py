@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import errors
-from .read import MAX_BYTES
+from .notebook import MAX_BYTES
 
 MAX_NOTEBOOKS = 10_000
 MAX_UNPACKED = 4_000_000_000  # bytes of all notebooks together: a thousand students with 4 MB each

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from autograder import errors
 from autograder.submission import unzip as unzipping
-from autograder.submission.read import MAX_BYTES
+from autograder.submission.notebook import MAX_BYTES
 from autograder.submission.unzip import Entry, listed, unzip
 
 

@@ -19,7 +19,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from ...reports.text import excerpt
-from ...submission.read import MAX_BYTES, read
+from ...submission.notebook import MAX_BYTES
+from ...submission.read import read
 
 PICTURES = ("image/png", "image/jpeg")
 MOST_OUTPUTS = 20  # of a cell
