@@ -136,6 +136,7 @@ def grade(
     course_root: Root = None,
 ) -> None:
     """Grades notebooks; run it again to go on where it stopped."""
+    from .adapters import EXPORTS, FRONT_ENDS
     from .run.progress import showing_progress
     from .run.run import Options
     from .run.run import grade as grade_all
@@ -151,6 +152,8 @@ def grade(
             seed=seed,
             preload=tuple(name.strip() for name in preload.split(",") if name.strip()),
             force=force,
+            exports=EXPORTS,
+            front_ends=FRONT_ENDS,
         )
         with showing_progress(out) as progress:
             report = grade_all(root, paths, options, progress)

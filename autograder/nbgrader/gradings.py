@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nbgrader.coursedir import CourseDirectory
 
+from ..adapters import FRONT_ENDS
 from ..content.course_root import CourseRoot
 from ..errors import Fault
 from ..examined import Examined
@@ -84,6 +85,7 @@ class Gradings:
             force=force,
             examine=examine,
             views=views,
+            front_ends=FRONT_ENDS,
         )
         return grade_found(self.root, found, options, progress)
 

@@ -73,6 +73,12 @@ def test_names_of_windows_are_read(zip_path: Path, scratch: Path) -> None:
     assert only(zip_path, scratch).parts == ("class", "ada", "attention.ipynb")
 
 
+@pytest.mark.parametrize("end", ["/.", "\\", "/./."])
+def test_a_name_that_ends_as_no_file_does(zip_path: Path, scratch: Path, end: str) -> None:
+    archive(zip_path, (f"ada/attention.ipynb{end}", b"x"), ("bob/attention.ipynb", b"y"))
+    assert [entry.parts[0] for entry in unzip(zip_path, scratch).entries] == ["ada", "bob"]
+
+
 class TestRefusedEntries:
     @pytest.mark.parametrize(
         "name",
