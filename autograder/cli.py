@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from .console import Root, err, fail, out, reported
+from .console import Root, err, fail, modules_of, out, reported
 from .content.course_root import CourseRoot
 from .errors import UsageError
 from .gradescope.cli import app as gradescope_app
@@ -40,10 +40,6 @@ Sandbox = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
-
-
-def _modules(root: CourseRoot, named: list[str] | None) -> list[str]:
-    return [root.module(id).id for id in named] if named else [module.id for module in root.syllabus.modules]
 
 
 @app.command()
@@ -104,7 +100,7 @@ def verify(
                     markup=False,
                 )
 
-        verify_modules(root, _modules(root, modules), range(seeds), level, chosen, on_finding, jobs)
+        verify_modules(root, modules_of(root, modules), range(seeds), level, chosen, on_finding, jobs)
         if not as_json:
             from .reports.terminal import verify_table
 
