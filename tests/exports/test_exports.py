@@ -192,3 +192,21 @@ class TestCanvas:
     def test_other_names_with_numbers_are_no_export(self, files: dict[str, str]) -> None:
         names = {one[0] for one in found(folder("class", files))}
         assert not {name for name in names if name.endswith(("_1234", "_2025", "_2026"))}
+
+
+def test_who_is_told_of_no_exports_finds_notebooks_alone() -> None:
+    export = folder("export", GRADESCOPE)
+
+    known, unknown = (
+        {one.student for one in find([export], None, MODULES, Path("scratch"), exports)}
+        for exports in (EXPORTS, ())
+    )
+
+    assert "Ada Lindqvist" in known
+    assert "submission_1001" in unknown
+
+
+def test_a_list_whose_place_is_a_lie_is_not_read() -> None:
+    files = {"/submission_metadata.yml": METADATA, "submission_1001/attention.ipynb": "{}"}
+    with pytest.raises(errors.UsageError, match="damaged"):
+        found(zipped("export.zip", files))
