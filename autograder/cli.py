@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from .console import Root, err, fail, out, reported
+from .console import Root, err, fail, modules_of, out, reported
 from .content.course_root import CourseRoot
 from .cores import usable
 from .errors import UsageError
@@ -54,10 +54,6 @@ def main(
     ] = False,
 ) -> None:
     """Builds the course's notebooks, proves its hidden suites, and grades what students hand in."""
-
-
-def _modules(root: CourseRoot, named: list[str] | None) -> list[str]:
-    return [root.module(id).id for id in named] if named else [module.id for module in root.syllabus.modules]
 
 
 @app.command()
@@ -116,7 +112,7 @@ def verify(
                     markup=False,
                 )
 
-        verify_modules(root, _modules(root, modules), range(seeds), level, chosen, on_finding, jobs)
+        verify_modules(root, modules_of(root, modules), range(seeds), level, chosen, on_finding, jobs)
         if not as_json:
             from .reports.terminal import verify_table
 
@@ -148,6 +144,7 @@ def grade(
     course_root: Root = None,
 ) -> None:
     """Grades notebooks; run it again to go on where it stopped."""
+    from .adapters import EXPORTS, FRONT_ENDS
     from .run.progress import showing_progress
     from .run.run import Options
     from .run.run import grade as grade_all
@@ -163,6 +160,8 @@ def grade(
             seed=seed,
             preload=tuple(name.strip() for name in preload.split(",") if name.strip()),
             force=force,
+            exports=EXPORTS,
+            front_ends=FRONT_ENDS,
         )
         with showing_progress(out) as progress:
             report = grade_all(root, paths, options, progress)

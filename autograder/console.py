@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from .content.course_root import ROOT_VARIABLE
+from .content.course_root import ROOT_VARIABLE, CourseRoot
 from .errors import AutograderError
 
 out = Console(soft_wrap=True, highlight=False)
@@ -26,6 +26,11 @@ Root = Annotated[
         help="The course's folder; by default the one this command runs in.",
     ),
 ]
+
+
+def modules_of(root: CourseRoot, named: Sequence[str] | None) -> list[str]:
+    """The modules that were named, else all of the course's; raises UsageError."""
+    return [root.module(id).id for id in named or [module.id for module in root.syllabus.modules]]
 
 
 @contextmanager

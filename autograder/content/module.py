@@ -13,7 +13,8 @@ from course.catalogue import hints as catalogue
 from course.catalogue.syllabus import Module
 
 from ..errors import ContentError
-from ..submission.read import Notebook, read
+from ..submission.notebook import Notebook
+from ..submission.read import read
 from . import self_check
 from .course_root import SYLLABUS, CourseRoot
 from .imports import imported

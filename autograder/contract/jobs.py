@@ -7,6 +7,7 @@ import hashlib
 import msgspec
 
 from .budget import Limits
+from .front_end import FrontEnd
 
 
 class Specification(msgspec.Struct, frozen=True):
@@ -20,6 +21,7 @@ class Specification(msgspec.Struct, frozen=True):
     read: list[str]
     home: str
     limits: Limits
+    front_ends: tuple[FrontEnd, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -1,1 +1,1 @@
-"""What Gradescope and Canvas export, recognised by its files."""
+"""What other systems export, recognised by its files: each module is a `submission.export.Export`."""

@@ -14,7 +14,9 @@ from typing import Any
 import yaml
 
 from .. import errors
-from ..submission.unzip import MAX_LIST, printable
+from ..submission.unzip import printable
+
+MAX_BYTES = 64_000_000  # an export has it once, and it lists everybody
 
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -30,8 +32,8 @@ class Submitter:
 def load(path: Path, shown: str) -> dict[str, tuple[Submitter, ...]]:
     """Folder → submitters; raises `errors.UsageError` naming `shown`, and `errors.Fault`."""
     try:
-        if path.stat().st_size > MAX_LIST:
-            raise errors.UsageError(f"{shown} is larger than {MAX_LIST / 1e6:.0f} MB: export fewer students")
+        if path.stat().st_size > MAX_BYTES:
+            raise errors.UsageError(f"{shown} is larger than {MAX_BYTES / 1e6:.0f} MB: export fewer students")
         data = yaml.load(path.read_bytes(), Loader=_LOADER)
     except OSError as error:
         raise errors.Fault(f"{shown} could not be read: {error.strerror or error}") from None

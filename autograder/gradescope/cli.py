@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..console import Root, out, reported
+from ..console import Root, modules_of, out, reported
 from ..content.course_root import CourseRoot
 from ..errors import UsageError
 from .settings import Details, Visibility
@@ -46,9 +46,9 @@ def export(
         if sandbox not in ("auto", "full", "landlock"):
             raise UsageError(f"--sandbox {sandbox!r} is none of auto, full, landlock")
         root = CourseRoot.find(course_root)
-        chosen = [root.module(id).id for id in modules or [one.id for one in root.syllabus.modules]]
+        names = modules_of(root, modules)
         for path in export_to(
-            root, folder, chosen, visibility=visibility, details=details, sandbox=sandbox, seed=seed
+            root, folder, names, visibility=visibility, details=details, sandbox=sandbox, seed=seed
         ):
             out.print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)", markup=False)
         out.print("They have the solutions in them: upload them to Gradescope, and give them to nobody.")

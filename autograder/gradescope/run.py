@@ -74,6 +74,7 @@ def _trial(tree: Path, settings: Settings) -> int:
 def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, object]:
     """Grades what lies in `submission`; raises Fault, and UsageError where the zip is broken."""
     began = time.perf_counter()
+    from ..adapters import FRONT_ENDS
     from ..content.course_root import CourseRoot
     from ..contract.budget import Limits
     from ..run.run import Options, Progress, grade_found
@@ -96,6 +97,7 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
             examine=settings.public_first,
             views=False,
             limits=Limits(memory=for_workers(Limits.memory)),
+            front_ends=FRONT_ENDS,
         )
         report = grade_found(root, [found], options, Progress())
         for _, _, reason in report.faults:

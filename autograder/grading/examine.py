@@ -41,7 +41,8 @@ def examine_submission(job: Job, bench: Bench) -> tuple[Examined, bool]:
     try:
         notebook = read(Path(job.path))
         found.sha256 = notebook.sha256
-        extracted = extract(notebook, module.released, module.entry, module.root.syllabus.modules)
+        modules = module.root.syllabus.modules
+        extracted = extract(notebook, module.released, module.entry, modules, bench.front_ends)
     except Unreadable as error:
         found.sha256, found.reason = getattr(error, "sha256", found.sha256), str(error)
         found.key = job.key_of(found.sha256)

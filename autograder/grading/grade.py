@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..content.module import GradedModule
 from ..contract.budget import Budget, Limits
+from ..contract.front_end import FrontEnd
 from ..contract.jobs import Job
 from ..contract.student import Student
 from ..errors import BudgetSpent, ProtocolViolation, StudentFailure, Unreadable
@@ -35,6 +36,7 @@ class Bench:
     setting: Setting
     open_line: Open
     limits: Limits
+    front_ends: tuple[FrontEnd, ...] = ()  # whose notebooks are known besides the course's own
 
 
 def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
@@ -50,7 +52,8 @@ def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
             raise Unreadable(job.problem)
         notebook = read(Path(job.path))
         sha256 = notebook.sha256
-        extracted = extract(notebook, module.released, module.entry, module.root.syllabus.modules)
+        modules = module.root.syllabus.modules
+        extracted = extract(notebook, module.released, module.entry, modules, bench.front_ends)
     except Unreadable as error:
         missing = [unanswered(exercise, "missing", setting.suite) for exercise in module.entry.graded]
         sha256 = getattr(error, "sha256", sha256)

@@ -5,6 +5,8 @@ kept below COURSE/.autograder/; nbgrader's converters then only look it up. So n
 student's code, and the gradebook comes out the same whether `autograder nbgrader autograde`, nbgrader's own
 command or formgrader's button was used.
 
+`steps/` is what nbgrader calls; what lies beside it is what our own commands call.
+
 nbgrader is an extra (`diffusion-course-autograder[nbgrader]`): only the modules that need it import it, and
 `cli` imports those when a command runs.
 """

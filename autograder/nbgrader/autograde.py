@@ -21,11 +21,10 @@ from nbgrader.coursedir import CourseDirectory
 from ..errors import Fault, UsageError
 from ..results import Result
 from ..run.run import Progress, Summary
-from .collect import date_of
-from .config import AUTOGRADE, SANITIZE
-from .grade import gradings_of, submission_of
-from .gradings import Gradings
+from .gradings import Gradings, gradings_of, submission_of
 from .settings import AutograderCourse
+from .steps.collect_owned import date_of
+from .steps.config import AUTOGRADE, SANITIZE
 
 
 @dataclass

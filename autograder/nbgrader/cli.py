@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ..atomic import write_atomically
-from ..console import Root, err, fail, out, reported
+from ..console import Root, err, fail, modules_of, out, reported
 from ..content.course_root import CourseRoot
 from ..cores import usable
 from ..errors import UsageError
@@ -66,10 +65,10 @@ def init(
         from .course import init as make
 
         root = CourseRoot.find(course_root)
-        chosen = [root.module(id).id for id in modules or []] or [m.id for m in root.syllabus.modules]
-        make(root, folder, chosen, course_id, hints=not no_hints)
-        out.print(f"{folder}: {len(chosen)} assignment(s): {', '.join(chosen)}", markup=False)
-        out.print(f"Next, in {folder}: nbgrader release_assignment {chosen[0]}", markup=False)
+        names = modules_of(root, modules)
+        make(root, folder, names, course_id, hints=not no_hints)
+        out.print(f"{folder}: {len(names)} assignment(s): {', '.join(names)}", markup=False)
+        out.print(f"Next, in {folder}: nbgrader release_assignment {names[0]}", markup=False)
 
 
 @app.command()
@@ -108,11 +107,11 @@ def autograde(
         from .apps import nbgrader_in
         from .autograde import enter, grade_collected
         from .collect import collect_new
-        from .lock import GRADING, locked
+        from .lock import GRADING, locked, said_once
         from .settings import FOLDER, AutograderCourse
 
         place = course_dir.resolve()
-        with nbgrader_in(place) as nbgrader, locked(place, GRADING, _said_once()):
+        with nbgrader_in(place) as nbgrader, locked(place, GRADING, said_once(out.print)):
             if collect:
                 collection = collect_new(nbgrader, assignment)
                 out.print(f"Collected:       {len(collection.new)} new submission(s)", markup=False)
@@ -178,20 +177,6 @@ def watch(
             return
         if not clean:
             fail("not everything could be done, for no fault of the students: see above; run it again", 3)
-
-
-def _said_once() -> Callable[[], None]:
-    """Waits for the lock, and says so the first time."""
-    said = False
-
-    def wait() -> None:
-        nonlocal said
-        if not said:
-            out.print("waiting for another autograder command in this course directory", markup=False)
-        said = True
-        time.sleep(0.2)
-
-    return wait
 
 
 @app.command()

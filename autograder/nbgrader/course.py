@@ -24,9 +24,44 @@ from ..build import compose, dump, marked_sources
 from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
 from .apps import CONFIG, nbgrader_in
-from .config import GRADEBOOK_VARIABLE, NBGRADER_CONFIG
 from .gradebook import is_free_for
 from .settings import FOLDER, AutograderCourse
+from .steps.config import GRADEBOOK_VARIABLE
+
+NBGRADER_CONFIG = """\
+# nbgrader's configuration for this course directory, written by `autograder nbgrader init`.
+# It is yours to edit; `autograder nbgrader update` leaves it alone.
+import os
+
+from autograder.nbgrader.steps.config import configure
+
+c = get_config()  # noqa: F821 - nbgrader puts it here
+
+c.CourseDirectory.course_id = {course_id!r}
+c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
+
+# The clone of the course with the hidden suites, seen from this folder (or absolute). The environment
+# variable AUTOGRADER_COURSE_ROOT overrides it.
+configure(c, course_root={course_root!r})
+
+# How students' code is kept in, and what it runs on: `autograder doctor` says what this machine has.
+# c.AutograderCourse.sandbox = "full"
+# c.AutograderCourse.device = "cpu"
+
+# Whether hint(...) gives students hints. After a change: `nbgrader generate_assignment NAME --force`, then
+# `nbgrader release_assignment NAME --force`.
+{hints}
+
+# What `autograder nbgrader watch` shows students of a submission, at once: what the public checks say;
+# that and their points ("points"); or all of the feedback ("full").
+# c.AutograderCourse.show = "public"
+
+# Where students fetch and submit: a folder that all of them may write to (chmod 777).
+# c.Exchange.root = "/usr/local/share/nbgrader/exchange"
+
+# A submission after the due date gets no points; for a rule of your own, see nbgrader's documentation.
+# c.LateSubmissionPlugin.penalty_method = "zero"
+"""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The results of an assignment: looked up, or made by the ordinary run. Needs no nbgrader.
+"""The results of an assignment: looked up, or made by the ordinary run.
 
 They lie in COURSE/.autograder/ASSIGNMENT/, with the class report and all that `autograder grade` writes. A
 result counts for the submission in hand when it was made from these very bytes under the same conditions, so
@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nbgrader.coursedir import CourseDirectory
+
+from ..adapters import FRONT_ENDS
 from ..content.course_root import CourseRoot
 from ..errors import Fault
 from ..examined import Examined
@@ -22,6 +25,7 @@ from ..run.run import Options, Progress, Summary, grade_found, write_views
 from ..run.store import Store
 from ..sandbox.levels import strongest
 from ..submission.find import Found
+from .settings import FOLDER, AutograderCourse
 
 
 def submission(student: str, module: str, folder: Path, shown: Path) -> Found:
@@ -81,6 +85,7 @@ class Gradings:
             force=force,
             examine=examine,
             views=views,
+            front_ends=FRONT_ENDS,
         )
         return grade_found(self.root, found, options, progress)
 
@@ -105,3 +110,18 @@ class Gradings:
         if result is None:
             raise Fault(f"{found.shown} changed while it was being graded; run the same command again")
         return result
+
+
+def gradings_of(coursedir: CourseDirectory, course: AutograderCourse, assignment: str) -> Gradings:
+    """Where an assignment's results are."""
+    folder = Path(coursedir.root, FOLDER, assignment)
+    return Gradings(course.root(coursedir), folder, course.device, course.sandbox)
+
+
+def submission_of(coursedir: CourseDirectory, student: str, assignment: str, notebook: str) -> Found:
+    """A notebook as it was collected."""
+    folder = Path(coursedir.format_path(coursedir.submitted_directory, student, assignment))
+    root = Path(coursedir.root)
+    return submission(
+        student, notebook, folder, folder.relative_to(root) if folder.is_relative_to(root) else folder
+    )

@@ -17,10 +17,26 @@ GRADING = "grading"  # results, autograded/ and the gradebook
 FEEDBACK = "feedback"  # the exchange's feedback, for the moment in which a file is put there
 
 
+def _look_again() -> None:
+    time.sleep(LOOK_SECONDS)
+
+
+def said_once(
+    say: Callable[[str], object], look_again: Callable[[], None] = _look_again
+) -> Callable[[], None]:
+    """A `waiting` for `locked` that says so the first time."""
+    unsaid = ["waiting for another autograder command in this course directory"]
+
+    def waiting() -> None:
+        if unsaid:
+            say(unsaid.pop())
+        look_again()
+
+    return waiting
+
+
 @contextlib.contextmanager
-def locked(
-    course: Path, what: str, waiting: Callable[[], None] = lambda: time.sleep(LOOK_SECONDS)
-) -> Iterator[None]:
+def locked(course: Path, what: str, waiting: Callable[[], None] = _look_again) -> Iterator[None]:
     """Held by one process at a time, and given up when that ends, however it ends.
 
     `waiting` is called again and again while another one has it; it sleeps, or raises to give up.

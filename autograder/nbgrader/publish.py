@@ -25,11 +25,11 @@ from ..errors import Fault
 from ..examined import Examined
 from ..reports.public import Points, public_html
 from ..results import Result, Status
-from .collect import date_of
 from .gradings import Gradings
-from .release import ReleaseFeedback, ReleasePublicResult
-from .restore import CHECK
 from .settings import FOLDER
+from .steps.collect_owned import date_of
+from .steps.release_feedback import ReleaseFeedback, ReleasePublicResult
+from .steps.restore_cells import CHECK
 
 PUBLIC = f"{FOLDER}/public"  # in the course directory, laid out as nbgrader's feedback/ is
 SECRET = "submission_secret.txt"

@@ -18,8 +18,7 @@ from ..run.run import Progress
 from ..run.store import Store, folder_name
 from .autograde import Collected, enter, grade_collected, modules_of, students_with
 from .collect import collect_new
-from .grade import gradings_of
-from .gradings import Gradings
+from .gradings import Gradings, gradings_of
 from .publish import Submission, look_at, publish_feedback, publish_public
 from .settings import AutograderCourse
 

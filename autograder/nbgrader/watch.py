@@ -15,7 +15,7 @@ from types import FrameType
 
 from ..errors import AutograderError, UsageError
 from .apps import nbgrader_in
-from .lock import GRADING, LOOK_SECONDS, locked
+from .lock import GRADING, LOOK_SECONDS, locked, said_once
 from .round import Round, Stopped, Telling
 
 Say = Callable[[str], None]
@@ -96,20 +96,15 @@ def watch(watched: Watched, every: float, say: Say) -> None:
 
 
 def _round(watched: Watched, console: Console, stop: _Stop) -> None:
-    waited = False
-
     def pause() -> None:
         if stop.asked:
             raise Stopped
 
-    def waiting() -> None:
-        nonlocal waited
-        if not waited:
-            console.happened("waiting for another autograder command in this course directory")
-        waited = True
+    def look_again() -> None:
         stop.wait(LOOK_SECONDS)
         pause()
 
+    waiting = said_once(console.happened, look_again)
     telling = Telling(console.happened, console.trouble, pause)
     with nbgrader_in(watched.folder, logging.ERROR) as app, locked(watched.folder, GRADING, waiting):
         for assignment in watched.assignments:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..console import Root, out, reported
+from ..console import Root, modules_of, out, reported
 from ..content.course_root import CourseRoot
 from ..errors import UsageError
 
@@ -45,8 +45,7 @@ def export(
         from .export import export as write
 
         root = CourseRoot.find(course_root)
-        chosen = [root.module(id).id for id in modules or []] or [m.id for m in root.syllabus.modules]
-        written = write(root, folder, chosen, seed=seed, torch_index=torch_index)
+        written = write(root, folder, modules_of(root, modules), seed=seed, torch_index=torch_index)
         out.print(f"{len(written)} files in {folder}", markup=False)
         out.print(f"For students:    {folder / 'students'}", markup=False)
         out.print(f"For you alone:   {folder / 'instructors'}", markup=False)

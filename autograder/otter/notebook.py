@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from course.catalogue.syllabus import Module
 
 from ..build import check_source
-from . import cells as otter_cells
+from .cells import OTTER
 
 _HAND_IN = """\
 ## Hand in
@@ -26,10 +26,10 @@ def with_grader(released: NotebookNode, module: Module) -> NotebookNode:
     for cell in notebook.cells:
         exercise = checks.get(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
         if exercise is not None:
-            ours, otters = check_source(exercise), otter_cells.check_source(module.id, exercise.id)
+            ours, otters = check_source(exercise), OTTER.check_source(module.id, exercise.id)
             cell.source = cell.source.replace(ours, otters)
     setup, export = (
-        nbformat.v4.new_code_cell(source, id=id) for id, source in otter_cells.own_cells(module.id).items()
+        nbformat.v4.new_code_cell(source, id=id) for id, source in OTTER.own_cells(module.id).items()
     )
     hand_in = nbformat.v4.new_markdown_cell(_HAND_IN.rstrip("\n"), id=f"{module.id}-otter-prose")
     notebook.cells = [setup, *notebook.cells, hand_in, export]

@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from otter.plugins import AbstractOtterPlugin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ..adapters import FRONT_ENDS
 from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
 from ..gradescope.settings import COURSE
@@ -88,7 +89,9 @@ def _grade(root: CourseRoot, settings: Settings, folder: Path) -> Result:
     with tempfile.TemporaryDirectory(prefix="autograder-") as place:
         out, scratch = Path(place, "out"), Path(place, "scratch")
         found = notebook_in(folder, settings.module, scratch)
-        options = Options(out, sandbox=settings.sandbox, seed=settings.seed, views=False)
+        options = Options(
+            out, sandbox=settings.sandbox, seed=settings.seed, views=False, front_ends=FRONT_ENDS
+        )
         run = grade_found(root, [found], options, Progress())
         for _, _, reason in run.faults:
             raise Fault(f"not graded, for no fault of the student's: {reason}")

@@ -10,6 +10,7 @@ import torch
 from ..content.course_root import CourseRoot
 from ..content.module import GradedModule
 from ..contract.budget import Budget, Limits
+from ..contract.front_end import FrontEnd
 from ..contract.jobs import Finished, Job
 from ..contract.line import InProcess
 from ..errors import ContentError, Fault
@@ -57,10 +58,12 @@ class Answering:
         start_worker: StartWorker,
         device: str,
         limits: Limits,
+        front_ends: tuple[FrontEnd, ...] = (),
     ) -> None:
         self._start_worker, self._device = start_worker, torch.device(device)
         self._benches = {
-            id: Bench(module, setting, self._open_line, limits) for id, (module, setting) in settings.items()
+            id: Bench(module, setting, self._open_line, limits, front_ends)
+            for id, (module, setting) in settings.items()
         }
 
     def answer(self, job: Job) -> Finished:

@@ -88,7 +88,7 @@ def _answer_jobs(
         # Two seconds beyond what is left: our own clock ends it first, and says why.
         return LockedWorker(zygote, conditions, int(budget.cpu_left) + 2)
 
-    answering = Answering(settings, start, specification.device, limits)
+    answering = Answering(settings, start, specification.device, limits, specification.front_ends)
     parent.send_bytes(str(os.getpid()).encode())
     while True:
         try:

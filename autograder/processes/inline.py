@@ -31,7 +31,9 @@ def run(setup: Setup, jobs: Sequence[Job], on_finished: OnFinished) -> None:
 
     def body(suites: dict[str, Suite]) -> None:
         settings = settings_of(root, suites, setup.run_seed, setup.device)
-        answering = Answering(settings, lambda _: PlainWorker(setup.device), setup.device, setup.limits)
+        answering = Answering(
+            settings, lambda _: PlainWorker(setup.device), setup.device, setup.limits, setup.front_ends
+        )
         waiting = deque(jobs)
         while waiting:
             job = waiting.popleft()

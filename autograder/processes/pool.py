@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..contract.budget import Limits
+from ..contract.front_end import FrontEnd
 from ..contract.jobs import Finished, Job, Specification
 from ..errors import ContentError, Fault
 from ..sandbox import zygote as zygotes
@@ -55,6 +56,7 @@ class Setup:
     jobs: int
     preload: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
+    front_ends: tuple[FrontEnd, ...] = ()
 
 
 @dataclass
@@ -217,6 +219,7 @@ class Pool:
             read=zygote.read,
             home=zygote.home,
             limits=setup.limits,
+            front_ends=setup.front_ends,
         )
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path = os.pathsep.join(part for part in (str(PACKAGES), os.environ.get("PYTHONPATH", "")) if part)

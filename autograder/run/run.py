@@ -13,6 +13,7 @@ from course.catalogue.syllabus import Syllabus
 from ..atomic import write_atomically
 from ..content.course_root import CourseRoot
 from ..contract.budget import Limits
+from ..contract.front_end import FrontEnd
 from ..contract.jobs import Finished, Job
 from ..errors import Fault, UsageError
 from ..examined import Examined
@@ -21,6 +22,7 @@ from ..processes.devices import choose_device
 from ..processes.pool import Pool, Setup
 from ..results import Result
 from ..sandbox.levels import Isolation, strongest
+from ..submission.export import Export
 from ..submission.find import Found, find
 from .plan import Conditions, Plan, plan
 from .store import Store, folder_name
@@ -43,6 +45,8 @@ class Options:
     examine: bool = False  # run the public checks, too
     views: bool = True  # write tables and pages
     limits: Limits = field(default_factory=Limits)
+    exports: tuple[Export, ...] = ()  # the adapters that this run knows: see `autograder.adapters`
+    front_ends: tuple[FrontEnd, ...] = ()
 
 
 @dataclass
@@ -74,7 +78,8 @@ def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: P
         root.module(options.module)
     modules = [module.id for module in root.syllabus.modules]
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
-        return grade_found(root, find(paths, options.module, modules, Path(scratch)), options, progress)
+        found = find(paths, options.module, modules, Path(scratch), options.exports)
+        return grade_found(root, found, options, progress)
 
 
 def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, progress: Progress) -> Summary:
@@ -103,6 +108,7 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
         jobs=max(1, min(options.jobs if device == "cpu" else 1, len(jobs))),
         preload=(*options.preload, *(PUBLIC_CHECKS if made.examinations else ())),
         limits=options.limits,
+        front_ends=options.front_ends,
     )
     report = _grade_all(setup, store, made, options, progress)
     if options.views:

@@ -1,7 +1,7 @@
 """Out of the files that a student handed in: the notebook of each module, or one sentence why there is none.
 
 A file named after a module counts, else the only one there is; a notebook before a `.py`, and both before
-what is in a zip, such as the one that Otter's `grader.export` makes.
+what is in a zip, which some front ends have students hand in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .unzip import printable, unzip
 KINDS = (".ipynb", ".py")
 SUFFIXES = (*KINDS, ".zip")
 
-# `attention (1).ipynb`, `attention-2.ipynb`: how browsers and Canvas name a second file of the same name.
+# `attention (1).ipynb`, `attention-2.ipynb`: how a second file of the same name is called.
 _COPY = re.compile(r"(?:[-_ ]\d{1,2}| ?\(\d{1,2}\))$")
 
 

@@ -16,17 +16,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from course.catalogue.syllabus import Module
 
-from ..otter import cells as otter_cells
+from ..contract.front_end import FrontEnd
 from ..results import CellError, ErrorExcerpt, Flag
 from . import names
 from .magics import to_python
-from .read import BrokenNotebook, Notebook, NotebookCell
+from .notebook import BrokenNotebook, Notebook, NotebookCell
 
 State = Literal["answered", "untouched", "missing"]
 
@@ -57,15 +57,21 @@ class Extracted:
 
 
 def extract(
-    notebook: Notebook, released: Notebook, module: Module, others: Iterable[Module] = ()
+    notebook: Notebook,
+    released: Notebook,
+    module: Module,
+    others: Iterable[Module] = (),
+    front_ends: Iterable[FrontEnd] = (),
 ) -> Extracted:
     """The cells of `notebook` to run, held against the `released` notebook of `module`.
+
+    Cells of one of the `front_ends` are left out as released ones are.
 
     Raises `BrokenNotebook` (an `errors.Unreadable`) for a notebook that has nothing of this module in it.
     Where it is another one of the course, the message says which: by what the notebook says of itself, or
     by the names that it defines and one of the `others` asks for.
     """
-    original = _Released(released, module)
+    original = _Released(released, module, tuple(front_ends))
     cells: list[Cell] = []
     changes: list[tuple[str, ast.stmt]] = []
     cell_errors: list[CellError] = []
@@ -74,8 +80,8 @@ def extract(
         if cell.kind != "code":
             continue
         if original.leaves_out(cell):
-            if _layout(cell.source) == otter_cells.SETUP:
-                cells.append(Cell(cell.number, otter_cells.STAND_IN))
+            if stand_in := original.stand_ins.get(_layout(cell.source)):
+                cells.append(Cell(cell.number, stand_in))
             continue
         source = to_python(cell.source) if len(cell.source) <= MAX_CELL else cell.source
         tree = _parsed(source, cell.number)
@@ -99,16 +105,20 @@ def extract(
 class _Released:
     """What a submission is compared with."""
 
-    def __init__(self, notebook: Notebook, module: Module) -> None:
+    def __init__(self, notebook: Notebook, module: Module, front_ends: Sequence[FrontEnd]) -> None:
         self.ids = {cell.id for cell in notebook.cells} - {""}
         self.solutions: dict[str, str] = {}  # grade id -> exercise
         self.checks: dict[str, str] = {}  # grade id -> exercise
         self.check_sources: set[tuple[str, str]] = set()
         self.demo_sources: dict[str, set[str]] = {}  # source -> ids
+        self.stand_ins: dict[str, str] = {}  # source -> what runs in its place
         self.stubs: dict[str, list[ast.stmt]] = {}
         exercises = {exercise.id for exercise in module.graded}
-        for id, source in otter_cells.own_cells(module.id).items():
-            self.demo_sources[_layout(source)] = {id}
+        for front_end in front_ends:
+            for id, source in front_end.own_cells(module.id).items():
+                self.demo_sources.setdefault(_layout(source), set()).add(id)
+            for source, stand_in in front_end.stand_ins.items():
+                self.stand_ins[_layout(source)] = stand_in
         current = ""
         for cell in notebook.cells:
             if cell.kind != "code":
@@ -119,7 +129,8 @@ class _Released:
                     self.stubs.setdefault(name, []).append(statement)
             elif cell.grade:
                 self.checks[cell.grade_id] = current
-                for source in (cell.source, otter_cells.check_source(module.id, current)):
+                theirs = (front_end.check_source(module.id, current) for front_end in front_ends)
+                for source in (cell.source, *theirs):
                     self.check_sources.add((cell.grade_id, _layout(source)))
             elif "demo" in cell.tags:
                 self.demo_sources.setdefault(_layout(cell.source), set()).add(cell.id)

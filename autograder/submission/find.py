@@ -7,7 +7,7 @@ A student's name comes from the layout, never from a notebook:
   and nothing but `submitted` is looked at; a folder or notebook from within one is recognised too;
 * a lone notebook, or notebooks side by side: the file's name (`ada.ipynb` is ada's), but where that is a
   module's (`attention.ipynb`), the name of the folder that it lies in;
-* what Gradescope and Canvas export, as a folder or a zip: see `exports`. Here a `.py` file will do, too;
+* what another system exports, as a folder or a zip: see `export`. Here a `.py` file will do, too;
 * a zip of any of these, its own name standing for the folder's. A lone folder at the top that holds only
   folders is a wrapper (`class.zip` with `class/STUDENT/MODULE.ipynb`) and is stepped through.
 
@@ -26,8 +26,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from .. import errors
-from ..exports import exports
-from .choose import File, choose
+from .choose import SUFFIXES, File, choose
+from .export import Export, Parts
 from .unzip import NOTEBOOKS, ignored, listed, printable, unzip
 
 MAX_FILES = 200_000  # looked at below one folder: more is a mistyped path, such as `/`
@@ -74,19 +74,26 @@ class _Tree:
     student: str = ""  # whose it all is, where the path itself says so
 
 
-def find(paths: Sequence[Path], module: str | None, modules: Sequence[str], scratch: Path) -> list[Found]:
+def find(
+    paths: Sequence[Path],
+    module: str | None,
+    modules: Sequence[str],
+    scratch: Path,
+    exports: Sequence[Export] = (),
+) -> list[Found]:
     """The submissions below `paths`, sorted by student and module; zips are unpacked into `scratch`.
 
     With a `module`, notebooks below a folder that are named after another module are left out, and all
-    others are of this one. Raises `errors.UsageError` for a path that is not there or is of no use, for
-    no submission at all, and for two of the same student and module; `errors.Fault` if the disk is full.
+    others are of this one. `exports` are the layouts of other systems that are known, in the order in which
+    they are tried. Raises `errors.UsageError` for a path that is not there or is of no use, for no submission
+    at all, and for two of the same student and module; `errors.Fault` if the disk is full.
     """
     if module is not None and module not in modules:
         raise errors.UsageError(f"there is no module {module!r}; the course has {', '.join(modules)}")
     found: list[Found] = []
     without: list[Found] = []
     for path in dict.fromkeys(paths):
-        here = _below(path, module, modules, scratch)
+        here = _below(path, module, modules, scratch, exports)
         found += here
         if not here:
             name = re.sub(r"\.zip$", "", Path(os.path.abspath(path)).name, flags=re.IGNORECASE)
@@ -139,7 +146,9 @@ def settle(found: Iterable[Found]) -> list[Found]:
 # ------------------------------------------------------------------------------- what lies below a path
 
 
-def _below(path: Path, module: str | None, modules: Sequence[str], scratch: Path) -> list[Found]:
+def _below(
+    path: Path, module: str | None, modules: Sequence[str], scratch: Path, exports: Sequence[Export]
+) -> list[Found]:
     shown = printable(str(path))
     try:
         mode = os.stat(path).st_mode
@@ -148,10 +157,11 @@ def _below(path: Path, module: str | None, modules: Sequence[str], scratch: Path
     except OSError as error:
         raise errors.UsageError(f"{shown} cannot be looked at: {error.strerror}") from None
     here = Path(os.path.abspath(path))
+    also = {suffix: most for export in exports for suffix, most in export.ALSO.items()}
     if stat.S_ISDIR(mode):
-        items, folders = _walk(path)
-        if exports.recognised(item.parts for item in items if item.parts[-1]):
-            return _exported(items, path, module, modules, scratch)
+        items, folders = _walk(path, (*SUFFIXES, *also))
+        if export := _recognised([item.parts for item in items], exports, also):
+            return _exported(export, items, path, module, modules, scratch)
         items = [item for item in items if item.parts[-1].lower().endswith(NOTEBOOKS) or not item.parts[-1]]
         return _students(_Tree(here.name, path, items, folders, _from_submitted(here)), module, modules)
     if stat.S_ISREG(mode) and path.suffix.lower() == ".ipynb":
@@ -162,23 +172,39 @@ def _below(path: Path, module: str | None, modules: Sequence[str], scratch: Path
         return [replace(one, module=module or one.module, shown=shown) for one in found]
     if stat.S_ISREG(mode) and path.suffix.lower() == ".zip":
         try:
-            export = exports.recognised(listed(path))
-            unzipped = unzip(path, scratch, exports.WANTED if export else NOTEBOOKS)
+            export = _recognised(listed(path), exports, also)
+            unzipped = unzip(path, scratch, SUFFIXES, also) if export else unzip(path, scratch)
         except errors.Unreadable as error:
             return [Found(_student(path.stem), module, path, shown, str(error))]
         items = [_Item(entry.parts, entry.path, entry.problem) for entry in unzipped.entries]
         if export:
-            return _exported(items, path, module, modules, scratch)
+            return _exported(export, items, path, module, modules, scratch)
         return _students(_unwrapped(_Tree(path.stem, path, items, unzipped.folders)), module, modules)
     raise errors.UsageError(f"{shown} is neither a notebook (.ipynb), nor a zip, nor a folder")
 
 
+def _recognised(places: Iterable[Parts], exports: Sequence[Export], also: Iterable[str]) -> Export | None:
+    """The export that files at these places are; those that nobody hands in are not looked at."""
+    wanted = (*SUFFIXES, *also)
+    places = [
+        parts
+        for parts in places
+        if parts and parts[-1].lower().endswith(wanted) and not any(map(ignored, parts))
+    ]
+    return next((export for export in exports if export.recognised(places)), None)
+
+
 def _exported(
-    items: Iterable[_Item], typed: Path, module: str | None, modules: Sequence[str], scratch: Path
+    export: Export,
+    items: Iterable[_Item],
+    typed: Path,
+    module: str | None,
+    modules: Sequence[str],
+    scratch: Path,
 ) -> list[Found]:
     """The submissions of an export: each student's own, and a group's once for each member."""
     found = []
-    for one in exports.handed_in(_files(items), printable(str(typed))):
+    for one in export.handed_in(_files(items), printable(str(typed))):
         for choice in choose(one.files, module, modules, scratch):
             shown = printable(str(typed.joinpath(*one.place, choice.file.place)))
             for student in one.students:
@@ -191,8 +217,7 @@ def _exported(
 
 def files_below(top: Path, suffixes: tuple[str, ...]) -> list[File]:
     """All files of these kinds below a folder; raises `errors.Fault` where one may not be looked into."""
-    found = _files(_walk(top)[0])
-    return [file for file in found.values() if file.place.name.lower().endswith(suffixes)]
+    return list(_files(_walk(top, suffixes)[0]).values())
 
 
 def _files(items: Iterable[_Item]) -> dict[tuple[str, ...], File]:
@@ -206,7 +231,7 @@ def _files(items: Iterable[_Item]) -> dict[tuple[str, ...], File]:
     return found
 
 
-def _walk(top: Path) -> tuple[list[_Item], set[tuple[str, ...]]]:
+def _walk(top: Path, wanted: tuple[str, ...]) -> tuple[list[_Item], set[tuple[str, ...]]]:
     items: list[_Item] = []
     folders: set[tuple[str, ...]] = set()
     waiting: list[tuple[str, ...]] = [()]
@@ -231,7 +256,7 @@ def _walk(top: Path) -> tuple[list[_Item], set[tuple[str, ...]]]:
             place = (*parts, entry.name)
             if ignored(entry.name):
                 continue
-            is_notebook = entry.name.lower().endswith(exports.WANTED)
+            is_notebook = entry.name.lower().endswith(wanted)
             if entry.is_dir(follow_symlinks=False):
                 folders.add(place)
                 waiting.append(place)

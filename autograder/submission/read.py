@@ -18,7 +18,6 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
@@ -27,50 +26,22 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from .. import errors
+from . import script
+from .notebook import (
+    MAX_BYTES,
+    MAX_CELLS,
+    MAX_CODE,
+    BrokenNotebook,
+    Kind,
+    Notebook,
+    NotebookCell,
+    refuse_other_formats,
+    too_much_code,
+)
 
-MAX_BYTES = 20_000_000  # the exercise notebooks with all their pictures are a tenth of it
-MAX_CELLS = 2_000  # twenty times the longest exercise notebook
 MAX_DEPTH = 100  # JSON levels; interactive plots in outputs reach about 30
-MAX_CODE = 500_000  # characters over all code cells; a thorough solution has 50,000
 MAX_METADATA = 100_000  # bytes of one metadata object; a larger one is taken for an empty one
 MAX_ID = 64  # nbformat's own limit for a cell id; nbgrader's grade ids are held to it too
-
-Kind = Literal["code", "markdown", "raw"]
-
-
-class BrokenNotebook(errors.Unreadable):
-    """A file that is no readable notebook; `sha256` is of its bytes, empty where they were not read."""
-
-    def __init__(self, message: str, sha256: str = "") -> None:
-        super().__init__(message)
-        self.sha256 = sha256
-
-
-@dataclass(frozen=True)
-class NotebookCell:
-    """One cell as it stands in the file. `source` is kept for code cells only.
-
-    `number` is its 1-based position among all cells. `grade_id`, `grade` and `solution` are nbgrader's
-    metadata: in a submission they are whatever the student made them.
-    """
-
-    number: int
-    kind: Kind
-    source: str = ""
-    id: str = ""
-    grade_id: str = ""
-    grade: bool = False
-    solution: bool = False
-    tags: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Notebook:
-    """What grading needs of a notebook. `module` is `metadata.course.module`: a claim, not a fact."""
-
-    cells: tuple[NotebookCell, ...]
-    sha256: str
-    module: str | None = None
 
 
 def read(path: Path) -> Notebook:
@@ -85,8 +56,6 @@ def read(path: Path) -> Notebook:
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         if path.suffix.lower() == ".py":
-            from . import script
-
             return script.parse(data, sha256)
         return parse(data, sha256)
     except BrokenNotebook as error:
@@ -104,25 +73,6 @@ def parse(data: bytes, sha256: str = "") -> Notebook:
     course = metadata.get("course")
     module = _text(course.get("module")) if isinstance(course, dict) else ""
     return Notebook(_cells(file), sha256, module or None)
-
-
-def refuse_other_formats(data: bytes) -> None:
-    """Raises `BrokenNotebook` for an empty file, and for one whose first bytes say what else it is."""
-    if not data.strip():
-        raise BrokenNotebook("The file is empty.")
-    for signature, sentence in _OTHER_FORMATS:
-        if data[:200].lstrip().lower().startswith(signature):
-            raise BrokenNotebook(sentence)
-
-
-_WEB_PAGE = "The file is a web page, not a notebook: download the .ipynb itself, not its preview."
-_OTHER_FORMATS = (
-    (b"<!doctype html", _WEB_PAGE),
-    (b"<html", _WEB_PAGE),
-    (b"pk\x03\x04", "The file is a zip that was renamed, not a notebook: hand in the .ipynb inside it."),
-    (b"%pdf", "The file is a PDF, not a notebook: hand in the .ipynb it was printed from."),
-    (b"version https://git-lfs", "The file is a Git LFS pointer, not the notebook: run `git lfs pull`."),
-)
 
 
 # ---------------------------------------------------------------------------------------- from the disk
@@ -369,10 +319,3 @@ def _loads(raw: Raw | UnsetType) -> object:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) and len(value) <= MAX_ID else ""
-
-
-def too_much_code() -> BrokenNotebook:
-    """What a submission with more than MAX_CODE characters of code is refused with."""
-    return BrokenNotebook(
-        f"The notebook has more than {MAX_CODE:,} characters of code: keep data in files, not in cells."
-    )

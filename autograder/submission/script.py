@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .read import (
+from .notebook import (
     MAX_CELLS,
     MAX_CODE,
     BrokenNotebook,

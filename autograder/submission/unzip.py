@@ -17,15 +17,16 @@ import tempfile
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from .. import errors
-from .read import MAX_BYTES
+from .notebook import MAX_BYTES
 
 MAX_NOTEBOOKS = 10_000
 MAX_UNPACKED = 4_000_000_000  # bytes of all notebooks together: a thousand students with 4 MB each
-MAX_LIST = 64_000_000  # bytes of a list of submissions, the one file that an export has once
 MAX_DIRECTORY = 8_000_000  # bytes of the archive's list of files, which is read at once: 60,000 files
 
 NOTEBOOKS = (".ipynb",)
@@ -67,8 +68,15 @@ class Unzipped:
     folders: set[_Parts]
 
 
-def unzip(archive: Path, scratch: Path, suffixes: tuple[str, ...] = NOTEBOOKS) -> Unzipped:
+def unzip(
+    archive: Path,
+    scratch: Path,
+    suffixes: tuple[str, ...] = NOTEBOOKS,
+    also: Mapping[str, int] = MappingProxyType({}),
+) -> Unzipped:
     """Unpacks the notebooks of `archive` into a new folder below `scratch`, or the files with these suffixes.
+
+    `also` are further suffixes, each with the bytes that such a file may have.
 
     Raises `errors.Unreadable` for what is no zip or is too large as a whole, and `errors.Fault` where the
     machine is at fault (no permission, a full disk).
@@ -77,7 +85,7 @@ def unzip(archive: Path, scratch: Path, suffixes: tuple[str, ...] = NOTEBOOKS) -
         scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="zip-", dir=scratch))
         with _Bounded(io.FileIO(archive)) as file, _opened(file) as opened:
-            return _unpack(opened, archive, folder, suffixes)
+            return _unpack(opened, archive, folder, {**dict.fromkeys(suffixes, MAX_BYTES), **also})
     except OSError as error:
         raise errors.Fault(
             f"{archive} could not be unpacked into {scratch}: {error.strerror or error}"
@@ -124,9 +132,9 @@ def _opened(file: _Bounded) -> zipfile.ZipFile:
     raise errors.Unreadable("The file is not a zip, or it is damaged.")
 
 
-def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path, suffixes: tuple[str, ...]) -> Unzipped:
+def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path, largest: Mapping[str, int]) -> Unzipped:
     result = Unzipped([], set())
-    notebooks: list[tuple[zipfile.ZipInfo, _Parts]] = []
+    notebooks: list[tuple[zipfile.ZipInfo, _Parts, str]] = []
     for info in opened.infolist():
         parts = _parts(info.orig_filename)
         honest = not _leads_out(info.orig_filename)
@@ -135,23 +143,23 @@ def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path, suffixes: tupl
         if honest:
             inside = parts if _is_folder(info) else parts[:-1]
             result.folders.update(inside[:depth] for depth in range(1, min(len(inside), 3) + 1))
-        if not _is_folder(info) and parts and parts[-1].lower().endswith(suffixes):
-            notebooks.append((info, parts if honest else ()))
+        if not _is_folder(info) and parts and (suffix := _suffix(parts[-1], largest)):
+            notebooks.append((info, parts if honest else (), suffix))
     if len(notebooks) > MAX_NOTEBOOKS:
         raise errors.Unreadable(f"The zip has more than {MAX_NOTEBOOKS:,} notebooks.")
 
-    count = Counter(parts for _, parts in notebooks if parts)
+    count = Counter(parts for _, parts, _ in notebooks if parts)
     overlapping = _overlapping(opened.infolist())
     left = MAX_UNPACKED
-    for number, (info, parts) in enumerate(notebooks, start=1):
+    for number, (info, parts, suffix) in enumerate(notebooks, start=1):
         problem = _problem(info, parts, count[parts])
         if not problem and info.header_offset in overlapping:
             problem = (
                 "The notebook's bytes in the zip are another file's as well: it is damaged, or a zip bomb."
             )
-        target = folder / f"{number:05}{_suffix(info.orig_filename, suffixes)}"
+        target = folder / f"{number:05}{suffix}"
         if not problem:
-            problem, size = _write(opened, info, target, left)
+            problem, size = _write(opened, info, target, largest[suffix], left)
             left -= size
         result.entries.append(Entry(parts, archive if problem else target, problem))
     return result
@@ -166,8 +174,9 @@ def _parts(name: str) -> _Parts:
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
 
 
-def _suffix(name: str, suffixes: tuple[str, ...]) -> str:
-    return next(suffix for suffix in suffixes if name.lower().endswith(suffix))
+def _suffix(name: str, suffixes: Iterable[str]) -> str:
+    """The one that a file has; empty if none."""
+    return next((suffix for suffix in suffixes if name.lower().endswith(suffix)), "")
 
 
 def _leads_out(name: str) -> bool:
@@ -209,10 +218,11 @@ def _overlapping(infos: list[zipfile.ZipInfo]) -> set[int]:
     return found
 
 
-def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, left: int) -> tuple[str, int]:
+def _write(
+    opened: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, most: int, left: int
+) -> tuple[str, int]:
     """Unpacks one entry, counting what really comes out; returns a problem, or '', and the bytes written."""
     written = 0
-    most = MAX_LIST if target.suffix == ".yml" else MAX_BYTES
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with open(os.open(target, flags, 0o600), "wb") as file:
         try:

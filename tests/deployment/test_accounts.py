@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from autograder.content.course_root import CourseRoot
-from autograder.nbgrader.accounts import account_of
 from autograder.nbgrader.apps import CONFIG
+from autograder.nbgrader.steps.accounts import account_of
 from tests.deployment.files import IMAGES
 from tests.nbgrader.conftest import work_of  # noqa: F401
 

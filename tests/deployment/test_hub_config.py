@@ -10,7 +10,7 @@ from kubespawner import KubeSpawner
 from oauthenticator.generic import GenericOAuthenticator
 from traitlets.config import Config
 
-from autograder.nbgrader.accounts import account_of
+from autograder.nbgrader.steps.accounts import account_of
 from tests.deployment.files import KUBERNETES, manifest, values
 from tests.deployment.hub import (
     INSTRUCTOR,

@@ -18,7 +18,7 @@ from autograder.cli import app as autograder
 from autograder.content.course_root import CourseRoot
 from autograder.handout.leaks import find_leaks, secrets
 from autograder.hub.servers import Role, headers, page_config, server_config
-from autograder.nbgrader.collect import CollectOwned
+from autograder.nbgrader.steps.collect_owned import CollectOwned
 from tests.deployment.files import FOLDER, IMAGES, KUBERNETES, REPOSITORY
 from tests.deployment.hub import load, unknown_options
 from tests.deployment.images import NAMES, copied, dockerfile, instructions

@@ -9,17 +9,17 @@ import pytest
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from autograder.nbgrader import collect
-from autograder.nbgrader.accounts import account_of
-from autograder.nbgrader.collect import CollectOwned
+from autograder.nbgrader.steps import collect_owned
+from autograder.nbgrader.steps.accounts import account_of
+from autograder.nbgrader.steps.collect_owned import CollectOwned
 
 
 @pytest.fixture
 def numbers(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Ada's pod runs under our own number, and whoever collects does not."""
     numbers = {"ada": os.getuid(), "eve": os.getuid() + 1}
-    monkeypatch.setattr(collect, "account_of", numbers.__getitem__)
-    monkeypatch.setattr(collect, "own_id", lambda: -1)
+    monkeypatch.setattr(collect_owned, "account_of", numbers.__getitem__)
+    monkeypatch.setattr(collect_owned, "own_id", lambda: -1)
     return numbers
 
 

@@ -17,9 +17,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from autograder.content.course_root import CourseRoot
 from autograder.errors import UsageError
-from autograder.nbgrader import config
 from autograder.nbgrader.apps import CONFIG, nbgrader_in
 from autograder.nbgrader.course import _generate
+from autograder.nbgrader.steps import config
 from autograder.run.run import Options, Progress, grade
 from tests.nbgrader.conftest import ADA, DALIA, KWAME, MALLORY, QUENTIN
 from tests.nbgrader.directory import ASSIGNMENT, SEED, Directory, cell_of

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from nbgrader.exchange import ExchangeFactory
 
-from autograder.nbgrader import collect
 from autograder.nbgrader.apps import CONFIG, nbgrader_in
-from autograder.nbgrader.collect import Collection, CollectOwned, collect_new, date_of
+from autograder.nbgrader.collect import collect_new
+from autograder.nbgrader.steps import collect_owned
+from autograder.nbgrader.steps.collect_owned import Collection, CollectOwned, date_of
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory
 
 FORGED = b"forged"
@@ -28,8 +29,8 @@ def exchange(directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     root.chmod(0o777)
     config = directory.path / CONFIG
     config.write_text(config.read_text() + f"\nc.Exchange.root = {str(root)!r}\n")
-    monkeypatch.setattr(collect, "owner", lambda path: Path(path, "owner").read_text())
-    monkeypatch.setattr(collect, "own_id", lambda: -1)
+    monkeypatch.setattr(collect_owned, "owner", lambda path: Path(path, "owner").read_text())
+    monkeypatch.setattr(collect_owned, "own_id", lambda: -1)
     return inbound
 
 
@@ -86,7 +87,7 @@ def test_what_only_somebody_else_handed_in_stays_in_the_exchange_and_is_named(
 def test_where_all_accounts_are_one_owners_say_nothing(
     directory: Directory, exchange: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collect, "own_id", os.getuid)
+    monkeypatch.setattr(collect_owned, "own_id", os.getuid)
     arrive(exchange, "ada", "jovyan", 1, b"hers")
 
     assert collected(directory, caplog) == {"ada": b"hers"}

@@ -24,8 +24,8 @@ from autograder.content.course_root import CourseRoot
 from autograder.errors import UsageError
 from autograder.nbgrader.apps import CONFIG, nbgrader_in
 from autograder.nbgrader.autograde import enter, grade_collected
-from autograder.nbgrader.config import GRADEBOOK_VARIABLE
 from autograder.nbgrader.course import init
+from autograder.nbgrader.steps.config import GRADEBOOK_VARIABLE
 from autograder.run.run import Progress
 from tests.deployment import postgresql
 from tests.nbgrader.conftest import ADA, DALIA, KWAME, MALLORY, QUENTIN, hand_in_class

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode
 
 from autograder.errors import Unreadable
-from autograder.nbgrader.readable import inert, note_instead, readable
+from autograder.nbgrader.steps.readable import inert, note_instead, readable
 
 SETTINGS = settings(
     max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from typer.testing import CliRunner
 
+from autograder.adapters import FRONT_ENDS
 from autograder.build import dump
+from autograder.cli import app
 from autograder.content.course_root import CourseRoot
-from autograder.otter.cells import STAND_IN, check_source
+from autograder.otter.cells import OTTER
 from autograder.otter.notebook import with_grader
+from autograder.run.store import Store
 from autograder.submission.extract import Extracted, extract
 from autograder.submission.read import parse, read
 from tests.sample_class import Draft, Material
@@ -19,7 +23,7 @@ from tests.sample_class import Draft, Material
 
 def extracted(notebook: nbformat.NotebookNode, material: Material, root: CourseRoot) -> Extracted:
     released = read(root.exercise_notebook(material.module.id))
-    return extract(parse(dump(notebook)), released, material.module)
+    return extract(parse(dump(notebook)), released, material.module, front_ends=FRONT_ENDS)
 
 
 @pytest.fixture
@@ -56,7 +60,7 @@ def test_the_same_cells_are_run_and_nothing_is_flagged(
     otters = extracted(with_grader(solved.notebook, material.module), material, course_root)
 
     stand_in, *others = otters.cells
-    assert stand_in.source == STAND_IN
+    assert [stand_in.source] == list(OTTER.stand_ins.values())
     assert [cell.source for cell in others] == [cell.source for cell in plain.cells]
     assert otters.states == plain.states
     assert otters.flags == []
@@ -68,7 +72,9 @@ def test_what_a_student_wrote_into_otters_cells_is_run(
 ) -> None:
     notebook = with_grader(solved.notebook, material.module)
     notebook.cells[0].source += "\n\nmine = 1"
-    (check,) = (cell for cell in notebook.cells if cell.source == check_source("attention", "split_heads"))
+    (check,) = (
+        cell for cell in notebook.cells if cell.source == OTTER.check_source("attention", "split_heads")
+    )
     check.source += "\nhelper = 2"
 
     found = extracted(notebook, material, course_root)
@@ -101,8 +107,10 @@ def test_a_check_in_the_place_of_another_is_flagged(
     solved: Draft, material: Material, course_root: CourseRoot
 ) -> None:
     notebook = with_grader(solved.notebook, material.module)
-    (check,) = (cell for cell in notebook.cells if cell.source == check_source("attention", "split_heads"))
-    check.source = check_source("attention", "stable_softmax")
+    (check,) = (
+        cell for cell in notebook.cells if cell.source == OTTER.check_source("attention", "split_heads")
+    )
+    check.source = OTTER.check_source("attention", "stable_softmax")
 
     flags = extracted(notebook, material, course_root).flags
 
@@ -113,3 +121,20 @@ def test_it_names_no_place_of_this_machine(exported: Path, course_root: CourseRo
     notebook = exported / "students" / "attention" / "attention.ipynb"
 
     assert str(course_root.path).encode() not in notebook.read_bytes()
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "none"])
+def test_autograder_grade_knows_it_too(
+    sandbox: str, solved: Draft, material: Material, course_root: CourseRoot, tmp_path: Path
+) -> None:
+    notebook, out = tmp_path / "ada.ipynb", tmp_path / "graded"
+    notebook.write_bytes(dump(with_grader(solved.notebook, material.module)))
+    command = ["grade", str(notebook), "--module", "attention", "--out", str(out), "--sandbox", sandbox]
+
+    done = CliRunner().invoke(app, [*command, "--course-root", str(course_root.path)])
+
+    assert done.exit_code == 0, done.output
+    result = Store(out).read("ada", "attention")
+    assert result is not None
+    assert (result.flags, result.cell_errors) == ([], [])
+    assert result.points == result.max_points

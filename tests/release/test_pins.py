@@ -6,9 +6,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
-from autograder.course_root import CourseRoot
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+
+from autograder.content.course_root import CourseRoot
 
 ROOT = CourseRoot.find(Path(__file__)).path
 PROJECTS = [

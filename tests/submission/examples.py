@@ -12,7 +12,8 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.submission.extract import Extracted, extract
-from autograder.submission.read import Notebook, parse
+from autograder.submission.notebook import Notebook
+from autograder.submission.read import parse
 from course.catalogue.syllabus import Module
 
 MODULE = Module.model_validate(

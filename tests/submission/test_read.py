@@ -22,7 +22,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autograder import errors
-from autograder.submission.read import MAX_BYTES, MAX_CELLS, BrokenNotebook, Notebook, parse, read
+from autograder.submission.notebook import MAX_BYTES, MAX_CELLS, BrokenNotebook, Notebook
+from autograder.submission.read import parse, read
 from tests.submission.examples import encoded, notebook_bytes, released_json
 
 
@@ -238,7 +239,8 @@ def test_what_is_built_to_take_long_takes_seconds_and_little_memory(name: str) -
     """5 MB are enough to tell: quadratic time would be hours."""
     code = """if True:
         import resource, sys, time
-        from autograder.submission.read import BrokenNotebook, parse
+        from autograder.submission.notebook import BrokenNotebook
+        from autograder.submission.read import parse
         data = sys.stdin.buffer.read()
         resource.setrlimit(resource.RLIMIT_AS, (300_000_000, 300_000_000))
         resource.setrlimit(resource.RLIMIT_CPU, (20, 20))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.submission.read import MAX_CODE, BrokenNotebook, Notebook, read
+from autograder.submission.notebook import MAX_CODE, BrokenNotebook, Notebook
+from autograder.submission.read import read
 from autograder.submission.script import parse
 
 

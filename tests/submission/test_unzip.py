@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from autograder import errors
 from autograder.submission import unzip as unzipping
-from autograder.submission.read import MAX_BYTES
+from autograder.submission.notebook import MAX_BYTES
 from autograder.submission.unzip import Entry, listed, unzip
 
 
@@ -71,6 +71,12 @@ def test_folders_are_known_also_where_they_hold_no_notebook(zip_path: Path, scra
 def test_names_of_windows_are_read(zip_path: Path, scratch: Path) -> None:
     archive(zip_path, ("class\\ada\\attention.ipynb", b"x"))
     assert only(zip_path, scratch).parts == ("class", "ada", "attention.ipynb")
+
+
+@pytest.mark.parametrize("end", ["/.", "\\", "/./."])
+def test_a_name_that_ends_as_no_file_does(zip_path: Path, scratch: Path, end: str) -> None:
+    archive(zip_path, (f"ada/attention.ipynb{end}", b"x"), ("bob/attention.ipynb", b"y"))
+    assert [entry.parts[0] for entry in unzip(zip_path, scratch).entries] == ["ada", "bob"]
 
 
 class TestRefusedEntries:

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook, Notebook, SourceCell
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from ..build.notebook import NBGRADER_SCHEMA
+from ...build.notebook import NBGRADER_SCHEMA
 from .readable import new_cell
 
 CHECK = "check_"  # what a check cell's id begins with; the rest is the exercise's

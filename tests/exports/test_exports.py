@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from autograder import errors
+from autograder.adapters import EXPORTS
 from autograder.submission.find import find
 
 MODULES = ("attention", "unet")
@@ -68,7 +69,7 @@ def zipped(name: str, files: dict[str, str]) -> Path:
 def found(path: Path, module: str | None = None) -> list[tuple[str, str | None, str]]:
     return [
         (one.student, one.module, one.problem or one.path.read_text())
-        for one in find([path], module, MODULES, Path("scratch"))
+        for one in find([path], module, MODULES, Path("scratch"), EXPORTS)
     ]
 
 
@@ -100,7 +101,9 @@ class TestGradescope:
         assert found(zipped("export.zip", files)) == WHOSE
 
     def test_a_group_shares_one_file(self) -> None:
-        group = [one for one in find([folder("e", GRADESCOPE)], None, MODULES, Path("s")) if one.shared]
+        group = [
+            one for one in find([folder("e", GRADESCOPE)], None, MODULES, Path("s"), EXPORTS) if one.shared
+        ]
         assert [one.student for one in group] == ["Wei Wang (7002)", "Wei Wang (7003)"]
         assert len({one.path for one in group}) == 1
 
@@ -138,7 +141,7 @@ class TestGradescope:
     def test_a_broken_list_is_named(self, text: str) -> None:
         files = GRADESCOPE | {"submission_metadata.yml": text}
         with pytest.raises(errors.UsageError, match=r"^export: its submission_metadata.yml .*again$"):
-            find([folder("export", files)], None, MODULES, Path("scratch"))
+            find([folder("export", files)], None, MODULES, Path("scratch"), EXPORTS)
 
 
 CANVAS = {
@@ -189,3 +192,21 @@ class TestCanvas:
     def test_other_names_with_numbers_are_no_export(self, files: dict[str, str]) -> None:
         names = {one[0] for one in found(folder("class", files))}
         assert not {name for name in names if name.endswith(("_1234", "_2025", "_2026"))}
+
+
+def test_who_is_told_of_no_exports_finds_notebooks_alone() -> None:
+    export = folder("export", GRADESCOPE)
+
+    known, unknown = (
+        {one.student for one in find([export], None, MODULES, Path("scratch"), exports)}
+        for exports in (EXPORTS, ())
+    )
+
+    assert "Ada Lindqvist" in known
+    assert "submission_1001" in unknown
+
+
+def test_a_list_whose_place_is_a_lie_is_not_read() -> None:
+    files = {"/submission_metadata.yml": METADATA, "submission_1001/attention.ipynb": "{}"}
+    with pytest.raises(errors.UsageError, match="damaged"):
+        found(zipped("export.zip", files))

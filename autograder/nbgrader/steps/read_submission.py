@@ -1,19 +1,17 @@
-"""nbconvert's exporters, for nbgrader's converters: of what students handed in, and of what they get back."""
+"""nbgrader's step that reads what a student handed in: for its exporter every file is a notebook."""
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbconvert.exporters import HTMLExporter, NotebookExporter
+from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 
-from ..errors import Unreadable
+from ...errors import Unreadable
 from .readable import note_instead, readable
-from .restore import CHECK
 
 
 class SubmissionExporter(NotebookExporter):
@@ -33,19 +31,6 @@ class SubmissionExporter(NotebookExporter):
         resources = {} if resources is None else resources
         resources["metadata"] = {"name": path.stem, "path": str(path.parent)}
         return self.from_notebook_node(notebook, resources=resources, **kw)
-
-
-class FeedbackExporter(HTMLExporter):
-    """nbgrader's feedback page; in its contents the exercises have their names instead of "Test cell"."""
-
-    def from_notebook_node(
-        self, nb: NotebookNode, resources: Any = None, **kw: Any
-    ) -> tuple[str, dict[str, Any]]:
-        page, resources = super().from_notebook_node(nb, resources, **kw)
-        return _CONTENTS.sub(r"\1\2</a>", page), resources
-
-
-_CONTENTS = re.compile(rf'(<li><a href="#{CHECK}(\w+)">)Test cell</a>')
 
 
 def _as_submitted(path: Path) -> NotebookNode:

@@ -8,11 +8,11 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from ..errors import Fault
-from ..results import Status
-from .feedback import comment
-from .grade import Given
-from .restore import CHECK
+from ...errors import Fault
+from ...results import Status
+from .grade_in_worker import Given
+from .restore_cells import CHECK
+from .wording import comment
 
 
 class SaveComments(NbGraderPreprocessor):

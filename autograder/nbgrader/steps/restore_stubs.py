@@ -7,8 +7,8 @@ from typing import Any
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
-from ..build import marked_sources, stub_sources
-from .settings import AutograderCourse, coursedir_of
+from ...build import marked_sources, stub_sources
+from ..settings import AutograderCourse, coursedir_of
 
 
 class RestoreStubs(ClearSolutions):

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
-from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from ..errors import UsageError
-from ..reports.feedback import ExerciseView, exercise_views
-from ..reports.lines import as_text, whole
-from ..results import Result
-from ..submission.find import Found
-from .feedback import as_html
-from .gradings import Gradings, submission
+from ...errors import UsageError
+from ...reports.feedback import ExerciseView, exercise_views
+from ...reports.lines import as_text, whole
+from ...results import Result
+from ..gradings import gradings_of, submission_of
+from ..settings import AutograderCourse, coursedir_of
 from .readable import display, inert
-from .restore import CHECK
-from .settings import FOLDER, AutograderCourse, coursedir_of
+from .restore_cells import CHECK
+from .wording import as_html
 
 NOT_OURS = "This cell is no exercise of the course's: it was not run, and its points are a person's to give."
 
@@ -91,18 +88,3 @@ def _graded(grade_id: str, most: float, given: Given) -> list[NotebookNode]:
         execution_count=None,
     )
     return [display(shown), value]
-
-
-def gradings_of(coursedir: CourseDirectory, course: AutograderCourse, assignment: str) -> Gradings:
-    """Where an assignment's results are."""
-    folder = Path(coursedir.root, FOLDER, assignment)
-    return Gradings(course.root(coursedir), folder, course.device, course.sandbox)
-
-
-def submission_of(coursedir: CourseDirectory, student: str, assignment: str, notebook: str) -> Found:
-    """A notebook as it was collected."""
-    folder = Path(coursedir.format_path(coursedir.submitted_directory, student, assignment))
-    root = Path(coursedir.root)
-    return submission(
-        student, notebook, folder, folder.relative_to(root) if folder.is_relative_to(root) else folder
-    )

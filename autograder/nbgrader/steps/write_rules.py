@@ -9,7 +9,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from course.desk import settings
 
-from .settings import AutograderCourse
+from ..settings import AutograderCourse
 
 
 class WriteRules(NbGraderPreprocessor):

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from ..reports.feedback import ExerciseView
-from ..reports.lines import STATES, Remark, ended
-from ..reports.text import prose
-from ..results import Result, Status
+from ...reports.feedback import ExerciseView
+from ...reports.lines import STATES, Remark, ended
+from ...reports.text import prose
+from ...results import Result, Status
 
 
 def as_html(lines: Iterable[Remark]) -> str:

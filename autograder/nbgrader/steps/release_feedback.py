@@ -8,8 +8,8 @@ from pathlib import Path
 from nbgrader.exchange.default import ExchangeReleaseFeedback
 from nbgrader.utils import notebook_hash
 
-from ..reports.public import is_public
-from .lock import FEEDBACK, locked
+from ...reports.public import is_public
+from ..lock import FEEDBACK, locked
 
 
 class ReleaseFeedback(ExchangeReleaseFeedback):

@@ -1,0 +1,11 @@
+"""What the commands hand to the core, which itself knows no other system."""
+
+from __future__ import annotations
+
+from .contract.front_end import FrontEnd
+from .exports import canvas, gradescope
+from .otter.cells import OTTER
+from .submission.export import Export
+
+EXPORTS: tuple[Export, ...] = (gradescope, canvas)  # in the order in which they are tried
+FRONT_ENDS: tuple[FrontEnd, ...] = (OTTER,)
