@@ -5,8 +5,9 @@ Light to import: torch, the syllabus and the checks are loaded when something is
 
 from __future__ import annotations
 
-import sys
 from typing import Any
+
+from course.checking.report import say
 
 
 class CheckFailed(Exception):
@@ -37,13 +38,3 @@ def check(*functions: Any, quiz: str | None = None) -> None:
     failed = [report for report in reports if not report.passed]
     if failed:
         raise CheckFailed(failed[0].summary()) from None
-
-
-def say(text: str) -> None:
-    """Prints, also on a terminal whose encoding has no ticks and crosses."""
-    try:
-        print(text)
-    except UnicodeEncodeError:
-        plain = text.translate({ord("✓"): "+", ord("✗"): "x", ord("·"): "-", ord("→"): ">"})
-        encoding = sys.stdout.encoding or "ascii"
-        print(plain.encode(encoding, "replace").decode(encoding))

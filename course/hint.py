@@ -8,6 +8,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+from course.checking.report import say
+
 WIDTH = 88
 
 
@@ -18,8 +20,6 @@ def hint(exercise: Any) -> None:
 
     Each call gives one hint more; when all are read, all again. `course progress` counts them.
     """
-    from course.check import say
-
     say(next_hint(exercise))
 
 

@@ -15,7 +15,8 @@ __test__ = False  # not for pytest, whatever it thinks of the name
 _PUBLIC = '''\
 """The public checks of this exercise: what `check(...)` says. Grading tests more."""
 
-from course.check import CheckFailed, say
+from course.check import CheckFailed
+from course.checking.report import say
 from course.checking.examine import on_answer
 from course.desk.progress import record_check
 from course.catalogue.syllabus import load

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-import course
 from course.catalogue.quiz import QuizError, problems, quiz_of
 from course.catalogue.syllabus import Exercise, Module, Quiz, load
 from course.checking import show
@@ -24,7 +23,7 @@ from course.checking.report import Report
 _FOREIGN = tuple(
     str(Path(folder)) + os.sep
     for folder in (
-        *course.__path__,
+        Path(__file__).parents[1],  # the course
         *torch.__path__,
         *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     )

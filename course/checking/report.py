@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,3 +30,13 @@ class Report:
     def summary(self) -> str:
         """The first problem in one line."""
         return f"{self.title.split(' · ')[0]}: {self.problem}"
+
+
+def say(text: str) -> None:
+    """Prints, also on a terminal whose encoding has no ticks and crosses."""
+    try:
+        print(text)
+    except UnicodeEncodeError:
+        plain = text.translate({ord("✓"): "+", ord("✗"): "x", ord("·"): "-", ord("→"): ">"})
+        encoding = sys.stdout.encoding or "ascii"
+        print(plain.encode(encoding, "replace").decode(encoding))

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -50,30 +49,49 @@ def read(path: Path) -> tuple[list[tuple[int, str]], Module]:
     cells = []
     for number, cell in enumerate(notebook["cells"], start=1):
         if cell["cell_type"] == "code" and "demo" not in cell["metadata"].get("tags", []):
-            cells.append((number, str(cell["source"])))
+            cells.append((number, "".join(cell["source"])))
     return cells, _module_of(notebook, path)
 
 
 def _read(path: Path) -> Any:
-    import nbformat
-
     try:
         if path.stat().st_size > LARGEST:
             raise NotebookError(
                 f"{path} is larger than {LARGEST // 1_000_000} MB: clear its outputs and save it again"
             )
-        text = path.read_text(encoding="utf-8")
+        content = json.loads(path.read_bytes())
     except OSError as error:
         raise NotebookError(f"{path} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise NotebookError(f"{path} is no notebook: byte {error.start} is not UTF-8") from None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of cells without ids, as older notebooks have them
-            notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
-            nbformat.validate(notebook)
+        raise NotebookError(f"{path} is no notebook: byte {error.start} is not {error.encoding}") from None
+    except ValueError as error:
+        raise NotebookError(f"{path} is no notebook: it is not JSON ({error})") from None
     except RecursionError:
         raise NotebookError(f"{path} is no notebook: it is nested too deeply") from None
+    return content if _is_of_today(content) else _converted(content, path)
+
+
+def _is_of_today(content: Any) -> bool:
+    """Whether this is a notebook of today's format, in all that is used here."""
+    try:
+        cells = content["cells"]
+        return (
+            content["nbformat"] == 4
+            and all(isinstance(part["metadata"], dict) for part in (content, *cells))
+            and all(isinstance(cell["metadata"].get("tags", []), list) for cell in cells)
+            and all(cell["cell_type"] and isinstance("".join(cell["source"]), str) for cell in cells)
+        )
+    except (KeyError, TypeError):
+        return False
+
+
+def _converted(content: Any, path: Path) -> Any:
+    """A notebook of an older format; for any other content nbformat, which takes long, finds the words."""
+    import nbformat
+
+    try:
+        notebook = nbformat.reads(json.dumps(content), as_version=4)  # type: ignore[no-untyped-call]
+        nbformat.validate(notebook)
     except Exception as error:  # nbformat raises whatever it stumbles over
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise NotebookError(f"{path} is no notebook: {reason[:200]}") from None
@@ -106,12 +124,20 @@ def _grade_id(cell: Any) -> Any:
 
 # --- The process ------------------------------------------------------------------------------------------
 
-_START = "import sys; sys.path.append(sys.argv.pop(1)); from course.desk.notebook import main; main()"
+# The cells' own `check` and `hint` do nothing: all is checked when the last cell has run.
+_START = """
+import sys
+sys.path.append(sys.argv.pop(1))
+import course
+from course.desk.notebook import main
+course.check = course.hint = lambda *_, **__: None
+main()
+"""
 
 
 def run(cells: list[tuple[int, str]], module: Module, folder: Path, timeout: float) -> Checked:
     """Runs the cells in a new process in `folder`, then the checks, all within `timeout` seconds."""
-    home = str(Path(__file__).absolute().parent.parent)
+    home = str(Path(__file__).absolute().parents[2])
     with tempfile.TemporaryDirectory() as scratch:
         told = Path(scratch) / "told.jsonl"  # a file, so that what the notebook prints cannot get into it
         order = json.dumps({"cells": cells, "module": module.id})
@@ -149,10 +175,7 @@ def _whole_lines(told: Path) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """In the new process: reads cells and module from stdin, writes what it finds to the file it is given."""
-    import course
-
     order = json.loads(sys.stdin.buffer.read())
-    course.check = course.hint = _do_nothing
     with open(sys.argv[1], "w", encoding="utf-8", buffering=1) as told:
 
         def tell(**what: Any) -> None:
@@ -182,18 +205,27 @@ def _reports(module: Module, namespace: dict[str, Any]) -> Iterator[tuple[str, C
 
 def _run_cell(number: int, source: str, namespace: dict[str, Any]) -> str:
     """Runs one cell; what it raised, in a line, or an empty text."""
-    from IPython.core.inputtransformer2 import TransformerManager
-
     from course.checking.examine import describe
 
     name = f"<cell {number}>"
     try:
-        source = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+        source = _in_python(source)
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         exec(compile(source, name, "exec", dont_inherit=True), namespace)
     except (Exception, SystemExit) as error:
         return describe(error)
     return ""
+
+
+def _in_python(source: str) -> str:
+    """The cell without IPython's own notation, which is loaded only where there is some."""
+    try:
+        compile(source, "", "exec", dont_inherit=True)
+    except SyntaxError:
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        return str(TransformerManager().transform_cell(source))  # type: ignore[no-untyped-call]
+    return source
 
 
 def _do_nothing(*_: Any, **__: Any) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from course.lab import shapes
 from course.lab.tiny_sd import TinySD
-from course.pictures.bar import Bar
+from course.pictures.steps import counting
 
 FORGET_CAPTION = 0.1  # the part of the captions that is dropped, so that guidance goes on working
 
@@ -52,7 +52,7 @@ def finetune(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(trained, learning_rate, weight_decay=0.0)
     losses: list[float] = []
-    with Bar(steps, style) as bar:
+    with counting(steps, style) as one_more:
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * min(1.0, (step + 1) / 10) * (1 - 0.9 * step / steps)
@@ -65,7 +65,7 @@ def finetune(
             optimizer.step()
             losses.append(loss.item())
             recent = losses[-20:]
-            bar.advance(f"loss {sum(recent) / len(recent):.4f}")
+            one_more(f"loss {sum(recent) / len(recent):.4f}")
     return losses
 
 

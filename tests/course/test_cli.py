@@ -190,6 +190,10 @@ BAD = {
     "cells without a type": lambda folder: not_a_notebook(
         folder / "a.ipynb", b'{"cells": [{}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
     ),
+    "a source that is none": lambda folder: not_a_notebook(
+        folder / "attention.ipynb",
+        b'{"cells": [{"cell_type": "code", "source": 3, "metadata": {}}], "metadata": {}, "nbformat": 4}',
+    ),
     "not UTF-8": lambda folder: not_a_notebook(folder / "a.ipynb", b"\xff\xfe{}"),
     "nested": lambda folder: not_a_notebook(folder / "a.ipynb", b"[" * 200_000),
     "of odd metadata": lambda folder: write(
@@ -222,6 +226,19 @@ def test_a_notebook_is_known_by_its_cells_too(tmp_path: Path) -> None:
     result = run("check", write(tmp_path / "homework 1.ipynb", cell), folder=tmp_path)
     assert result.returncode == 1
     assert "`stable_softmax` is not defined" in rows(result.stdout)["stable_softmax"]
+
+
+def test_a_notebook_of_an_older_format_or_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    new = new_notebook(cells=[new_code_cell("%matplotlib inline\nx = 1"), new_code_cell("y = x + 1")])
+    marked, old = tmp_path / "attention.ipynb", tmp_path / "old" / "attention.ipynb"
+    marked.write_text(nbformat.writes(new), encoding="utf-8-sig")
+    old.parent.mkdir()
+    old.write_text(nbformat.writes(new, version=3), encoding="utf-8")
+    for path in (marked, old):
+        result = run("check", path, folder=tmp_path)
+        assert result.returncode == 1
+        assert "! cell" not in result.stdout
+        assert "0 of 7 pass." in result.stdout
 
 
 def test_a_notebook_too_large_to_be_one_is_refused_unread(tmp_path: Path) -> None:

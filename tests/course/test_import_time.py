@@ -75,6 +75,17 @@ def test_no_check_of_any_exercise_loads_them(tmp_path: Path) -> None:
     assert not (NEVER - {"solutions"}) & {name.split(".")[0] for name in after}
 
 
+def test_a_notebook_is_read_without_torch_and_without_a_schema(tmp_path: Path) -> None:
+    notebook = Path(ROOT, "exercises", "attention.ipynb")
+    source = (
+        "import pathlib, course.cli; from course.desk.notebook import read\n"
+        f"assert read(pathlib.Path({str(notebook)!r}))[0]"
+    )
+    after = loaded_after(source, tmp_path)
+    assert "course.desk.notebook" in after
+    assert not {"torch", *NEVER} & {name.split(".")[0] for name in after}
+
+
 def test_hint_and_progress_do_without_torch(tmp_path: Path) -> None:
     after = loaded_after("import course; course.hint('stable_softmax')", tmp_path)
     assert "torch" not in after
