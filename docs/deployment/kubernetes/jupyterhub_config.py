@@ -14,7 +14,7 @@ GRADER = 1000  # the account in the grading image: the course directory and the 
 
 
 def account_of(name):
-    """The number for a name; the same rule as autograder/nbgrader/steps/accounts.py, which a test compares."""
+    """The number for a name: the rule of autograder/nbgrader/steps/accounts.py, which a test compares."""
     return (1 << 30) + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % (1 << 30)
 
 
