@@ -13,7 +13,7 @@ import pytest
 from course.catalogue.syllabus import load
 from course.desk import atomic, start
 from course.desk.start import Brought, StartError, bring, course_notebooks
-from tests.course.updates import answer, copy_of_the_course, edit, names, new_lesson, newer_lesson
+from tests.desk.updates import answer, copy_of_the_course, edit, names, new_lesson, newer_lesson
 
 MODULES = [module.id for module in load().modules]
 FIRST, *OTHERS = MODULES

@@ -13,7 +13,7 @@ from course.catalogue.syllabus import load
 from course.cli import app
 from course.desk import open_folder, progress
 from course.desk.start import FOLDER
-from tests.course.updates import answer, copy_of_the_course, edit, names, new_lesson
+from tests.desk.updates import answer, copy_of_the_course, edit, names, new_lesson
 
 MODULES = [module.id for module in load().modules]
 FIRST, *OTHERS = MODULES

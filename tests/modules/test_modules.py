@@ -76,7 +76,7 @@ def test_no_suite_loads_a_heavy_library() -> None:
     code = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from tests.hidden.bank import bank
+from tests.modules.bank import bank
 for module in {MODULES!r}:
     bank(module)
 print(*sorted({{'diffusers', 'peft', 'transformers', 'matplotlib'}} & set(sys.modules)))

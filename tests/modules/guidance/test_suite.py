@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from .bank import bank
+from ..bank import bank
 
 GUIDANCE = bank("guidance")
 SUITE = GUIDANCE.suite

@@ -25,7 +25,7 @@ torch.set_num_threads(1)
 
 LORA = load().module("lora")
 EXERCISE_OF = {name: exercise for exercise in LORA.exercises for name in exercise.defines}
-HIDDEN = Path(__file__).parents[2] / "autograder" / "hidden"
+HIDDEN = Path(__file__).parents[3] / "autograder" / "hidden"
 
 
 @pytest.fixture(autouse=True)

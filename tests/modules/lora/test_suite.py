@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from solutions import lora as reference
 
-from .bank import bank
+from ..bank import bank
 
 LORA = bank("lora")
 LATER = list(LORA.exercises)[2:]

@@ -28,7 +28,7 @@ torch.set_num_threads(1)
 UNET = load().module("unet")
 EXERCISE_OF = {name: exercise for exercise in UNET.exercises for name in exercise.defines}
 SOURCE = Path(reference.__file__).read_text()
-HIDDEN = Path(__file__).parents[2] / "autograder" / "hidden"
+HIDDEN = Path(__file__).parents[3] / "autograder" / "hidden"
 
 
 @pytest.fixture(autouse=True)
@@ -401,11 +401,11 @@ def test_a_time_made_on_the_cpu_would_fail_on_a_gpu() -> None:
 
 def test_checking_the_whole_network_loads_nothing_heavy(tmp_path: Path) -> None:
     code = (
-        "import sys; from course import examine; import solutions.unet as r\n"
+        "import sys; from course.checking import examine; import solutions.unet as r\n"
         "assert examine.reports_on([r.UNet], None)[0].passed\n"
         "assert not {'diffusers', 'peft', 'pandas', 'matplotlib'} & set(sys.modules)"
     )
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     run = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {root!r})\n{code}"],
         capture_output=True, text=True, check=False, cwd=tmp_path,

@@ -16,7 +16,7 @@ from autograder.grading.exercise import Setting, grade_exercise
 from autograder.grading.suite import with_suites
 from autograder.results import ExerciseResult
 
-from .bank import bank
+from ..bank import bank
 
 T = TypeVar("T")
 UNET = bank("unet")
