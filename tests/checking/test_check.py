@@ -22,8 +22,6 @@ from course import CheckFailed, check
 from course.catalogue.syllabus import load
 from course.checking import examine, expect
 
-torch.set_num_threads(1)
-
 ATTENTION = load().module("attention")
 
 

@@ -19,8 +19,6 @@ from torch import Tensor, nn
 
 from course.checking.portability import DeviceMismatch, PretendedAccelerator
 
-torch.set_num_threads(1)
-
 Put = Callable[[Any], Any]
 Case = Callable[[Put], Any]
 

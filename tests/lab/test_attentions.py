@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
 from typing import Any
 
 import pytest
@@ -16,18 +15,13 @@ from course.lab.tiny_sd import attentions
 from solutions.attention import CrossAttention, MultiHeadSelfAttention
 from solutions.unet import UNet
 
-torch.set_num_threads(1)
+from .tiny import tiny
 
 TRUTH, LIE = "a large red circle on black", "a large blue square on white"
 THEIRS: dict[str, Any] = {
     "attn1": lambda dim: MultiHeadSelfAttention(dim, heads=4),
     "attn2": lambda dim: CrossAttention(dim, 64, heads=4, head_dim=dim // 4),
 }
-
-
-@cache
-def tiny() -> tiny_sd.TinySD:
-    return tiny_sd.load()
 
 
 def some_input() -> tuple[Tensor, Tensor, Tensor]:

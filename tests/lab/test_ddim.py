@@ -11,8 +11,6 @@ from torch import Tensor
 
 from course.lab import ddim, mixture, scene
 
-torch.set_num_threads(1)
-
 WORLD = mixture.colours()
 ASKED = mixture.colouring(scene.ONE_OF_EACH, 10, 14)
 START = torch.randn(1, 3, 10, 14, generator=torch.Generator().manual_seed(0))

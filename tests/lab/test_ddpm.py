@@ -11,8 +11,6 @@ from torch import Tensor
 
 from course.lab import ddpm, tiny_sd
 
-torch.set_num_threads(1)
-
 START = torch.randn(3, 2, 4, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 

@@ -9,8 +9,6 @@ from torch import nn
 from course.lab import finetune, tiny_sd
 from course.lab.tiny_sd.network import TinyUNet
 
-torch.set_num_threads(1)
-
 
 def last_layer(tiny: tiny_sd.TinySD) -> list[nn.Parameter]:
     return list(tiny.unet.conv_out.requires_grad_(True).parameters())

@@ -11,6 +11,7 @@ from solutions.attention import (
     SpatialSelfAttention,
     scaled_dot_product_attention,
 )
+from solutions.unet import Upsample
 
 SENTENCE = ["the", "queen", "thanked", "the", "king", "because", "he", "saved", "her", "crown"]
 
@@ -124,3 +125,16 @@ class TestScene:
             scene.Shape("star", "red", 0, 0, 1)
         with pytest.raises(ValueError, match="there is no colour 'mauve'; take one of black"):
             scene.Shape("circle", "mauve", 0, 0, 1)
+
+
+def test_a_kernel_for_each_colour_mixes_no_colours() -> None:
+    weight = handmade.for_each_colour(torch.arange(6.0).reshape(2, 3))
+    assert weight.shape == (3, 3, 2, 3)
+    torch.testing.assert_close(weight[1, 1], torch.arange(6.0).reshape(2, 3))
+    assert float(weight[0, 1].abs().sum()) == 0
+
+
+def test_averaging_keeps_an_even_colour() -> None:
+    layer = Upsample(3)
+    layer.load_state_dict(handmade.averaging())
+    torch.testing.assert_close(layer(torch.ones(1, 3, 4, 4))[:, :, 1:-1, 1:-1], torch.ones(1, 3, 6, 6))

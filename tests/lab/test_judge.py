@@ -8,8 +8,6 @@ import torch
 from course.lab import judge, shapes
 from course.lab.judge import train
 
-torch.set_num_threads(1)
-
 
 def pictures_and_attributes(count: int = 2000) -> tuple[torch.Tensor, shapes.Attributes]:
     generator = torch.Generator().manual_seed(7)

@@ -11,8 +11,6 @@ from diffusers.models.attention_processor import Attention as DiffusersAttention
 from course.lab.layers import Attention, Level
 from solutions.attention import CrossAttention, MultiHeadSelfAttention
 
-torch.set_num_threads(1)
-
 
 @pytest.mark.parametrize("context_dim", [None, 5])
 def test_it_is_diffusers_attention(context_dim: int | None) -> None:

@@ -11,8 +11,6 @@ from torch import Tensor
 from course.lab import mixture, scene
 from course.lab.mixture import ALPHAS_CUMPROD, Mixture
 
-torch.set_num_threads(1)
-
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)

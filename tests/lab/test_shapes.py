@@ -9,8 +9,6 @@ import torch
 
 from course.lab import judge, shapes
 
-torch.set_num_threads(1)
-
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,9 @@ from course.lab.tiny_sd.captions import LENGTH, VOCABULARY, tokenize
 from course.lab.tiny_sd.network import CaptionEncoder, TinyUNet
 from solutions.unet import UNet
 
-torch.set_num_threads(1)
+from .tiny import tiny
 
 ROOT = Path(__file__).parents[2]
-
-
-@cache
-def tiny() -> tiny_sd.TinySD:
-    return tiny_sd.load()
 
 
 def some_input(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""A module's hidden suite with its mistakes and variants, as the tests of all suites take it."""
+"""All that belongs to one module, as its tests take it: the reference, the hidden suite, known answers."""
 
 from __future__ import annotations
 
@@ -13,28 +13,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
-
 from autograder.contract.line import InProcess
 from autograder.contract.student import Student
 from autograder.errors import StudentFailure
 from autograder.testing import Answer, Draw
 from autograder.testing.marks import TestMark, answers_in
-from course.catalogue.syllabus import Exercise, load
+from course.catalogue.syllabus import Exercise, Module, load
+from course.checking import examine
 
-HIDDEN = Path(__file__).parents[2] / "autograder" / "hidden"
+ROOT = Path(__file__).parents[2]
+MODULES = [module.id for module in load().modules]
 SEED = 3
-
-torch.set_num_threads(1)
 
 Test = tuple[str, Callable[[Student, Draw], None], TestMark]
 
 
 @dataclass(frozen=True)
 class Bank:
-    """All that is hidden of one module."""
+    """What students get to see of a module, and what is hidden from them."""
 
-    module: str
+    module: Module
     exercises: dict[str, Exercise]
     reference: ModuleType
     suite: ModuleType
@@ -42,8 +40,11 @@ class Bank:
     mistakes: list[Answer]
     variants: list[Answer]
 
+    def mistake(self, id: str) -> Answer:
+        return next(mistake for mistake in self.mistakes if mistake.id == id)
+
     def failed_tests(self, exercise: str, names: dict[str, Any]) -> dict[str, BaseException]:
-        """The exercise's tests that fail when `names` take the place of the reference's."""
+        """The exercise's hidden tests that fail when `names` take the place of the reference's."""
         student = Student(InProcess({**vars(self.reference), **names}))
         failed: dict[str, BaseException] = {}
         for name, test, _ in self.tests[exercise]:
@@ -55,20 +56,27 @@ class Bank:
                 failed[name] = failure
         return failed
 
-    def defined_by(self, answer: Answer) -> dict[str, Any]:
-        """What a notebook has whose other cells are the reference's, and one is this answer's source."""
-        public = {name: value for name, value in vars(self.reference).items() if not name.startswith("__")}
-        exec(compile(answer.source, answer.id, "exec", dont_inherit=True), public)
-        return {answer.defines: public[answer.defines]}
+    def report(self, name: str, /, **answers: Any) -> str:
+        """What `check` prints for the exercise that asks for `name`; the rest is the reference's."""
+        (exercise,) = [each for each in self.exercises.values() if name in (each.id, *each.defines)]
+        names = {each: answers.get(each, getattr(self.reference, each)) for each in exercise.defines}
+        report = examine.on_exercise(self.module, exercise, names)
+        text = report.text()
+        assert report.passed == ("✗" not in text and report.state != "untouched")
+        assert report.passed == (not report.problem)
+        return text
 
-    def mistake(self, id: str) -> Answer:
-        return next(mistake for mistake in self.mistakes if mistake.id == id)
+    def said_of(self, mistake: str) -> str:
+        """What `check` prints for an answer with this known mistake."""
+        answer = self.mistake(mistake)
+        return self.report(answer.defines, **{answer.defines: answer.object})
 
 
 @cache
 def bank(module: str) -> Bank:
     """Everything of a module, imported once."""
-    suite = _import(HIDDEN / module / "suite.py")
+    hidden = ROOT / "autograder" / "hidden" / module
+    suite = _import(hidden / "suite.py")
     tests = {
         getattr(cls, "__exercise__"): [  # noqa: B009 - mypy does not know it
             (name, getattr(cls(), name), function.__mark__)
@@ -79,13 +87,13 @@ def bank(module: str) -> Bank:
         if inspect.isclass(cls) and "__exercise__" in vars(cls)
     }
     return Bank(
-        module,
+        load().module(module),
         {exercise.id: exercise for exercise in load().module(module).exercises},
         import_module(f"solutions.{module}"),
         suite,
         tests,
-        answers_in(_import(HIDDEN / module / "mistakes.py")),
-        answers_in(_import(HIDDEN / module / "variants.py")),
+        answers_in(_import(hidden / "mistakes.py")),
+        answers_in(_import(hidden / "variants.py")),
     )
 
 

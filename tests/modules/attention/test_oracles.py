@@ -1,7 +1,6 @@
 """Each solution of the attention module against the library that everyone uses, weights copied over."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import einops
@@ -14,29 +13,7 @@ from torch import Tensor, nn
 
 from solutions import attention
 
-DTYPES = [torch.float64, torch.float32]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_and_one_seed() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(2017)
-    yield
-    torch.set_num_threads(threads)
-
-
-def agree(ours: Tensor, theirs: Tensor) -> None:
-    tolerance = 1e-12 if ours.dtype == torch.float64 else 2e-6
-    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
-
-
-def with_weights_of(layer: nn.Module, oracle: nn.Module) -> nn.Module:
-    """The oracle with our layer's weights; strict, so that names and shapes are the same on both sides."""
-    for parameter in layer.parameters():  # biases too: what starts at zero or one would hide a mistake
-        nn.init.normal_(parameter, std=0.5)
-    oracle.load_state_dict(layer.state_dict(), strict=True)
-    return oracle.eval()
+from ..oracles import DTYPES, agree, leaves_its_inputs, with_weights_of
 
 
 def gradients_agree(layer: nn.Module, oracle: nn.Module, *inputs: Tensor) -> None:
@@ -204,8 +181,4 @@ def test_the_autoencoder_itself_has_the_weights_of_spatial_self_attention() -> N
     ids=["self", "cross", "spatial"],
 )
 def test_a_layer_leaves_its_inputs_as_they_were(layer: nn.Module, inputs: list[tuple[int, ...]]) -> None:
-    given = [torch.randn(shape) for shape in inputs]
-    before = [x.clone() for x in given]
-    out = layer(*given)
-    assert out.shape == given[0].shape
-    assert all(torch.equal(x, y) for x, y in zip(given, before, strict=True))
+    assert leaves_its_inputs(layer, *inputs).shape == inputs[0]

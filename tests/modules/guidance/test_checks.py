@@ -15,8 +15,6 @@ from course import check
 from course.catalogue.syllabus import load
 from course.checking import examine, expect
 
-torch.set_num_threads(1)
-
 GUIDANCE = load().module("guidance")
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -12,11 +10,8 @@ import torch
 from torch import Tensor
 
 from course.lab import mixture
-from course.lab.point_net import PointNet
 from course.modules.guidance import figures
 from course.pictures.picture import Picture
-
-torch.set_num_threads(1)
 
 WORLD = mixture.pinwheel()
 CLOUD = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
@@ -42,17 +37,25 @@ DRAWINGS: dict[str, Callable[[], Picture]] = {
     "clouds": lambda: figures.clouds(WORLD, {"here": CLOUD, "there": CLOUD + 1}),
     "pictures": lambda: figures.pictures(PICTURES),
 }
-
-
-@pytest.mark.parametrize("name", DRAWINGS)
-def test_every_drawing_is_a_png_with_a_description(name: str) -> None:
-    picture = DRAWINGS[name]()
-    assert picture.png().startswith(b"\x89PNG")
-    assert picture.description.endswith(".")
-
-
-def test_every_public_drawing_is_drawn_here() -> None:
-    assert set(figures.__all__) == set(DRAWINGS) | {"Picture", "needs", "slide_scales", "strips"}
+NO_DRAWINGS = {"slide_scales", "strips"}
+OF_A_WRONG_SHAPE: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: figures.lookup(TABLE, LABELS, torch.zeros(3, 4)),
+        "what was found for the labels should have the shape [3, 5]; it has [3, 4]",
+    ),
+    (
+        lambda: figures.dropped(lambda cond, null, p, generator: null),
+        "the labels after dropping should have the shape [32]; it has []",
+    ),
+    (
+        lambda: figures.arrows(WORLD, lambda u, c, w: u[:2]),
+        "the guided prediction should have the shape [144, 2]; it has [2, 2]",
+    ),
+    (
+        lambda: figures.clouds(WORLD, {"flat": torch.zeros(5, 3)}),
+        "the cloud 'flat' should have the shape [5, 2]; it has [5, 3]",
+    ),
+]
 
 
 def test_the_line_has_each_scale_where_the_given_function_puts_it() -> None:
@@ -102,44 +105,3 @@ def test_a_slider_of_pictures_has_a_panel_for_each_name_and_a_caption_for_each_s
     assert page.description == (
         "A slider for the guidance scale, and pictures side by side (ring, cross) for each of its 2 places."
     )
-
-
-@pytest.mark.parametrize(
-    ("draw", "sentence"),
-    [
-        (
-            lambda: figures.lookup(TABLE, LABELS, torch.zeros(3, 4)),
-            "what was found for the labels should have the shape [3, 5]; it has [3, 4]",
-        ),
-        (
-            lambda: figures.dropped(lambda cond, null, p, generator: null),
-            "the labels after dropping should have the shape [32]; it has []",
-        ),
-        (
-            lambda: figures.arrows(WORLD, lambda u, c, w: u[:2]),
-            "the guided prediction should have the shape [144, 2]; it has [2, 2]",
-        ),
-        (
-            lambda: figures.clouds(WORLD, {"flat": torch.zeros(5, 3)}),
-            "the cloud 'flat' should have the shape [5, 2]; it has [5, 3]",
-        ),
-    ],
-)
-def test_a_wrong_shape_is_told_in_a_sentence(draw: Callable[[], object], sentence: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(sentence)):
-        draw()
-
-
-def test_importing_them_loads_no_matplotlib() -> None:
-    code = "import sys, course.modules.guidance.figures; sys.exit('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_the_network_for_points_depends_on_the_time_and_on_what_it_is_told() -> None:
-    torch.manual_seed(0)
-    network, x, t, told = PointNet(3), CLOUD[:5], torch.arange(5) * 100, torch.randn(5, 3)
-    there = network(x, t, told)
-    assert there.shape == x.shape
-    assert not torch.allclose(there, network(x, t + 1, told))
-    assert not torch.allclose(there, network(x, t, told + 1))
-    torch.testing.assert_close(network(x[2:3], t[2:3], told[2:3]), there[2:3])  # each sample by itself

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,22 +13,9 @@ from torch import Tensor, nn
 
 from solutions import guidance
 
-DTYPES = [torch.float64, torch.float32]
+from ..oracles import DTYPES, agree
+
 SCALES = [-1.5, 0.0, 0.5, 1.0, 3.0, 7.5]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_and_one_seed() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(2022)
-    yield
-    torch.set_num_threads(threads)
-
-
-def agree(ours: Tensor, theirs: Tensor) -> None:
-    tolerance = 1e-12 if ours.dtype == torch.float64 else 3e-6
-    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
 def diffusers_guidance(uncond: Tensor, cond: Tensor, w: float, *, of_the_paper: bool = False) -> Tensor:

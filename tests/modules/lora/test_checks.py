@@ -21,8 +21,6 @@ from course.checking import examine, expect
 from course.modules.lora import checks
 from solutions.lora import LoRAConv2d, LoRALinear
 
-torch.set_num_threads(1)
-
 LORA = load().module("lora")
 EXERCISE_OF = {name: exercise for exercise in LORA.exercises for name in exercise.defines}
 HIDDEN = Path(__file__).parents[3] / "autograder" / "hidden"

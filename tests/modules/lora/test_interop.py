@@ -1,7 +1,6 @@
 """Files of adapters go from the lora module to diffusers and back, with alpha unlike r, without a loss."""
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,6 @@ from solutions import lora
 LINEAR = ["to_q", "to_k", "to_v", "to_out.0"]
 CONVOLUTIONS = ["conv1", "conv2", "conv_in", "conv_shortcut", "proj_in"]
 RANK, ALPHA = 3, 8.0
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_and_one_seed() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(4)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Each solution of the lora module against peft, weights copied over."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -19,22 +19,9 @@ from course.lab.layers import Attention
 from course.lab.tiny_sd.network import TinyUNet
 from solutions import lora
 
-DTYPES = [torch.float64, torch.float32]
+from ..oracles import DTYPES, agree
+
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_and_one_seed() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(2021)
-    yield
-    torch.set_num_threads(threads)
-
-
-def agree(ours: Tensor, theirs: Tensor) -> None:
-    tolerance = 1e-12 if ours.dtype == torch.float64 else 3e-6
-    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
 def randomised(model: nn.Module) -> nn.Module:

@@ -20,8 +20,6 @@ from course.catalogue.syllabus import load
 from course.checking import examine, expect
 from course.modules.noise import checks
 
-torch.set_num_threads(1)
-
 NOISE = load().module("noise")
 EXERCISE_OF = {name: exercise for exercise in NOISE.exercises for name in exercise.defines}
 HIDDEN = Path(__file__).parents[3] / "autograder" / "hidden"

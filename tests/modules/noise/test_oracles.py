@@ -1,7 +1,6 @@
 """Each solution of the noise module against the library that everyone uses, or against a closed form."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,24 +11,11 @@ from torch import Tensor
 
 from solutions import noise
 
+from ..oracles import DTYPES, agree
+
 T = 10  # few steps and large betas: with a thousand small ones an error of one step hides below 1e-2
 LARGE = {"beta_start": 0.05, "beta_end": 0.6}
-DTYPES = [torch.float64, torch.float32]
 SHAPES = [(3,), (3, 5), (3, 2, 4, 6), (1, 2, 5, 3), (3, 2, 3, 4, 5)]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_and_one_seed() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(2020)
-    yield
-    torch.set_num_threads(threads)
-
-
-def agree(ours: Tensor, theirs: Tensor) -> None:
-    tolerance = 1e-12 if ours.dtype == torch.float64 else 2e-6
-    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
 def scheduler(betas: Tensor | None = None, **options: Any) -> Any:

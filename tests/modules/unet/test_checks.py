@@ -23,8 +23,6 @@ from course import check
 from course.catalogue.syllabus import load
 from course.checking import examine, expect
 
-torch.set_num_threads(1)
-
 UNET = load().module("unet")
 EXERCISE_OF = {name: exercise for exercise in UNET.exercises for name in exercise.defines}
 SOURCE = Path(reference.__file__).read_text()

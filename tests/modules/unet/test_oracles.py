@@ -1,6 +1,5 @@
 """Each solution of the unet module against the library that everyone uses, weights copied over."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,40 +17,14 @@ from torch import Tensor, nn
 from course.lab import tiny_sd
 from solutions import unet
 
-DTYPES = [torch.float64, torch.float32]
+from ..oracles import DTYPES, leaves_its_inputs, with_weights_of
+from ..oracles import agree_in_scale as agree
 
 # Not typed on their side.
 build_unet: Any = UNet2DConditionModel
 build_resnet: Any = ResnetBlock2D
 build_block: Any = BasicTransformerBlock
 build_transformer: Any = Transformer2DModel
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_and_one_seed() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(2015)
-    yield
-    torch.set_num_threads(threads)
-
-
-def agree(ours: Tensor, theirs: Tensor, single: float = 2e-6) -> None:
-    """Up to rounding, relative to the largest number."""
-    assert ours.dtype == theirs.dtype
-    scale = theirs.abs().max().clamp(min=1e-30)
-    tolerance = 1e-12 if ours.dtype == torch.float64 else single
-    torch.testing.assert_close(ours / scale, theirs / scale, rtol=0, atol=tolerance)
-
-
-def with_weights_of(layer: nn.Module, oracle: nn.Module) -> nn.Module:
-    """The oracle with our layer's weights; strict, so that names and shapes are the same on both sides."""
-    with torch.no_grad():
-        for parameter in layer.parameters():  # biases too: what starts at zero or one would hide a mistake
-            fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
-            parameter.normal_(std=fan_in**-0.5)
-    oracle.to(next(layer.parameters()).dtype).load_state_dict(layer.state_dict(), strict=True)
-    return oracle.eval()
 
 
 def gradients_agree(ours: Any, theirs: Any, layer: nn.Module, oracle: nn.Module, *inputs: Tensor) -> None:
@@ -291,7 +264,4 @@ def test_the_trained_weights_fit_and_draw_the_same_in_all_three_networks() -> No
     ids=["ResBlock", "Downsample", "Upsample", "FeedForward", "TransformerBlock", "SpatialTransformer"],
 )
 def test_a_layer_leaves_its_inputs_as_they_were(layer: nn.Module, inputs: list[tuple[int, ...]]) -> None:
-    given = [torch.randn(shape) for shape in inputs]
-    before = [x.clone() for x in given]
-    layer(*given)
-    assert all(torch.equal(x, y) for x, y in zip(given, before, strict=True))
+    leaves_its_inputs(layer, *inputs)
