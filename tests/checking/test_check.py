@@ -47,40 +47,17 @@ def named(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 # --- Right answers -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("exercise", ATTENTION.exercises, ids=lambda exercise: exercise.id)
-def test_the_reference_passes(exercise: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    check(*(getattr(reference, name) for name in exercise.defines))
+def test_a_right_answer_passes_under_the_title_of_its_exercise(capsys: pytest.CaptureFixture[str]) -> None:
+    check(reference.stable_softmax)
     printed = capsys.readouterr().out
-    assert printed.startswith(f"{exercise.id} · {exercise.title}\n")
+    assert printed.startswith(f"stable_softmax · {ATTENTION.exercise('stable_softmax').title}\n")
     assert "✗" not in printed
     assert "!" not in printed
-
-
-def test_every_exercise_has_several_checks_with_a_rule_each() -> None:
-    from course.modules.attention import checks as attention
-
-    for exercise in ATTENTION.exercises:
-        checks = expect.checks_of(attention, exercise.id)
-        assert len(checks) >= 4
-        assert all(len(check.rule) > 20 for check in checks)
 
 
 def softmax_with_item(x: Tensor, dim: int) -> Tensor:
     e = torch.exp(x - x.max(dim, keepdim=True).values)
     return torch.where(e > -1, e, e.max().item()) / e.sum(dim, keepdim=True)
-
-
-def attention_by_loops(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    B, h, L, d = q.shape
-    out = q.new_zeros(B, h, L, v.shape[-1])
-    allowed = torch.ones(L, k.shape[2], dtype=torch.bool, device=q.device) if mask is None else mask
-    allowed = allowed.broadcast_to(B, h, L, k.shape[2])
-    for b in range(B):
-        for head in range(h):
-            scores = torch.einsum("ld,sd->ls", q[b, head], k[b, head]) / math.sqrt(d)
-            scores[~allowed[b, head]] = -math.inf
-            out[b, head] = scores.softmax(-1) @ v[b, head]
-    return out
 
 
 def attention_of_torch(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -92,7 +69,6 @@ def attention_of_torch(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = No
     [
         named("stable_softmax", softmax_with_item),
         named("stable_softmax", lambda x, dim: torch.softmax(x, dim)),
-        named("scaled_dot_product_attention", attention_by_loops),
         named("scaled_dot_product_attention", attention_of_torch),
     ],
 )
@@ -103,38 +79,6 @@ def test_what_is_written_differently_passes(function: Callable[..., Any]) -> Non
 
 
 # --- Typical mistakes, and what is said about them ---------------------------------------------------------
-
-
-def softmax_without_maximum(x: Tensor, dim: int) -> Tensor:
-    """there is NaN in the result, first at [0], where 0.25 is right"""
-    return x.exp() / x.exp().sum(dim, keepdim=True)
-
-
-def softmax_with_one_maximum(x: Tensor, dim: int) -> Tensor:
-    """there is NaN in the result, first at [0, 0], where 0.5 is right"""
-    e = (x - x.max()).exp()
-    return e / e.sum(dim, keepdim=True)
-
-
-def softmax_over_the_last_dimension(x: Tensor, dim: int) -> Tensor:
-    """These add up to 1 along dim=1, but dim=0 was asked for."""
-    return torch.softmax(x, -1)
-
-
-def softmax_over_everything(x: Tensor, dim: int) -> Tensor:
-    """Here all six numbers together add up to 1: sum along `dim` only."""
-    return torch.softmax(x.flatten(), 0).reshape(x.shape)
-
-
-def softmax_without_sum(x: Tensor, dim: int) -> Tensor:
-    """These are exp(x - max), not yet divided by their sum."""
-    return (x - x.amax(dim, keepdim=True)).exp()
-
-
-def softmax_in_place(x: Tensor, dim: int) -> Tensor:
-    """it changed its argument x: make a new tensor instead"""
-    x -= x.amax(dim, keepdim=True)
-    return torch.softmax(x, dim)
 
 
 def softmax_without_keepdim(x: Tensor, dim: int) -> Tensor:
@@ -164,283 +108,20 @@ def softmax_of_another_shape(x: Tensor, dim: int) -> Tensor:
     return torch.softmax(x, dim)[None]
 
 
-def sdpa(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    mask: Tensor | None = None,
-    *,
-    scale: Callable[[int, int], float] = lambda d, e: d**-0.5,
-    dim: int = -1,
-    fill: float = -math.inf,
-    allow: bool = True,
-    late: bool = False,
-) -> Tensor:
-    """Attention with a switch for each usual mistake."""
-    scores = q @ k.mT * scale(q.shape[-1], v.shape[-1])
-    if mask is not None and not late:
-        scores = scores.masked_fill(mask != allow, fill)
-    weights = scores.softmax(dim)
-    if mask is not None and late:
-        weights = weights * mask
-    return weights @ v
-
-
-def attention_without_scale(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """This is what comes out without the division by sqrt(d)."""
-    return sdpa(q, k, v, mask, scale=lambda d, e: 1.0)
-
-
-def attention_divided_by_d(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """divided by d instead of sqrt(d)"""
-    return sdpa(q, k, v, mask, scale=lambda d, e: 1 / d)
-
-
-def attention_over_the_queries(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """the softmax runs over the queries"""
-    return sdpa(q, k, v, mask, dim=-2)
-
-
-def attention_with_the_mask_inverted(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Here True forbids: the mask is read the wrong way round."""
-    return sdpa(q, k, v, mask, allow=False)
-
-
-def attention_inverted_and_finite(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Here True forbids: the mask is read the wrong way round (and a query"""
-    return sdpa(q, k, v, mask, allow=False, fill=-1e4)
-
-
-def attention_masked_too_late(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """the weights were masked after the softmax"""
-    return sdpa(q, k, v, mask, late=True)
-
-
-def attention_without_mask(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """The mask had no effect."""
-    return sdpa(q, k, v)
-
-
-def attention_too_large_for_float16(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """it raised RuntimeError: value cannot be converted to type"""
-    return sdpa(q, k, v, mask, fill=-1e9)
-
-
 @pytest.mark.parametrize(
-    ("name", "function"),
+    "function",
     [
-        ("stable_softmax", softmax_without_maximum),
-        ("stable_softmax", softmax_with_one_maximum),
-        ("stable_softmax", softmax_over_the_last_dimension),
-        ("stable_softmax", softmax_over_everything),
-        ("stable_softmax", softmax_without_sum),
-        ("stable_softmax", softmax_in_place),
-        ("stable_softmax", softmax_without_keepdim),
-        ("stable_softmax", softmax_in_float32),
-        ("stable_softmax", softmax_without_return),
-        ("stable_softmax", softmax_a_little_off),
-        ("stable_softmax", softmax_of_another_shape),
-        ("scaled_dot_product_attention", attention_without_scale),
-        ("scaled_dot_product_attention", attention_divided_by_d),
-        ("scaled_dot_product_attention", attention_over_the_queries),
-        ("scaled_dot_product_attention", attention_with_the_mask_inverted),
-        ("scaled_dot_product_attention", attention_inverted_and_finite),
-        ("scaled_dot_product_attention", attention_masked_too_late),
-        ("scaled_dot_product_attention", attention_without_mask),
-        ("scaled_dot_product_attention", attention_too_large_for_float16),
+        softmax_without_keepdim,
+        softmax_in_float32,
+        softmax_without_return,
+        softmax_a_little_off,
+        softmax_of_another_shape,
     ],
-    ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_mistake_in_a_function_is_named(name: str, function: Callable[..., Any]) -> None:
-    text = report_of(named(name, function))
+def test_a_mistake_is_told_with_what_came_out_and_what_went_in(function: Callable[..., Any]) -> None:
+    text = report_of(named("stable_softmax", function))
     assert str(function.__doc__) in text
     assert "you returned" in text or "called with" in text
-
-
-def split(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
-
-
-def merge(x: Tensor) -> Tensor:
-    return x.transpose(1, 2).flatten(2)
-
-
-def split_by_view(x: Tensor, heads: int) -> Tensor:
-    """a head mixes the numbers of several tokens"""
-    return x.reshape(x.shape[0], heads, x.shape[1], -1)
-
-
-def split_in_turns(x: Tensor, heads: int) -> Tensor:
-    """Here the heads take turns, channel by channel"""
-    return x.unflatten(-1, (-1, heads)).permute(0, 3, 1, 2)
-
-
-def split_without_swap(x: Tensor, heads: int) -> Tensor:
-    """This is [B, L, heads, d]: the heads still have to come before the tokens."""
-    return x.unflatten(-1, (heads, -1))
-
-
-def merge_by_reshape(x: Tensor) -> Tensor:
-    """the numbers of different tokens are mixed: the dimensions must be swapped back"""
-    return x.reshape(x.shape[0], x.shape[2], -1)
-
-
-def merge_by_view(x: Tensor) -> Tensor:
-    """it raised RuntimeError: view size is not compatible"""
-    return x.transpose(1, 2).view(x.shape[0], x.shape[2], -1)
-
-
-def merge_in_turns(x: Tensor) -> Tensor:
-    """the largest error is 1, at [0, 0, 1]: 2 instead of 1"""
-    return x.permute(0, 2, 3, 1).flatten(2)
-
-
-def merge_into_floats(x: Tensor) -> Tensor:
-    """the dtype is float32, it should be int32"""
-    return merge(x).float()
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "said"),
-    [
-        (split_by_view, merge, split_by_view.__doc__),
-        (split_in_turns, merge, split_in_turns.__doc__),
-        (split_without_swap, merge, split_without_swap.__doc__),
-        (split, merge_by_view, merge_by_view.__doc__),
-        (split, merge_by_reshape, merge_by_reshape.__doc__),
-        (split, merge_in_turns, merge_in_turns.__doc__),
-        (split, merge_into_floats, merge_into_floats.__doc__),
-    ],
-)
-def test_a_mistake_with_heads_is_named(first: Any, second: Any, said: str) -> None:
-    assert said in report_of(named("split_heads", first), named("merge_heads", second))
-
-
-class Attention(nn.Module):
-    """Self- and cross-attention with a switch for each usual mistake."""
-
-    heads: int
-
-    def __init__(self, dim: int, context_dim: int, heads: int, inner: int, **switches: Any) -> None:
-        super().__init__()
-        self.heads, self.switches = 1 if "one_head" in switches else heads, switches
-        self.to_q = nn.Linear(dim, inner, bias="bias" in switches)
-        self.to_k = nn.Linear(context_dim, inner, bias=False)
-        self.to_v = nn.Linear(context_dim, inner, bias=False)
-        out = nn.Linear(inner, dim, bias="no_out_bias" not in switches)
-        self.to_out = out if "bare" in switches else [out] if "list" in switches else nn.ModuleList([out])
-
-    def attend(self, x: Tensor, context: Tensor) -> Tensor:
-        if "context_ignored" in self.switches:
-            context = x
-        cut, join = split, merge_by_reshape if "mixed" in self.switches else merge
-        if "in_turns" in self.switches:
-            cut, join = split_in_turns, merge_in_turns
-        q, k, v = (
-            cut(layer(y), self.heads)
-            for layer, y in ((self.to_q, x), (self.to_k, context), (self.to_v, context))
-        )
-        d = q.shape[-1] * (self.heads if "model_scale" in self.switches else 1)
-        scale = 1.0 if "no_scale" in self.switches else 1 / d if "scale_twice" in self.switches else d**-0.5
-        out = join(sdpa(q, k, v, scale=lambda *_: scale))
-        if "no_out" in self.switches:
-            return out
-        return (self.to_out if "bare" in self.switches else self.to_out[0])(out)
-
-
-def self_attention(**switches: Any) -> type[nn.Module]:
-    class MultiHeadSelfAttention(Attention):
-        def __init__(self, dim: int, heads: int) -> None:
-            super().__init__(dim, dim, heads, dim, **switches)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.attend(x, x)
-
-    return MultiHeadSelfAttention
-
-
-def cross_attention(**switches: Any) -> type[nn.Module]:
-    class CrossAttention(Attention):
-        def __init__(self, query_dim: int, context_dim: int, heads: int, head_dim: int) -> None:
-            inner = query_dim if "assumed" in switches else heads * head_dim
-            super().__init__(query_dim, context_dim, heads, inner, **switches)
-
-        def forward(self, x: Tensor, context: Tensor) -> Tensor:
-            return self.attend(x, context)
-
-    return CrossAttention
-
-
-def spatial_attention(**switches: Any) -> type[nn.Module]:
-    class SpatialSelfAttention(nn.Module):
-        def __init__(self, channels: int, groups: int = 32) -> None:
-            super().__init__()
-            self.group_norm = nn.GroupNorm(groups, channels, eps=switches.get("eps", 1e-6))
-            self.to_q, self.to_k, self.to_v = (nn.Linear(channels, channels) for _ in range(3))
-            self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
-
-        def forward(self, x: Tensor) -> Tensor:
-            B, C, H, W = x.shape
-            normed = self.group_norm(x)
-            tokens = normed.reshape(B, H * W, C) if "reshaped" in switches else normed.flatten(2).mT
-            scale = 1.0 if "no_scale" in switches else C**-0.5
-            q, k, v = self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)
-            out = self.to_out[0](sdpa(q, k, v, scale=lambda *_: scale))
-            if "swapped" in switches:
-                image = out.mT.reshape(B, C, W, H).mT
-            else:
-                image = (
-                    out.reshape(B, C, H, W)
-                    if switches.keys() & {"reshaped", "back"}
-                    else out.mT.reshape(B, C, H, W)
-                )
-            return image if "alone" in switches else (normed if "normed" in switches else x) + image
-
-    return SpatialSelfAttention
-
-
-@pytest.mark.parametrize(
-    ("module", "said"),
-    [
-        (self_attention(no_out=True), "This is what comes out before to_out: it was not applied."),
-        (self_attention(one_head=True), "This is what one head over all the channels gives"),
-        (self_attention(model_scale=True), "The scale is 1 / sqrt(dim) instead of 1 / sqrt(dim / heads)."),
-        (self_attention(scale_twice=True), "The scores were divided by sqrt(d) twice."),
-        (self_attention(no_scale=True), "The scores were not divided by sqrt(d)."),
-        (self_attention(in_turns=True), "it should have the first d channels, not every other one."),
-        (self_attention(bias=True), "a parameter too many, `to_q.bias`: that layer has no bias (bias=False)"),
-        (
-            self_attention(bare=True),
-            "there is no parameter `to_out.0.weight`; yours are to_q.weight, to_k.weight",
-        ),
-        (self_attention(list=True), "there is no parameter `to_out.0.weight`"),
-        (cross_attention(context_ignored=True), "keys and values come from the context, not from x"),
-        (
-            cross_attention(model_scale=True),
-            "The scale is that of all heads together: it is 1 / sqrt(head_dim).",
-        ),
-        (cross_attention(mixed=True), "Here heads and tokens were mixed when the heads were joined"),
-        (cross_attention(one_head=True), "This is what one head over all the channels gives"),
-        (cross_attention(bias=True), "a parameter too many, `to_q.bias`"),
-        (cross_attention(assumed=True), "`to_q.weight` has shape (5, 5), (6, 5) is expected"),
-        (cross_attention(no_out_bias=True), "there is no parameter `to_out.0.bias`"),
-        (spatial_attention(alone=True), "The attention alone came back: the image was not added."),
-        (spatial_attention(normed=True), "The normalised image came back: add to the image as it was."),
-        (spatial_attention(reshaped=True), "the largest error is"),
-        (spatial_attention(swapped=True), "Height and width were swapped on the way back"),
-        (spatial_attention(back=True), "the channels were not moved to the front first"),
-        (spatial_attention(no_scale=True), "The scores were not divided by sqrt(C)."),
-        (spatial_attention(eps=1e-5), "`group_norm` has eps=1e-05, 1e-6 is expected"),
-    ],
-    ids=lambda value: value.__name__ if isinstance(value, type) else "",
-)
-def test_a_mistake_in_a_module_is_named(module: type[nn.Module], said: str) -> None:
-    assert said in report_of(module)
-
-
-@pytest.mark.parametrize("module", [self_attention(), cross_attention(), spatial_attention()])
-def test_these_modules_are_right_without_their_mistakes(module: type[nn.Module]) -> None:
-    assert "✗" not in report_of(module)
 
 
 def test_only_the_first_problem_is_shown_in_full() -> None:
@@ -470,7 +151,7 @@ def test_what_would_fail_on_a_gpu_is_said_and_still_passes(capsys: pytest.Captur
 def test_a_module_that_would_fail_on_a_gpu_is_found_and_left_on_the_cpu() -> None:
     made: list[nn.Module] = []
 
-    class SpatialSelfAttention(spatial_attention()):  # type: ignore[misc]
+    class SpatialSelfAttention(reference.SpatialSelfAttention):
         def __init__(self, channels: int, groups: int = 32) -> None:
             super().__init__(channels, groups)
             self.shift = torch.zeros(channels, 1, 1)  # no buffer: stays behind
@@ -499,7 +180,7 @@ def test_a_stub_gets_one_kind_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_module_of_which_only_the_half_is_written_says_which_checks_hold() -> None:
-    class MultiHeadSelfAttention(self_attention()):  # type: ignore[misc]
+    class MultiHeadSelfAttention(reference.MultiHeadSelfAttention):
         def forward(self, x: Tensor) -> Tensor:
             raise NotImplementedError("write the forward pass")
 

@@ -1,90 +1,16 @@
-"""The public checks of the noise module: right answers pass, and the usual mistakes are named."""
+"""What `check` says of usual mistakes in the noise module."""
 
 from __future__ import annotations
-
-import importlib.util
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 import solutions.noise as reference
-from autograder.testing import Answer
-from autograder.testing.marks import answers_in
-from course.catalogue.syllabus import load
-from course.checking import examine, expect
-from course.modules.noise import checks
 
-NOISE = load().module("noise")
-EXERCISE_OF = {name: exercise for exercise in NOISE.exercises for name in exercise.defines}
-HIDDEN = Path(__file__).parents[3] / "autograder" / "hidden"
+from ..bank import bank
 
-
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def _answers(kind: str) -> list[Answer]:
-    path = HIDDEN / "noise" / f"{kind}.py"
-    spec = importlib.util.spec_from_file_location(f"{kind}_of_noise_in_checks", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return answers_in(module)
-
-
-def report_on(name: str, answer: Callable[..., Any]) -> str:
-    """What is printed for the exercise, with `answer` for this name and the reference's others."""
-    functions = []
-    for each in EXERCISE_OF[name].defines:
-        function = answer if each == name else getattr(reference, each)
-        functions.append(_named(each, function))
-    (report,) = examine.reports_on(functions, None)
-    text: str = report.text()
-    assert report.passed == ("✗" not in text)
-    return text
-
-
-def _named(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    function.__name__ = name
-    return function
-
-
-@pytest.mark.parametrize("exercise", NOISE.exercises, ids=lambda exercise: exercise.id)
-def test_the_reference_passes_and_would_run_on_a_gpu(exercise: Any) -> None:
-    text = report_on(exercise.id, getattr(reference, exercise.id))
-    assert "✗" not in text
-    assert "!" not in text
-
-
-@pytest.mark.parametrize("exercise", NOISE.exercises, ids=lambda exercise: exercise.id)
-def test_an_exercise_has_several_checks_with_a_rule_each(exercise: Any) -> None:
-    found = expect.checks_of(checks, exercise.id)
-    assert len(found) >= 4
-    assert all(len(check.rule) > 20 for check in found)
-
-
-@pytest.mark.parametrize("variant", _answers("variants"), ids=lambda variant: variant.id)
-def test_what_is_written_differently_passes(variant: Answer) -> None:
-    text = report_on(variant.defines, variant.object)
-    assert "✗" not in text
-    assert "GPU" not in text
-
-
-@pytest.mark.parametrize("mistake", _answers("mistakes"), ids=lambda mistake: mistake.id)
-def test_a_known_mistake_does_not_pass(mistake: Answer) -> None:
-    left_to_the_hidden_tests = {"values_detached", "without_gradient", "cut_off"}
-    text = report_on(mistake.defines, mistake.object)
-    assert ("✗" in text) == (mistake.id not in left_to_the_hidden_tests), text
-
+NOISE = bank("noise")
 
 SAID = {
     "linear_without_its_end": "The end is missing: five numbers have four gaps between them",
@@ -158,14 +84,9 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("mistake", _answers("mistakes"), ids=lambda mistake: mistake.id)
-def test_a_usual_mistake_is_named_by_what_it_gives(mistake: Answer) -> None:
-    if mistake.id in SAID:
-        assert SAID[mistake.id] in report_on(mistake.defines, mistake.object)
-
-
-def test_the_mistakes_that_are_named_exist() -> None:
-    assert set(SAID) <= {mistake.id for mistake in _answers("mistakes")}
+@pytest.mark.parametrize("mistake", SAID)
+def test_a_known_mistake_is_named_by_what_it_gives(mistake: str) -> None:
+    assert SAID[mistake] in NOISE.said_of(mistake)
 
 
 def test_the_variance_of_a_whole_picture_is_told_to_be_too_much() -> None:
@@ -173,24 +94,28 @@ def test_the_variance_of_a_whole_picture_is_told_to_be_too_much() -> None:
         mean, variance = reference.q_posterior(x0, xt, t, betas)
         return mean, variance.expand(x0.shape).clone()
 
-    assert "spread out over the whole picture" in report_on("q_posterior", spread_out)
+    assert "spread out over the whole picture" in NOISE.report("q_posterior", q_posterior=spread_out)
 
 
 def test_a_mean_without_its_variance_is_answered_in_a_sentence() -> None:
     def mean_only(x0: Tensor, xt: Tensor, t: Tensor, betas: Tensor) -> Tensor:
         return reference.q_posterior(x0, xt, t, betas)[0]
 
-    assert "two tensors are expected, the mean and the variance" in report_on("q_posterior", mean_only)
+    assert "two tensors are expected, the mean and the variance" in NOISE.report(
+        "q_posterior", q_posterior=mean_only
+    )
 
 
 def test_parentheses_forgotten_in_the_ratio_are_told() -> None:
-    assert "parentheses are missing" in report_on("signal_to_noise", lambda abar: abar / 1 - abar)
+    assert "parentheses are missing" in NOISE.report(
+        "signal_to_noise", signal_to_noise=lambda abar: abar / 1 - abar
+    )
 
 
 def test_a_table_left_on_the_cpu_is_told_to_fail_on_a_gpu() -> None:
     def with_a_table_of_its_own(values: Tensor, t: Tensor, ndim: int) -> Tensor:
         return torch.tensor(values.tolist(), dtype=values.dtype)[t].reshape(-1, *[1] * (ndim - 1))
 
-    text = report_on("extract", with_a_table_of_its_own)
+    text = NOISE.report("extract", extract=with_a_table_of_its_own)
     assert "✗" not in text
     assert "This would fail on a GPU" in text
