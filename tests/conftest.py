@@ -39,7 +39,10 @@ FIRST = (
         "otter/",
         "nbgrader/",
         "end_to_end/",
+        "modules/",
         "course/",
+        "desk/",
+        "lab/",
     ),
 )
 

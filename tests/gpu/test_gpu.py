@@ -13,7 +13,7 @@ from autograder.processes.devices import cuda_problem
 from autograder.proof.verify import Finding, verify
 from autograder.run.run import Options, Progress, grade
 from autograder.sandbox.levels import strongest
-from tests.course.test_portability import CORRECT, WRONG
+from tests.checking.test_portability import CORRECT, WRONG
 from tests.sample_class import CLASS, load_material, write_class
 
 ROOT = CourseRoot.find(Path(__file__).parent)

@@ -32,8 +32,7 @@ CLONE = (
     "pyproject.toml",
     "tests/__init__.py",
     "tests/conftest.py",
-    "tests/hidden",
-    "tests/solutions/__init__.py",
+    "tests/modules",
 )
 
 _FENCE = re.compile(
