@@ -23,7 +23,7 @@ from course.checking.report import Report
 _FOREIGN = tuple(
     str(Path(folder)) + os.sep
     for folder in (
-        Path(__file__).parents[1],  # the course
+        str(Path(__file__).parents[1]),  # the course
         *torch.__path__,
         *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     )
