@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .contract.front_end import FrontEnd
 from .exports import canvas, gradescope
-from .otter.cells import OTTER
+from .exports.otter_cells import OTTER
 from .submission.export import Export
 
 EXPORTS: tuple[Export, ...] = (gradescope, canvas)  # in the order in which they are tried

@@ -1,1 +1,4 @@
-"""What other systems export, recognised by its files: each module is a `submission.export.Export`."""
+"""What other systems leave in what is handed in: `otter_cells` in a notebook, the others around it.
+
+`canvas` and `gradescope` are each a `submission.export.Export`.
+"""

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from course.catalogue.syllabus import Module
 
 from ..build import check_source
-from .cells import OTTER
+from ..exports.otter_cells import OTTER
 
 _HAND_IN = """\
 ## Hand in

@@ -13,11 +13,11 @@ from otter.test_files.exception_test import ExceptionTestFile
 
 from course.catalogue.syllabus import Module
 
+from ..exports.otter_cells import question
 from ..reports.feedback import ExerciseView, exercise_views
 from ..reports.lines import as_text, raised, whole
 from ..reports.text import count, number, sentence
 from ..results import Result, Status
-from .cells import question
 from .test_files import plain
 
 # Otter's HTML view of a TestFile does not escape its message.

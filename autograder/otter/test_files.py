@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from course.catalogue.syllabus import Exercise, Module
 
-from .cells import question
+from ..exports.otter_cells import question
 
 __test__ = False  # not for pytest, whatever it thinks of the name
 
@@ -16,8 +16,8 @@ _PUBLIC = '''\
 """The public checks of this exercise: what `check(...)` says. Grading tests more."""
 
 from course.check import CheckFailed
-from course.checking.report import say
 from course.checking.examine import on_answer
+from course.checking.report import say
 from course.desk.progress import record_check
 from course.catalogue.syllabus import load
 from otter.test_files import test_case

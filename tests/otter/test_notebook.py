@@ -13,7 +13,7 @@ from autograder.adapters import FRONT_ENDS
 from autograder.build import dump
 from autograder.cli import app
 from autograder.content.course_root import CourseRoot
-from autograder.otter.cells import OTTER
+from autograder.exports.otter_cells import OTTER
 from autograder.otter.notebook import with_grader
 from autograder.run.store import Store
 from autograder.submission.extract import Extracted, extract
