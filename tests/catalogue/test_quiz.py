@@ -12,9 +12,7 @@ import torch
 import yaml
 
 import course
-from course.catalogue import quiz
 from course.catalogue.quiz import QuizError, QuizText, load_quiz, parse, problems
-from course.catalogue.syllabus import load
 
 QUIZ = """\
 id: a_quiz
@@ -43,12 +41,6 @@ def text() -> QuizText:
 
 
 RIGHT: dict[str, Any] = {"q1": "a", "q2": ["a", "c"], "q3": 2.5}
-
-
-def test_every_quiz_of_the_syllabus_can_be_read_and_has_its_id() -> None:
-    for module in load().modules:
-        if module.quiz:
-            assert quiz.quiz_of(module.id).id == module.quiz.id
 
 
 @pytest.mark.parametrize(

@@ -19,14 +19,6 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("COURSE_HINTS", raising=False)
 
 
-@pytest.mark.parametrize("module", load().modules, ids=lambda module: module.id)
-def test_every_exercise_has_two_or_three_hints_and_nothing_else_has(module: object) -> None:
-    exercises = {exercise.id for exercise in module.exercises}  # type: ignore[attr-defined]
-    hints = hints_of(module.id)  # type: ignore[attr-defined]
-    assert set(hints) == exercises
-    assert {len(each) for each in hints.values()} <= {2, 3}
-
-
 def test_each_call_gives_the_next_hint_and_then_all_again(capsys: pytest.CaptureFixture[str]) -> None:
     said = []
     for _ in range(5):

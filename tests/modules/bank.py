@@ -13,11 +13,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from autograder.content.course_root import CourseRoot
+from autograder.content.reference import load_reference
 from autograder.contract.line import InProcess
 from autograder.contract.student import Student
 from autograder.errors import StudentFailure
 from autograder.testing import Answer, Draw
-from autograder.testing.marks import TestMark, answers_in
+from autograder.testing.marks import TestMark
 from course.catalogue.syllabus import Exercise, Module, load
 from course.checking import examine
 
@@ -75,8 +77,8 @@ class Bank:
 @cache
 def bank(module: str) -> Bank:
     """Everything of a module, imported once."""
-    hidden = ROOT / "autograder" / "hidden" / module
-    suite = _import(hidden / "suite.py")
+    root = CourseRoot(ROOT)
+    suite, known = _import(root.suite(module)), load_reference(root, module)
     tests = {
         getattr(cls, "__exercise__"): [  # noqa: B009 - mypy does not know it
             (name, getattr(cls(), name), function.__mark__)
@@ -92,8 +94,8 @@ def bank(module: str) -> Bank:
         import_module(f"solutions.{module}"),
         suite,
         tests,
-        answers_in(_import(hidden / "mistakes.py")),
-        answers_in(_import(hidden / "variants.py")),
+        [answer for answers in known.mistakes.values() for answer in answers],
+        [answer for answers in known.variants.values() for answer in answers],
     )
 
 

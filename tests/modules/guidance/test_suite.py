@@ -42,12 +42,12 @@ def test_the_model_of_the_suite_says_what_does_not_fit(model: Any, given: Any, s
 
 
 def test_two_calls_are_told_by_the_model_itself() -> None:
-    failed = GUIDANCE.failed_tests("guided_eps", GUIDANCE.defined_by(GUIDANCE.mistake("two_calls")))
+    failed = GUIDANCE.failed_tests("guided_eps", {"guided_eps": GUIDANCE.mistake("two_calls").object})
     assert set(failed) == {"one_call", "one_call_for_every_scale"}
     assert "the model was called a second time; one call is enough" in str(failed["one_call"])
 
 
 def test_a_wrong_rate_is_told_with_what_it_came_to() -> None:
-    keeps = GUIDANCE.defined_by(GUIDANCE.mistake("keeps_with_p"))
+    keeps = {"drop_condition": GUIDANCE.mistake("keeps_with_p").object}
     said = str(GUIDANCE.failed_tests("drop_condition", keeps)["how_many"])
     assert re.fullmatch(r"of \d+ samples, a share of 0\.(89|90|91) was dropped, for p = 0\.1", said)

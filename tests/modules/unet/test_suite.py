@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import pytest
 import torch
 
@@ -14,34 +11,13 @@ from autograder.content.reference import load_reference
 from autograder.contract.line import InProcess
 from autograder.grading.exercise import grade_exercise
 from autograder.grading.setting import Setting
-from autograder.grading.suite import with_suites
+from autograder.grading.suite import Suite, with_suites
 from autograder.results import ExerciseResult
 
 from ..bank import bank
 
-T = TypeVar("T")
 UNET = bank("unet")
 ROOT = CourseRoot.find()
-
-
-def graded(exercise: str, *mistakes: str, failed: tuple[str, ...] = ()) -> ExerciseResult:
-    """The exercise in a notebook that is right but for these mistakes, its functions sharing their globals.
-
-    `failed` are the exercises that went before it without full marks.
-    """
-
-    def body(setting: Setting) -> ExerciseResult:
-        line = InProcess({})
-        sources = build.solved_sources(ROOT, "unet")
-        for number, id in enumerate(UNET.exercises):
-            wrong = [m.source for m in map(UNET.mistake, mistakes) if m.exercise == id]
-            whole = "\n\n".join([sources[id], *wrong])
-            assert line.session.do_load(number, f"{PREAMBLE}\n\n{whole}") is None
-        failed_before = [UNET.exercises[id] for id in failed]
-        return grade_exercise(setting, line, UNET.exercises[exercise], failed_before).result
-
-    return within_suite(body)
-
 
 # What the lesson's first cell imports.
 PREAMBLE = """
@@ -54,66 +30,81 @@ from torch import Tensor, nn
 from course.lab.layers import Attention, Level
 """
 
+FEED_FORWARD = [mistake.id for mistake in UNET.mistakes if mistake.defines == "FeedForward"]
+ALL_WRONG = {
+    "timestep_embedding": "sines_first",
+    "ResBlock": "NoShortcut",
+    "Downsample": "Tiled",
+    "TransformerBlock": "ContextForgotten",
+    "SpatialTransformer": "TokensByReshape",
+}
+# The exercise that is graded, the mistakes in the notebook, and the exercises before it that lost points.
+CASES: dict[str, tuple[str, list[str], list[str]]] = {
+    "helped": ("UNet", ["NoSiluOnTheTime"], ["ResBlock"]),
+    "all wrong": ("UNet", list(ALL_WRONG.values()), list(ALL_WRONG)),
+    "better": ("UNet", ["DownsampleNotKept", "NoSiluOnTheTime"], ["ResBlock"]),
+    "no better": ("UNet", ["NoLastSilu", "NoSiluOnTheTime"], ["ResBlock"]),
+    "spatial": ("SpatialTransformer", ["HalvesSwapped"], ["TransformerBlock"]),
+    **{mistake: ("TransformerBlock", [mistake], []) for mistake in FEED_FORWARD},
+}
 
-def within_suite(use: Callable[[Setting], T]) -> T:
-    found: list[T] = []
-    reference = load_reference(ROOT, "unet")
-    with_suites(
-        {"unet": ROOT.suite("unet")},
-        lambda suites: found.append(use(Setting(suites["unet"], reference, 3, torch.device("cpu")))),
-    )
-    return found[0]
+
+@pytest.fixture(scope="module")
+def graded() -> dict[str, ExerciseResult]:
+    """The cases, each a notebook that is right but for its mistakes; its functions share their globals."""
+    sources, found = build.solved_sources(ROOT, "unet"), {}
+
+    def grade_all(suites: dict[str, Suite]) -> None:
+        setting = Setting(suites["unet"], load_reference(ROOT, "unet"), 3, torch.device("cpu"))
+        for case, (exercise, mistakes, failed) in CASES.items():
+            line = InProcess({})
+            for number, id in enumerate(UNET.exercises):
+                wrong = [m.source for m in map(UNET.mistake, mistakes) if m.exercise == id]
+                whole = "\n\n".join([PREAMBLE, sources[id], *wrong])
+                assert line.session.do_load(number, whole) is None
+            before = [UNET.exercises[id] for id in failed]
+            found[case] = grade_exercise(setting, line, UNET.exercises[exercise], before).result
+
+    with_suites({"unet": ROOT.suite("unet")}, grade_all)
+    return found
 
 
-def test_a_right_unet_of_a_wrong_block_gets_full_marks() -> None:
-    alone = graded("UNet", "NoSiluOnTheTime")
-    assert alone.points < alone.max_points
-    helped = graded("UNet", "NoSiluOnTheTime", failed=("ResBlock",))
+def test_a_right_unet_of_a_wrong_block_gets_full_marks(graded: dict[str, ExerciseResult]) -> None:
+    helped = graded["helped"]
     assert [test.id for test in helped.tests if not test.passed] == []
     assert helped.points == helped.max_points
-    assert helped.followed_through == ["ResBlock"]
+    assert helped.followed_through == ["ResBlock"]  # alone it would have had fewer points
 
 
-def test_all_that_a_unet_is_made_of_may_be_wrong_at_once() -> None:
-    wrong = {
-        "timestep_embedding": "sines_first",
-        "ResBlock": "NoShortcut",
-        "Downsample": "Tiled",
-        "TransformerBlock": "ContextForgotten",
-        "SpatialTransformer": "TokensByReshape",
-    }
-    helped = graded("UNet", *wrong.values(), failed=tuple(wrong))
+def test_all_that_a_unet_is_made_of_may_be_wrong_at_once(graded: dict[str, ExerciseResult]) -> None:
+    helped = graded["all wrong"]
     assert helped.points == helped.max_points
-    assert helped.followed_through == list(wrong)
+    assert helped.followed_through == list(ALL_WRONG)
 
 
-def test_a_right_spatial_transformer_of_a_wrong_block_gets_full_marks() -> None:
-    helped = graded("SpatialTransformer", "HalvesSwapped", failed=("TransformerBlock",))
+def test_a_right_spatial_transformer_of_a_wrong_block_gets_full_marks(
+    graded: dict[str, ExerciseResult],
+) -> None:
+    helped = graded["spatial"]
     assert helped.points == helped.max_points
     assert helped.followed_through == ["TransformerBlock"]
 
 
-def test_a_wrong_unet_of_a_wrong_block_gets_its_mistake_named() -> None:
-    better = graded("UNet", "DownsampleNotKept", "NoSiluOnTheTime", failed=("ResBlock",))
+def test_a_wrong_unet_of_a_wrong_block_gets_its_mistake_named(graded: dict[str, ExerciseResult]) -> None:
+    better = graded["better"]
     assert [named.id for named in better.mistakes] == ["DownsampleNotKept"]
     assert better.followed_through == ["ResBlock"]
     # Here help changes no test's outcome. The points are the student's own; the name is found all the same.
-    no_better = graded("UNet", "NoLastSilu", "NoSiluOnTheTime", failed=("ResBlock",))
+    no_better = graded["no better"]
     assert [named.id for named in no_better.mistakes] == ["NoLastSilu"]
     assert no_better.followed_through == []
 
 
-FEED_FORWARD = [m.id for m in UNET.mistakes if m.defines == "FeedForward"]
-
-
 @pytest.mark.parametrize("mistake", FEED_FORWARD)
-def test_a_wrong_feed_forward_makes_the_block_wrong_and_is_named(mistake: str) -> None:
-    result = graded("TransformerBlock", mistake)
+def test_a_wrong_feed_forward_makes_the_block_wrong_and_is_named(
+    mistake: str, graded: dict[str, ExerciseResult]
+) -> None:
+    result = graded[mistake]
     failed = [test.id for test in result.tests if not test.passed]
     assert {"TransformerBlock.feed_forward", "TransformerBlock.agrees_with_the_reference"} <= set(failed)
     assert [named.id for named in result.mistakes] == [mistake]
-
-
-def test_what_a_mistake_uses_of_earlier_exercises_is_the_notebooks_own() -> None:
-    for answer in UNET.mistakes + UNET.variants:
-        assert "solutions" not in answer.source
