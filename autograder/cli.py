@@ -6,11 +6,11 @@ Exit codes: 0 all went well; 1 a check failed; 2 the command or the course's con
 
 from __future__ import annotations
 
-import json
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from .console import Root, err, fail, modules_of, out, reported
@@ -81,7 +81,12 @@ def build(
 @app.command()
 def verify(
     modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many run seeds to try.")] = 1,
+    seeds: Annotated[
+        str, typer.Option(metavar="N|FROM-TO", help="How many run seeds to try, or which: 10, or 1-9.")
+    ] = "1",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out public checks, and answers cut out of their files.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line, for every finding.")
     ] = False,
@@ -90,10 +95,11 @@ def verify(
     device: Device = "auto",
     course_root: Root = None,
 ) -> None:
-    """Proves the hidden suites: reference, stubs, trivial answers, known mistakes, correct variants."""
+    """Proves the tests, hidden and public: reference, stubs, trivial answers, known mistakes, variants."""
     from .processes.devices import choose_device
-    from .proof.verify import Finding
-    from .proof.verify import verify as verify_modules
+    from .proof.finding import Finding
+    from .run.verify import seeds_of
+    from .run.verify import verify as verify_modules
     from .sandbox.levels import strongest
 
     with reported():
@@ -104,7 +110,7 @@ def verify(
         def on_finding(finding: Finding) -> None:
             findings.append(finding)
             if as_json:
-                print(json.dumps(finding.as_json()), flush=True)
+                print(msgspec.json.encode(finding).decode(), flush=True)
             elif not finding.ok:
                 out.print(
                     f"WRONG  {finding.module}.{finding.exercise}  {finding.kind} {finding.id!r} "
@@ -112,11 +118,13 @@ def verify(
                     markup=False,
                 )
 
-        verify_modules(root, modules_of(root, modules), range(seeds), level, chosen, on_finding, jobs)
+        seconds = verify_modules(
+            root, modules_of(root, modules), seeds_of(seeds), level, chosen, on_finding, jobs, quick
+        )
         if not as_json:
             from .reports.terminal import verify_table
 
-            out.print(verify_table(findings))
+            out.print(verify_table(findings, seconds, root.syllabus))
         wrong = sum(not finding.ok for finding in findings)
         if wrong:
             fail(f"{wrong} of {len(findings)} findings are wrong", 1)

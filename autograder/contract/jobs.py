@@ -22,13 +22,23 @@ class Specification(msgspec.Struct, frozen=True):
     home: str
     limits: Limits
     front_ends: tuple[FrontEnd, ...] = ()
+    rehearse: bool = True
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What is to be tried of a module: one exercise's known answers, with one seed. See `proof/prove.py`."""
+
+    exercise: str
+    seed: int
+    quick: bool
 
 
 class Job(msgspec.Struct, frozen=True):
     """One submission to grade; with `examine`, to look at with the public checks alone.
 
     `basis` is what a grade depends on besides the notebook's bytes; `key`, on both, as they were when the run
-    was planned. With a `problem`, a sentence, there is nothing to read.
+    was planned. With a `problem`, a sentence, there is nothing to read; with a `proof`, either: the module
+    itself is tried.
     """
 
     student: str
@@ -41,6 +51,7 @@ class Job(msgspec.Struct, frozen=True):
     problem: str = ""
     attempt: int = 1
     examine: bool = False
+    proof: Proof | None = None
 
     def key_of(self, sha256: str) -> str:
         """The key of a grade of these bytes, which may have changed since the run was planned."""
@@ -48,11 +59,15 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """A grader's answer to a job: a Result or an Examined as JSON, or what was not the student's fault."""
+    """A grader's answer: a Result, an Examined or a Proven as JSON, or what was not the student's fault.
+
+    `seconds` of CPU: the grader's and its workers'.
+    """
 
     result: str = ""
     fault: str = ""
     wall_timeout: bool = False
+    seconds: float = 0.0
 
 
 def key_of(content: str, basis: str) -> str:

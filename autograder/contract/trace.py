@@ -12,7 +12,14 @@ from ..errors import StudentError, StudentFailure
 from ..worker import wire
 
 # Two programs with the same mistake may sum in another order.
-SAME = {torch.float64: 1e-7, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+SAME = {
+    torch.float64: 1e-7,
+    torch.float32: 1e-4,
+    torch.float16: 1e-2,
+    torch.bfloat16: 5e-2,
+    torch.complex128: 1e-7,
+    torch.complex64: 1e-4,
+}
 MAX_ENTRIES = 400
 
 
@@ -57,7 +64,7 @@ def alike(one: Any, other: Any) -> bool:
         return True  # an object's class may have any name
     if type(one) is not type(other):
         return False
-    if isinstance(one, float):
+    if isinstance(one, (float, complex)):
         return (
             one == other
             or abs(one - other) <= 1e-7 * max(abs(one), abs(other))
@@ -73,10 +80,11 @@ def alike(one: Any, other: Any) -> bool:
 def _tensors_alike(one: Tensor, other: Tensor) -> bool:
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
-    if not one.is_floating_point():
+    if not one.is_floating_point() and not one.is_complex():
         return torch.equal(one, other)
     tolerance = SAME.get(one.dtype, 1e-7)
-    one, other = one.double().cpu(), other.double().cpu()
+    wide = torch.promote_types(one.dtype, torch.float64)
+    one, other = one.to("cpu", wide), other.to("cpu", wide)
     if not torch.equal(torch.isfinite(one), torch.isfinite(other)):
         return False
     if not torch.equal(torch.isnan(one), torch.isnan(other)):

@@ -10,11 +10,13 @@ from course.catalogue.syllabus import Exercise
 from ..contract.line import InProcess
 from ..contract.student import Student
 from ..contract.trace import Trace, same_behaviour
+from ..errors import BudgetSpent, ProtocolViolation, StudentTimeout, WorkerDied
 from ..results import NamedMistake
 from ..testing import Answer
 from .setting import Attempt, Setting
 from .suite import Test, run_test
 
+NOT_ANSWERED = (StudentTimeout, BudgetSpent, WorkerDied, ProtocolViolation)
 SECONDS = 5.0  # of CPU time for one exercise; a mistake not tried by then is not named
 
 
@@ -25,7 +27,7 @@ def diagnose(setting: Setting, exercise: Exercise, attempts: Sequence[Attempt]) 
     that the student passed. The student's answers must differ from the reference's.
     """
     candidates = setting.reference.mistakes.get(exercise.id, [])
-    if not candidates:
+    if not candidates or not _can_be_diagnosed(attempts):
         return []
     deadline = time.process_time() + SECONDS  # a busy machine is no reason to name less
     failed = [attempt for attempt in attempts if not attempt.passed]
@@ -41,6 +43,13 @@ def diagnose(setting: Setting, exercise: Exercise, attempts: Sequence[Attempt]) 
     return [_named(candidate) for candidate in named]
 
 
+def _can_be_diagnosed(attempts: Sequence[Attempt]) -> bool:
+    """Something failed, and all that was asked was answered."""
+    return not all(attempt.passed for attempt in attempts) and not any(
+        isinstance(attempt.raised, NOT_ANSWERED) for attempt in attempts
+    )
+
+
 def _answers_alike(setting: Setting, candidate: Answer | None, attempts: Sequence[Attempt]) -> bool:
     return all(
         same_behaviour(attempt.trace, _behaviour(setting, candidate, attempt.test)[0]) for attempt in attempts
@@ -49,6 +58,12 @@ def _answers_alike(setting: Setting, candidate: Answer | None, attempts: Sequenc
 
 def _passes(setting: Setting, candidate: Answer, attempts: Sequence[Attempt]) -> bool:
     return all(_behaviour(setting, candidate, attempt.test)[1] for attempt in attempts)
+
+
+def remember(setting: Setting, known: Answer | None, attempts: Sequence[Attempt]) -> None:
+    """Keeps what a known mistake (None: the reference) has answered, which then need not be tried again."""
+    id = known.id if known else ""
+    setting.behaviours.update({(id, each.test.id): (each.trace, each.passed) for each in attempts})
 
 
 def _behaviour(setting: Setting, candidate: Answer | None, test: Test) -> tuple[Trace, bool]:

@@ -11,23 +11,13 @@ from course.catalogue.syllabus import Exercise
 from ..contract.line import InProcess, Line
 from ..contract.student import Student
 from ..contract.trace import Trace
-from ..errors import (
-    BudgetSpent,
-    Fault,
-    ProtocolViolation,
-    StudentError,
-    StudentFailure,
-    StudentTimeout,
-    WorkerDied,
-)
-from ..results import ErrorExcerpt, ExerciseResult, Flag, TestResult
+from ..errors import Fault, ProtocolViolation, StudentError, StudentFailure
+from ..results import ErrorExcerpt, ExerciseResult, Flag, Portability, TestResult
 from ..testing import Mismatch
 from .diagnose import diagnose
 from .portability import check_portability
 from .setting import Attempt, Setting
 from .suite import Test, run_test
-
-TIMEOUTS = (StudentTimeout, BudgetSpent)
 
 
 @dataclass
@@ -44,26 +34,32 @@ def grade_exercise(
     `failed_before` are those of the exercises it depends on that did not get full marks: the reference
     may stand in for them. Raises Fault when a test itself is broken.
     """
-    tests = setting.suite.tests.get(exercise.id, [])
-    student = Student(line)
-    own = attempts = helped = [_attempt(setting, student, test) for test in tests]
-    graded = Graded(_score(exercise, own))
+    own = attempts = helped = attempt(setting, Student(line), exercise)
+    graded = Graded(score(exercise, own))
     if failed_before and not all(a.passed for a in own):
-        helped = _follow_through(setting, line, failed_before, tests)
-        result = _score(exercise, helped)
+        helped = _follow_through(setting, line, failed_before, exercise)
+        result = score(exercise, helped)
         if result.points > graded.result.points:  # help never takes any away
             attempts, graded.result = helped, result
             result.followed_through = [earlier.id for earlier in failed_before]
-    for attempt in attempts:
-        _flag_oddities(setting, exercise, attempt, graded.flags)
+    graded.flags = flag_oddities(setting, exercise, attempts)
     # A mistake shows best where nothing else is wrong: with the reference's help, if not without.
     for tried in [attempts] if attempts is helped else [own, helped]:
-        if not graded.result.mistakes and _can_be_diagnosed(tried):
-            graded.result.mistakes = diagnose(setting, exercise, tried)
-    if setting.device.type == "cpu":  # on a real GPU the tests themselves have shown it
-        passed = [a.requests for a in attempts if a.passed and a.test.kind == "value"]
-        graded.result.portability = check_portability(line, passed)
+        graded.result.mistakes = graded.result.mistakes or diagnose(setting, exercise, tried)
+    graded.result.portability = portability(setting, line, attempts)
     return graded
+
+
+def attempt(setting: Setting, student: Student, exercise: Exercise) -> list[Attempt]:
+    """The tests of an exercise, one after the other. Raises Fault for what is not the student's."""
+    return [_attempt(setting, student, test) for test in setting.suite.tests.get(exercise.id, [])]
+
+
+def portability(setting: Setting, line: Line, attempts: Sequence[Attempt]) -> Portability | None:
+    """Whether it would fail on a GPU; None on a real one, where the tests themselves have shown it."""
+    if setting.device.type != "cpu":
+        return None
+    return check_portability(line, [a.requests for a in attempts if a.passed and a.test.kind == "value"])
 
 
 def _attempt(setting: Setting, student: Student, test: Test) -> Attempt:
@@ -86,24 +82,17 @@ class _Helped(Student):
 
 
 def _follow_through(
-    setting: Setting, line: Line, failed_before: Sequence[Exercise], tests: Sequence[Test]
+    setting: Setting, line: Line, failed_before: Sequence[Exercise], exercise: Exercise
 ) -> list[Attempt]:
     """The same tests with the reference in place of what failed before."""
     helped = _Helped(line)
     helped.stand_ins = {
         name: setting.reference.namespace[name] for earlier in failed_before for name in earlier.defines
     }
-    return [_attempt(setting, helped, test) for test in tests]
+    return attempt(setting, helped, exercise)
 
 
-def _can_be_diagnosed(attempts: Sequence[Attempt]) -> bool:
-    """Something failed, and all that was asked was answered."""
-    return not all(attempt.passed for attempt in attempts) and not any(
-        isinstance(attempt.raised, (*TIMEOUTS, WorkerDied, ProtocolViolation)) for attempt in attempts
-    )
-
-
-def _score(exercise: Exercise, attempts: list[Attempt]) -> ExerciseResult:
+def score(exercise: Exercise, attempts: Sequence[Attempt]) -> ExerciseResult:
     """Weights share out the points; a rule counts only once a value test passes."""
     value_passed = any(attempt.passed and attempt.test.kind == "value" for attempt in attempts)
     tests = [
@@ -157,18 +146,24 @@ def explain(raised: BaseException | None) -> tuple[str, ErrorExcerpt | None]:
             return "your answer is not of the kind that was asked for", None
 
 
-def _flag_oddities(setting: Setting, exercise: Exercise, attempt: Attempt, flags: list[Flag]) -> None:
-    """Flags tampering; and tells a strange answer from a broken test by asking the reference."""
-    raised = attempt.raised
-    if isinstance(raised, ProtocolViolation):
-        flags.append(Flag(kind="tampering", exercise=exercise.id, message=str(raised)))
-    if raised is None or isinstance(raised, (AssertionError, StudentFailure)):
-        return
-    reference = Student(InProcess(setting.reference.namespace, setting.device))
-    own = run_test(setting.suite, attempt.test, reference, setting.run_seed, setting.device)
-    if own is not None or not isinstance(raised, Exception):
-        raise Fault(f"the hidden test {attempt.test.id} is broken: {type(raised).__name__}: {raised}")
-    message = (
-        f"the hidden test {attempt.test.id} could not make sense of the answer ({type(raised).__name__})"
-    )
-    flags.append(Flag(kind="odd-answer", exercise=exercise.id, message=message))
+def flag_oddities(setting: Setting, exercise: Exercise, attempts: Sequence[Attempt]) -> list[Flag]:
+    """Flags tampering; and tells a strange answer from a broken test by asking the reference.
+
+    Raises Fault for a broken test.
+    """
+    flags = []
+    for attempt in attempts:
+        raised = attempt.raised
+        if isinstance(raised, ProtocolViolation):
+            flags.append(Flag(kind="tampering", exercise=exercise.id, message=str(raised)))
+        if raised is None or isinstance(raised, (AssertionError, StudentFailure)):
+            continue
+        reference = Student(InProcess(setting.reference.namespace, setting.device))
+        own = run_test(setting.suite, attempt.test, reference, setting.run_seed, setting.device)
+        if own is not None or not isinstance(raised, Exception):
+            raise Fault(f"the hidden test {attempt.test.id} is broken: {type(raised).__name__}: {raised}")
+        message = (
+            f"the hidden test {attempt.test.id} could not make sense of the answer ({type(raised).__name__})"
+        )
+        flags.append(Flag(kind="odd-answer", exercise=exercise.id, message=message))
+    return flags

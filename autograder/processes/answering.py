@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
 import torch
 
 from ..content.course_root import CourseRoot
@@ -19,6 +21,7 @@ from ..grading.exercise import grade_exercise
 from ..grading.grade import Bench, grade_submission
 from ..grading.setting import Setting
 from ..grading.suite import Suite
+from ..proof.prove import prove
 from ..sandbox.line import Worker, WorkerLine
 
 StartWorker = Callable[[Budget], Worker]
@@ -61,6 +64,7 @@ class Answering:
         front_ends: tuple[FrontEnd, ...] = (),
     ) -> None:
         self._start_worker, self._device = start_worker, torch.device(device)
+        self._budgets: list[Budget] = []  # what the job's workers have used
         self._benches = {
             id: Bench(module, setting, self._open_line, limits, front_ends)
             for id, (module, setting) in settings.items()
@@ -68,11 +72,20 @@ class Answering:
 
     def answer(self, job: Job) -> Finished:
         """The job's record, or what was not the student's fault. Nothing in one stops the others."""
+        began = time.process_time()
+        self._budgets.clear()
+        finished = self._answer(job)
+        workers = sum(budget.cpu for budget in self._budgets)
+        return msgspec.structs.replace(finished, seconds=time.process_time() - began + workers)
+
+    def _answer(self, job: Job) -> Finished:
         bench = self._benches[job.module]
         try:
             if job.examine:
                 examined, wall_timeout = examine_submission(job, bench)
                 return Finished(result=examined.to_json(), wall_timeout=wall_timeout)
+            if job.proof:
+                return Finished(result=prove(bench.module, bench.setting, job.proof).to_json())
             result, wall_timeout = grade_submission(job, bench)
         except Fault as fault:
             return Finished(fault=str(fault))
@@ -85,6 +98,7 @@ class Answering:
         return Finished(result=result.to_json(), wall_timeout=wall_timeout)
 
     def _open_line(self, budget: Budget, cells: list[tuple[int, str]]) -> WorkerLine:
+        self._budgets.append(budget)
         return WorkerLine(lambda: self._start_worker(budget), budget, cells, self._device)
 
 

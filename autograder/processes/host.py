@@ -47,8 +47,9 @@ def _serve(control: socket.socket, specification: Specification, suites: dict[st
     settings = settings_of(
         CourseRoot(Path(specification.root)), suites, specification.run_seed, specification.device
     )
-    for module, setting in settings.values():
-        rehearse(module, setting)
+    if specification.rehearse:
+        for module, setting in settings.values():
+            rehearse(module, setting)
     gc.collect()
     gc.freeze()
     control.send(b"ready")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from textwrap import shorten
-from typing import Protocol
 
 from rich import box
 from rich.table import Table
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from course.catalogue.syllabus import Syllabus
 
+from ..proof.finding import KINDS, Finding
 from ..results import ExerciseResult, Result, Status
 from . import statistics
 from .outcomes import Outcome, outcome
@@ -26,19 +26,6 @@ _STYLES = {
     Outcome.MISSING: "dim",
 }
 _LONGEST_NAME = 40
-
-
-class Finding(Protocol):
-    """What `autograder.proof.verify.Finding` has, without importing it: that needs torch."""
-
-    @property
-    def module(self) -> str: ...
-    @property
-    def exercise(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def ok(self) -> bool: ...
 
 
 def summary_table(results: Sequence[Result], syllabus: Syllabus, *, ascii_only: bool = False) -> Table:
@@ -106,17 +93,21 @@ def _caption(results: Sequence[Result], ascii_only: bool) -> str:
     return f"{legend}\n{said}"
 
 
-def verify_table(findings: Sequence[Finding]) -> Table:
-    """A row an exercise: how many of each kind were tried, and how many came out right."""
-    kinds = ("reference", "stub", "trivial", "mistake", "variant")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def verify_table(findings: Sequence[Finding], seconds: Mapping[str, float], syllabus: Syllabus) -> Table:
+    """A row an exercise: how many of each kind were tried, and how many came out right.
+
+    `seconds` of CPU that each module took; below the table, for whoever keeps an eye on them.
+    """
+    kinds = [kind for kind in KINDS if any(finding.kind == kind for finding in findings)]
+    table = Table(box=box.SIMPLE_HEAD, caption_justify="left", pad_edge=False)
     table.add_column("Exercise", overflow="fold")
     for kind in kinds:
         table.add_column(kind, justify="right", no_wrap=True)
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault((finding.module, finding.exercise), []).append(finding)
-    for (module, exercise), group in groups.items():
+    exercises = [(module.id, exercise.id) for module in syllabus.modules for exercise in module.graded]
+    for module, exercise in exercises:
+        group = [finding for finding in findings if (finding.module, finding.exercise) == (module, exercise)]
+        if not group:
+            continue
         cells = []
         for kind in kinds:
             tried = [finding.ok for finding in group if finding.kind == kind]
@@ -126,5 +117,8 @@ def verify_table(findings: Sequence[Finding]) -> Table:
         table.add_row(Text(f"{module}.{exercise}"), *cells)
     right = sum(finding.ok for finding in findings)
     share = f"{100 * right / len(findings):.4g}%" if findings else "nothing"
-    table.caption = Text(f"{right:,} of {len(findings):,} findings as they must be ({share})", style="dim")
+    took = ", ".join(f"{module} {spent:.0f}" for module, spent in seconds.items())
+    table.caption = Text(
+        f"{right:,} of {len(findings):,} findings as they must be ({share})\nCPU seconds: {took}", style="dim"
+    )
     return table

@@ -14,10 +14,14 @@ TOLERANCE: dict[tuple[torch.dtype, str], float] = {
     (torch.float32, "cpu"): 1e-5,
     (torch.float16, "cpu"): 4e-3,
     (torch.bfloat16, "cpu"): 3e-2,
+    (torch.complex128, "cpu"): 1e-9,
+    (torch.complex64, "cpu"): 1e-5,
     (torch.float64, "cuda"): 1e-9,
     (torch.float32, "cuda"): 3e-5,
     (torch.float16, "cuda"): 8e-3,
     (torch.bfloat16, "cuda"): 5e-2,
+    (torch.complex128, "cuda"): 1e-9,
+    (torch.complex64, "cuda"): 3e-5,
 }
 
 
@@ -63,8 +67,9 @@ def assert_close(
         raise Mismatch(f"the result is on the wrong device: yours is on {answer.device.type}")
     if expected.numel() == 0:
         return
+    both = torch.promote_types(answer.dtype, expected.dtype)  # without `check_dtype` they may differ
     if not expected.is_floating_point() and not expected.is_complex():
-        if not torch.equal(answer, expected.to(answer.dtype)):
+        if not torch.equal(answer.to(both), expected.to(both)):
             raise Mismatch("the values are wrong")
         return
     if not torch.isfinite(answer).all():
@@ -73,7 +78,8 @@ def assert_close(
     tolerance = rtol if rtol is not None else TOLERANCE[expected.dtype, expected.device.type]
     scale = expected.abs().max().double().item()
     allowed = max(tolerance * scale, atol if atol is not None else tolerance * 1e-3)
-    error = (answer.double() - expected.double()).abs().max().item()
+    wide = torch.promote_types(both, torch.float64)
+    error = (answer.to(wide) - expected.to(wide)).abs().max().item()
     if not error <= allowed:  # NaN, too: a rule may compare two answers with one another
         relative = error / scale if scale else float("inf")
         raise Mismatch(

@@ -73,6 +73,7 @@ class Answer:
     defines: str
     object: Any
     correct: bool
+    only_hidden: bool = False  # a mistake that the public checks do not see
 
     @property
     def source(self) -> str:
@@ -82,9 +83,14 @@ class Answer:
         return as_submitted(self.object, self.defines)
 
 
-def mistake(exercise: str, *, title: str, hint: str, defines: str = "") -> Callable[[F], F]:
-    """Marks a function or class as a known mistake. `hint` is what the student reads, below `title`."""
-    return _answer(exercise, title, hint, defines, correct=False)
+def mistake(
+    exercise: str, *, title: str, hint: str, defines: str = "", only_hidden: bool = False
+) -> Callable[[F], F]:
+    """Marks a function or class as a known mistake. `hint` is what the student reads, below `title`.
+
+    `only_hidden`: the public checks hold for it, and it is for the hidden tests to find.
+    """
+    return _answer(exercise, title, hint, defines, correct=False, only_hidden=only_hidden)
 
 
 def variant(exercise: str, *, title: str, defines: str = "") -> Callable[[F], F]:
@@ -92,9 +98,12 @@ def variant(exercise: str, *, title: str, defines: str = "") -> Callable[[F], F]
     return _answer(exercise, title, "", defines, correct=True)
 
 
-def _answer(exercise: str, title: str, hint: str, defines: str, *, correct: bool) -> Callable[[F], F]:
+def _answer(
+    exercise: str, title: str, hint: str, defines: str, *, correct: bool, only_hidden: bool = False
+) -> Callable[[F], F]:
     def mark(object: F) -> F:
-        answer = Answer(exercise, object.__name__, title, hint, defines or exercise, object, correct)
+        stands_for = defines or exercise
+        answer = Answer(exercise, object.__name__, title, hint, stands_for, object, correct, only_hidden)
         marked: Any = object
         marked.__answer__ = answer
         return object

@@ -11,7 +11,10 @@ from typing import Any
 
 
 def as_submitted(marked: Any, name: str) -> str:
-    """The file's imports from torch and friends, the private names it uses, and itself, renamed to `name`."""
+    """The file's imports from torch and friends, the private names it uses, and itself, renamed to `name`.
+
+    Of its decorators only the mark is left out: what `@torch.no_grad()` does is part of the answer.
+    """
     module = inspect.getmodule(marked)
     assert module is not None
     imports: list[ast.stmt] = []
@@ -32,10 +35,18 @@ def as_submitted(marked: Any, name: str) -> str:
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             private[node.targets[0].id] = node
     assert chosen is not None, f"{marked.__name__} is not at the top level of its file"
-    chosen.decorator_list = []
+    chosen.decorator_list = [each for each in chosen.decorator_list if not _is_mark(each)]
     chosen.name = name
     needed = [private[name] for name in private if name in _reached(chosen, private)]
     return "\n\n".join(ast.unparse(node) for node in (*imports, *needed, chosen)) + "\n"
+
+
+def _is_mark(decorator: ast.expr) -> bool:
+    return (
+        isinstance(decorator, ast.Call)
+        and isinstance(decorator.func, ast.Name)
+        and decorator.func.id in ("mistake", "variant")
+    )
 
 
 @cache

@@ -26,7 +26,14 @@ from course.checking import show
 C = TypeVar("C", bound=type)
 
 # Relative to the largest expected value: what rounding can do to a small example, and not more.
-TOLERANCE = {torch.float64: 1e-7, torch.float32: 1e-4, torch.float16: 4e-3, torch.bfloat16: 3e-2}
+TOLERANCE = {
+    torch.float64: 1e-7,
+    torch.float32: 1e-4,
+    torch.float16: 4e-3,
+    torch.bfloat16: 3e-2,
+    torch.complex128: 1e-7,
+    torch.complex64: 1e-4,
+}
 
 
 class Broken(AssertionError):
@@ -279,12 +286,14 @@ def holds(condition: object, sentence: str) -> None:
 def _agree(own: Tensor, expected: Tensor) -> bool:
     if own.shape != expected.shape:
         return False
-    if not expected.is_floating_point():
-        return torch.equal(own, expected.to(own.dtype))
+    both = torch.promote_types(own.dtype, expected.dtype)
+    if not expected.is_floating_point() and not expected.is_complex():
+        return torch.equal(own.to(both), expected.to(both))
     tolerance = TOLERANCE.get(expected.dtype, 1e-4)
     scale = float(expected.abs().nan_to_num(posinf=0, neginf=0).max()) if expected.numel() else 0.0
+    wide = torch.promote_types(both, torch.float64)
     return torch.allclose(
-        own.double(), expected.double(), rtol=0, atol=tolerance * max(scale, 1e-3), equal_nan=True
+        own.to(wide), expected.to(wide), rtol=0, atol=tolerance * max(scale, 1e-3), equal_nan=True
     )
 
 

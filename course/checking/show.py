@@ -51,23 +51,24 @@ def kind(tensor: Tensor) -> str:
 
 def difference(own: Tensor, expected: Tensor) -> str:
     """Where and by how much a tensor differs most from another of its shape, in a clause."""
-    own, expected = own.double(), expected.double()
+    wide = torch.promote_types(torch.promote_types(own.dtype, expected.dtype), torch.float64)
+    own, expected = own.to(wide), expected.to(wide)
     lost = own.isnan() & ~expected.isnan()
     lost |= own.isinf() & (own != expected)
     if lost.any():
         at = tuple(lost.nonzero()[0].tolist())
         what = "NaN" if own[at].isnan() else "infinity"
-        right = number(float(expected[at]))
+        right = number(expected[at].item())
         return f"there is {what} in the result, first at {_position(at)}, where {right} is right"
     error = (own - expected).abs().nan_to_num(nan=math.inf)
     at = tuple((error == error.max()).nonzero()[0].tolist())
-    largest, yours, right = (number(float(each[at])) for each in (error, own, expected))
+    largest, yours, right = (number(each[at].item()) for each in (error, own, expected))
     if yours == right:
-        yours, right = (f"{float(each[at]):.10g}" for each in (own, expected))
+        yours, right = (f"{each[at].item():.10g}" for each in (own, expected))
     return f"the largest error is {largest}, at {_position(at)}: {yours} instead of {right}"
 
 
-def number(x: float) -> str:
+def number(x: complex) -> str:
     """Up to four digits that matter, and no power of ten below a million: 0.25, 1.099, 10001.1, -inf."""
     if not isinstance(x, float) or (x.is_integer() and abs(x) < 1e9):
         return str(int(x) if isinstance(x, float) else x)

@@ -198,6 +198,7 @@ def masked_after_the_softmax(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | Non
     title="masked after the softmax, then divided by the sum",
     hint="Correct on paper. But if a forbidden key has by far the largest score, what is left for the "
     "allowed ones before you divide? Take the forbidden keys out before anything is rounded away.",
+    only_hidden=True,
 )
 def renormalised(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     weights = torch.softmax(q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]), dim=-1)
@@ -225,6 +226,7 @@ def minus_a_billion(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None)
     title="the number for forbidden keys is not low enough",
     hint="What if the allowed scores are just as low as the number that you fill in? Only one number is "
     "below every score there can be.",
+    only_hidden=True,
 )
 def minus_ten_thousand(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])

@@ -250,6 +250,7 @@ def the_first_ones(values: Tensor, t: Tensor, ndim: int) -> Tensor:
     title="the values lose their gradient",
     hint="`.item()`, `.tolist()`, `.data` and `torch.tensor(...)` make plain numbers, which autograd knows "
     "nothing of. Index the tensor with the tensor t.",
+    only_hidden=True,
 )
 def values_detached(values: Tensor, t: Tensor, ndim: int) -> Tensor:
     picked = torch.tensor([values[step].item() for step in t], dtype=values.dtype, device=values.device)
@@ -409,6 +410,7 @@ def changed_in_place(x0: Tensor, t: Tensor, noise: Tensor, alphas_cumprod: Tenso
     title="no gradient flows",
     hint="torch.no_grad() and .detach() are for drawing pictures, not for what somebody may want to "
     "differentiate. Leave them out.",
+    only_hidden=True,
 )
 def without_gradient(x0: Tensor, t: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
     abar = _to_each(alphas_cumprod, t, x0.ndim)
@@ -481,6 +483,7 @@ def guarded(alphas_cumprod: Tensor) -> Tensor:
     title="small ratios are cut off",
     hint="Where nothing of the picture is left, the ratio is 0, and that is no error. Nothing has to be "
     "clamped, as long as no logarithm is taken.",
+    only_hidden=True,
 )
 def cut_off(alphas_cumprod: Tensor) -> Tensor:
     return (alphas_cumprod / (1 - alphas_cumprod)).clamp(min=1e-4)

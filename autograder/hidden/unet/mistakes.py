@@ -1726,6 +1726,7 @@ class OnlyABatchOfTimesteps(_UNet):
     title="the embedding stays float32",
     hint="timestep_embedding returns float32, whatever the network computes in. What has to happen before "
     "linear_1 if x, and so the weights, are float64 or float16?",
+    only_hidden=True,
 )
 class EmbeddingNotCast(_UNet):
     def time(self, t: Tensor | int, x: Tensor) -> Tensor:
