@@ -10,8 +10,8 @@
 
 A docstring is what a student reads when the test fails: the property, never inputs or expected values.
 `value` tests compare values; `rule` tests state a property and count only once a value test passes.
-`student` is `autograder.contract.student.Student`, `draw` is `Draw`. Mistakes and variants live in files
-of their own, as ordinary functions and classes:
+`student` is `Student`, `draw` is `Draw`. A suite imports this and the reference, and nothing else of the
+grader's. Mistakes and variants live in files of their own, as ordinary functions and classes:
 
     @mistake("double", title="squared", hint="...")
     def squared(x): ...
@@ -20,6 +20,9 @@ of their own, as ordinary functions and classes:
     def as_a_sum(x): ...
 """
 
+from ..contract.line import Kept, differentiable
+from ..contract.student import Handle, Part, Student, part
+from ..errors import StudentError
 from .assertions import Mismatch, assert_close, assert_holds, assert_tensor
 from .draw import Draw
 from .marks import Answer, exercise, mistake, rule, value, variant
@@ -28,15 +31,22 @@ from .modules import assert_gradients, assert_parameters, copy_weights, twins
 __all__ = [
     "Answer",
     "Draw",
+    "Handle",
+    "Kept",
     "Mismatch",
+    "Part",
+    "Student",
+    "StudentError",
     "assert_close",
     "assert_gradients",
     "assert_holds",
     "assert_parameters",
     "assert_tensor",
     "copy_weights",
+    "differentiable",
     "exercise",
     "mistake",
+    "part",
     "rule",
     "twins",
     "value",

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from ..contract.student import Function, Handle, Student
 from .assertions import Mismatch, assert_close
 from .draw import Draw
-
-if TYPE_CHECKING:
-    from ..contract.student import Function, Handle, Student
 
 M = TypeVar("M", bound=nn.Module)
 

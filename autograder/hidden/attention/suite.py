@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from autograder.contract.student import Student
 from autograder.testing import (
     Draw,
+    Student,
     assert_close,
     assert_gradients,
     assert_holds,

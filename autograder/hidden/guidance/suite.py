@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.contract.line import Kept, differentiable
-from autograder.contract.student import Student
 from autograder.testing import (
     Draw,
+    Kept,
     Mismatch,
+    Student,
     assert_close,
     assert_gradients,
     assert_holds,
     assert_parameters,
     assert_tensor,
+    differentiable,
     exercise,
     rule,
     twins,

@@ -16,11 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autograder.contract.student import Handle, Part, Student, part
-from autograder.errors import StudentError
 from autograder.testing import (
     Draw,
+    Handle,
     Mismatch,
+    Part,
+    Student,
+    StudentError,
     assert_close,
     assert_gradients,
     assert_holds,
@@ -28,6 +30,7 @@ from autograder.testing import (
     assert_tensor,
     copy_weights,
     exercise,
+    part,
     rule,
     value,
 )

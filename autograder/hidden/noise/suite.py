@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.contract.student import Student
 from autograder.testing import (
     Draw,
     Mismatch,
+    Student,
     assert_close,
     assert_gradients,
     assert_holds,

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autograder.contract.student import Handle, Student
 from autograder.testing import (
     Draw,
+    Handle,
+    Student,
     assert_close,
     assert_gradients,
     assert_holds,
