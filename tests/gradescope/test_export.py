@@ -36,11 +36,12 @@ def test_the_scripts_are_at_the_top_and_can_be_run(archive: Path) -> None:
             assert opened.read(name).startswith(b"#!/usr/bin/env bash\n")
 
 
-def test_it_has_what_grading_the_module_needs_and_no_more(archive: Path) -> None:
+def test_it_has_what_grading_the_module_needs_and_no_more(archive: Path, course_root: CourseRoot) -> None:
     inside = {name for name in names(archive) if name.startswith("course_root/")}
     assert inside == {
         "course_root/course/syllabus.yaml",
         "course_root/course/modules/attention/quiz.yaml",
+        *(f"course_root/course/modules/{module.id}/module.yaml" for module in course_root.syllabus.modules),
         "course_root/exercises/attention.ipynb",
         "course_root/solutions/__init__.py",
         "course_root/solutions/attention.py",

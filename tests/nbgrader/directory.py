@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ class Directory:
 
 def secrets_of(root: CourseRoot, module: str = ASSIGNMENT) -> list[Secret]:
     """What no student may get of a module."""
-    return [secret for secret in secrets(root) if f"/{module}." in secret.where]
+    return [secret for secret in secrets(root) if re.search(rf"/{module}[./]", secret.where)]
 
 
 def cell_of(notebook: NotebookNode, grade_id: str) -> NotebookNode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -50,7 +51,7 @@ def test_students_get_no_secret_and_instructors_do(
     assert find_leaks(files_below(exported / "students"), hidden) == []
     with zipfile.ZipFile(archive) as members:
         kept = [(name, members.read(name)) for name in members.namelist() if name.endswith((".py", ".yaml"))]
-    found = find_leaks(kept, [secret for secret in hidden if "/attention." in secret.where])
+    found = find_leaks(kept, [secret for secret in hidden if re.search(r"/attention[./]", secret.where)])
     assert {leak.secret.kind for leak in found} == {
         "solution",
         "hidden suite",
@@ -70,7 +71,9 @@ def test_a_test_file_that_gives_a_secret_away_stops_it(
     assert not (tmp_path / "leaky").exists()
 
 
-def test_the_zip_has_all_that_a_container_needs_and_nothing_of_other_modules(archive: Path) -> None:
+def test_the_zip_has_all_that_a_container_needs_and_no_other_modules_secrets(
+    archive: Path, course_root: CourseRoot
+) -> None:
     with zipfile.ZipFile(archive) as members:
         names = members.namelist()
         modes = {info.filename: info.external_attr >> 16 & 0o777 for info in members.infolist()}
@@ -81,16 +84,19 @@ def test_the_zip_has_all_that_a_container_needs_and_nothing_of_other_modules(arc
     assert sum(name.startswith("wheels/") and name.endswith(".whl") for name in names) == 2
     assert modes["setup.sh"] == modes["run_autograder"] == 0o755
     course = [name.removeprefix("course_root/") for name in names if name.startswith("course_root/")]
-    assert sorted(course) == [
-        "autograder/hidden/attention/suite.py",
-        "autograder/hidden/attention/keys.yaml",
-        "autograder/hidden/attention/mistakes.py",
-        "course/modules/attention/quiz.yaml",
-        "course/syllabus.yaml",
-        "exercises/attention.ipynb",
-        "solutions/__init__.py",
-        "solutions/attention.py",
-    ]
+    assert sorted(course) == sorted(
+        [
+            "autograder/hidden/attention/suite.py",
+            "autograder/hidden/attention/keys.yaml",
+            "autograder/hidden/attention/mistakes.py",
+            "course/modules/attention/quiz.yaml",
+            *(f"course/modules/{module.id}/module.yaml" for module in course_root.syllabus.modules),
+            "course/syllabus.yaml",
+            "exercises/attention.ipynb",
+            "solutions/__init__.py",
+            "solutions/attention.py",
+        ]
+    )
 
 
 def test_otter_copies_nothing_hidden_beside_the_submission(archive: Path) -> None:
