@@ -18,6 +18,7 @@ import jupytext
 
 from course.catalogue.syllabus import Exercise, Module, Quiz
 
+from ..content.fences import Block, blocks, in_code
 from ..errors import ContentError
 
 
@@ -47,7 +48,6 @@ class Placeholder:
 Piece = Prose | Code | Placeholder
 
 _DIRECTIVE = re.compile(r"<!--\s*(?P<kind>\w+)\s*:\s*(?P<id>[^\s>]+)\s*-->")
-_FENCE = re.compile(r"(?P<ticks>`{3,})\s*(?P<language>[^\s`]*)\s*(?P<options>[^`]*)")
 _REGION = re.compile(r"<!--\s*#(?P<end>end)?(?:region|md|markdown|raw)\b.*-->")
 _FORMAT = {"extension": ".md", "split_at_heading": True}  # Jupyter folds away what is below a heading
 _HEADING = re.compile(r"#{1,6} ")
@@ -112,14 +112,12 @@ class _Lesson:
         start, lines, fences = 1, list[str](), list[_Fence]()
         region = 0  # the line where the open one begins
         details: list[int] = []  # likewise, and those around it
-        ticks = ""  # the backticks that close the open fence
-        number = 0
-        for number, line in enumerate(text.splitlines(), start=1):
-            if ticks:
-                ticks = "" if line.rstrip() == ticks else ticks
-            elif fence := _FENCE.fullmatch(line.rstrip()):
-                ticks = fence["ticks"]
-                if not region and (found := self._fence(number, fence, bool(details))):
+        given = text.splitlines()
+        opening = {block.first: block for block in blocks(given)}
+        for number, (line, code) in enumerate(zip(given, in_code(given), strict=True), start=1):
+            if code:
+                block = opening.get(number)
+                if block and not region and (found := self._fence(block, bool(details))):
                     fences.append(found)
             elif marker := _REGION.fullmatch(line.strip()):
                 region = 0 if marker["end"] else number
@@ -142,14 +140,15 @@ class _Lesson:
             lines.append(line)
         if opened := region or (details and details[0]):
             self.fail(opened, "this region or <details> is never closed.")
-        if ticks:
-            self.fail(number, f"a code block is never closed: end it with {ticks}.")
+        for block in opening.values():
+            if not block.closed:
+                self.fail(block.last, f"a code block is never closed: end it with {block.fence}.")
         yield _Chunk(start, "\n".join(lines), fences, None)
 
-    def _fence(self, number: int, fence: re.Match[str], details: bool) -> _Fence | None:
-        """The code cell that jupytext makes of a fence, if it makes one."""
-        language, options = fence["language"], fence["options"].strip()
-        if language in _SHOWN:
+    def _fence(self, block: Block, details: bool) -> _Fence | None:
+        """The code cell that jupytext makes of a block, if it makes one."""
+        number, (language, _, options) = block.first, block.info.partition(" ")
+        if language in _SHOWN or block.indent or block.fence[0] != "`":
             return None
         if language != "python":
             self.fail(number, f"a block of {language!r} may become a code cell: write ```python or ```text.")

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from autograder.content.fences import blocks
 from tests.course.installed import ROOT, Installed, install
 from tests.kernels import execute
 
@@ -47,7 +48,7 @@ def test_what_is_installed_is_there_to_be_installed() -> None:
 @pytest.mark.slow
 def test_the_first_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    (source,) = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+    (source,) = [block.text for block in blocks(GUIDE.splitlines()) if block.language == "python"]
     cell = nbformat.v4.new_code_cell(source)
     notebook = nbformat.v4.new_notebook(cells=[cell])
     execute(notebook, tmp_path)

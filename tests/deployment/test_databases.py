@@ -11,13 +11,14 @@ from jupyterhub import orm
 from jupyterhub.orm import new_session_factory
 from sqlalchemy import create_engine, text
 
+from autograder.content.fences import blocks
 from tests.deployment import postgresql
 from tests.deployment.files import GUIDE, formgrader_pod, values
 
 
 def test_the_guides_sql_makes_what_the_files_connect_to(server: postgresql.Server) -> None:
-    (block,) = re.findall(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    for statement in block.strip().splitlines():
+    (block,) = [each for each in blocks(GUIDE.read_text("utf-8").splitlines()) if each.language == "sql"]
+    for statement in block.lines:
         server.sql("postgres", statement)
     environment = {one["name"]: one for one in formgrader_pod()["containers"][0]["env"]}
 

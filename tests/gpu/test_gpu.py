@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autograder.proof.verify import Finding, verify
 from torch import Tensor, nn
 
 from autograder.content.course_root import CourseRoot
 from autograder.processes.devices import cuda_problem
-from autograder.proof.verify import Finding, verify
 from autograder.run.run import Options, Progress, grade
 from autograder.sandbox.levels import strongest
 from tests.checking.test_portability import CORRECT, WRONG

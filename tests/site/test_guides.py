@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from autograder.content.fences import blocks, in_code
 from autograder.contract.budget import Limits
 from autograder.sandbox.levels import Isolation
 from course.catalogue.syllabus import load
@@ -49,7 +50,7 @@ def prose(name: str) -> str:
 def block(name: str, beginning: str) -> str:
     """The block of a page, fenced or indented, that begins so; without its margin."""
     found = [
-        *re.findall(r"^```\w*\n(.*?)\n```$", guide(name), re.MULTILINE | re.DOTALL),
+        *(block.text for block in blocks(guide(name).splitlines())),
         *(re.sub("^    ", "", text, flags=re.M) for text in re.findall(r"(?:^    .*\n)+", guide(name), re.M)),
     ]
     (text,) = [text.rstrip("\n") for text in found if text.startswith(beginning)]
@@ -58,7 +59,8 @@ def block(name: str, beginning: str) -> str:
 
 def without_code(text: str) -> str:
     """The page without its blocks of code and what is HTML in it."""
-    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = text.splitlines()
+    text = "\n".join(line for line, code in zip(lines, in_code(lines), strict=True) if not code)
     return re.sub(r"^<details.*?^</details>$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 

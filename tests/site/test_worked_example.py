@@ -17,6 +17,7 @@ import nbformat
 import pytest
 
 from autograder.build.stub import read_solution
+from autograder.content import fences
 from autograder.content.course_root import CourseRoot
 from course.catalogue import syllabus
 
@@ -35,10 +36,6 @@ CLONE = (
     "tests/modules",
 )
 
-_FENCE = re.compile(
-    r"^(?P<ticks>`{3,})(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^(?P=ticks)$",
-    re.MULTILINE | re.DOTALL,
-)
 _AFTER = re.compile(r"(?P<file>\S+), after the module (?P<module>\w+)")
 _COMMAND = re.compile(r"\$ (?P<command>.+)\n?(?P<output>(?:.*\n?)*)")
 
@@ -66,8 +63,12 @@ def text_of(root: CourseRoot) -> str:
 
 
 def blocks(root: CourseRoot) -> list[Block]:
-    found = _FENCE.finditer(text_of(root))
-    return [Block(block["language"], block["title"] or "", block["text"]) for block in found]
+    found = list(fences.blocks(text_of(root).splitlines()))
+    titles = [re.search(r'title="([^"]+)"', block.info) for block in found]
+    return [
+        Block(block.language, title[1] if title else "", block.text)
+        for block, title in zip(found, titles, strict=True)
+    ]
 
 
 def new_files(root: CourseRoot) -> dict[str, str]:
@@ -144,7 +145,8 @@ def test_the_changes_can_be_made(course_root: CourseRoot) -> None:
 
 
 def test_every_file_and_heading_that_is_named_is_there(course_root: CourseRoot) -> None:
-    prose = _FENCE.sub("", text_of(course_root))
+    lines = text_of(course_root).splitlines()
+    prose = "\n".join(line for line, code in zip(lines, fences.in_code(lines), strict=True) if not code)
     named = re.findall(r"`((?:autograder|course|docs|solutions|tests)/[\w./-]*)`", prose)
     assert len(named) > 8
     for name in named:
