@@ -50,9 +50,12 @@ def grade_exercise(
     return graded
 
 
-def attempt(setting: Setting, student: Student, exercise: Exercise) -> list[Attempt]:
+def attempt(
+    setting: Setting, student: Student, exercise: Exercise, kinds: Sequence[str] = ("value", "rule")
+) -> list[Attempt]:
     """The tests of an exercise, one after the other. Raises Fault for what is not the student's."""
-    return [_attempt(setting, student, test) for test in setting.suite.tests.get(exercise.id, [])]
+    tests = setting.suite.tests.get(exercise.id, [])
+    return [_attempt(setting, student, test) for test in tests if test.kind in kinds]
 
 
 def portability(setting: Setting, line: Line, attempts: Sequence[Attempt]) -> Portability | None:

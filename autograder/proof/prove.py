@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from course.catalogue.syllabus import Exercise, Module
@@ -54,14 +55,14 @@ def _found(
     """Kind and name of everything that was tried, and what is wrong with what came of it."""
     reference = setting.reference
 
-    def tried(namespace: Names) -> _Tried:
-        return _Tried(setting, exercise, namespace)
+    tried = partial(_Tried, setting, exercise)
 
     own = tried(reference.namespace)
     remember(setting, None, own.attempts)
     yield "reference", "reference", not_full(own.as_right())
     for name, namespace in trivial(reference.namespace, exercise):
-        yield "trivial", name, not_zero(tried(namespace).scored())
+        # Rules give no points to whom no value test does.
+        yield "trivial", name, not_zero(tried(namespace, kinds=("value",)).scored())
     mistakes = [(each, tried(reference.with_answer(each))) for each in reference.mistakes[exercise.id]]
     variants = [(each, tried(reference.with_answer(each))) for each in reference.variants[exercise.id]]
     for mistake, it in mistakes:
@@ -82,10 +83,16 @@ def _found(
 class _Tried:
     """An answer with the tests that it was put to."""
 
-    def __init__(self, setting: Setting, exercise: Exercise, namespace: Names) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        exercise: Exercise,
+        namespace: Names,
+        kinds: Sequence[str] = ("value", "rule"),
+    ) -> None:
         self._setting, self._exercise = setting, exercise
         self._line = InProcess(namespace, setting.device)
-        self.attempts = attempt(setting, Student(self._line), exercise)
+        self.attempts = attempt(setting, Student(self._line), exercise, kinds)
 
     def scored(self) -> ExerciseResult:
         flag_oddities(self._setting, self._exercise, self.attempts)  # a broken test is none of the answer's

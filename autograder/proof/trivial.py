@@ -52,11 +52,29 @@ TRIVIAL: dict[str, Callable[..., Any]] = {
 }
 
 
-def _trivial_class(original: type, answer: Callable[..., Any]) -> type:
+def _trivial_class(original: type[nn.Module], answer: Callable[..., Any]) -> type:
     """The reference's parameters and none of its work."""
-    return type(
-        original.__name__, (original,), {"forward": lambda self, *args, **kwargs: answer(*args, **kwargs)}
-    )
+
+    def init(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        self.__dict__.update(_built(original, args, kwargs).__dict__)
+
+    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return answer(*args, **kwargs)
+
+    return type(original.__name__, (original,), {"__init__": init, "forward": forward})
+
+
+def _built(original: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]) -> nn.Module:
+    """Put together once for all trivial answers: nothing depends on its parameters but that they are there."""
+    if any(isinstance(arg, nn.Module) for arg in (*args, *kwargs.values())):
+        return original(*args, **kwargs)
+    made_with = original, repr((args, kwargs))
+    if made_with not in _modules:
+        _modules[made_with] = original(*args, **kwargs)
+    return _modules[made_with]
+
+
+_modules: dict[tuple[type[nn.Module], str], nn.Module] = {}
 
 
 class _Empty(nn.Module):

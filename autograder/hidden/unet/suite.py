@@ -897,8 +897,8 @@ class UNet:
     @value()
     def faint_images(self, student: Student, draw: Draw) -> None:
         """Is right where what reaches the last norm has very low contrast, so that its eps shows."""
-        handle, module = twins(student, draw, reference.UNet, **PLAIN)
-        last = "up_blocks.1.resnets.1."
+        handle, module = twins(student, draw, reference.UNet, **SMALL)
+        last = "up_blocks.0.resnets.1."
         _load(handle, module, _scaled(module, 0.002, f"{last}conv2", f"{last}conv_shortcut"))
         x, t, context = _inputs(draw)
         assert_close(handle(x, t, context), module(x, t, context), rtol=RTOL_NETWORK)
@@ -921,7 +921,7 @@ class UNet:
     @value(weight=2)
     def gradients(self, student: Student, draw: Draw) -> None:
         """The right gradients reach the image, the context and every parameter."""
-        handle, module = twins(student, draw, reference.UNet, **PLAIN)
+        handle, module = twins(student, draw, reference.UNet, **SMALL)
         x, t, context = _inputs(draw)
         assert_gradients(handle, module, draw, x, t, context, rtol=RTOL_NETWORK)
 
