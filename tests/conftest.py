@@ -25,8 +25,8 @@ settings.load_profile("untimed")
 
 # What fills the machine or counts what is on it: never two of these at a time.
 ALONE = ("end_to_end/test_faults.py", "hub/live/", "isolation/test_attacks.py", "sandbox/", "worker/kernel/")
-# Each test of these files makes all that it needs, and takes long.
-APART = ("notebooks/test_executed.py",)
+# The tests of these files share nothing that takes long to make: all of one file would be one long turn.
+APART = ("modules/test_modules.py", "notebooks/test_executed.py")
 # What takes longest begins first, so that no process is left with it when the others have ended.
 FIRST = (
     *ALONE,
