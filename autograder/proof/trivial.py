@@ -65,7 +65,7 @@ def _trivial_class(original: type[nn.Module], answer: Callable[..., Any]) -> typ
 
 
 def _built(original: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]) -> nn.Module:
-    """Put together once for all trivial answers: nothing depends on its parameters but that they are there."""
+    """Put together once for all trivial answers: all that counts is that it has parameters."""
     if any(isinstance(arg, nn.Module) for arg in (*args, *kwargs.values())):
         return original(*args, **kwargs)
     made_with = original, repr((args, kwargs))
