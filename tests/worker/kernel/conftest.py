@@ -160,9 +160,10 @@ def locked(request: pytest.FixtureRequest) -> Iterator[Host]:
             [
                 SYSTEM_PYTHON,
                 "-c",
-                "import sys, os; sys.exit(sys.version_info < (3, 11) or not os.listdir('.'))",
+                "import sys, os; sys.exit(sys.version_info < (3, 11) or not os.listdir(sys.argv[1]))",
+                REPOSITORY,
             ],
-            cwd=REPOSITORY,
+            cwd="/",  # from inside, a folder can be listed whose path is closed, such as one below /root
             user="nobody",
             extra_groups=[],
             capture_output=True,

@@ -86,7 +86,7 @@ def test_threads_are_capped(locked: Host) -> None:
 wait = threading.Lock()
 wait.acquire()
 started = 0
-threading.stack_size(32768)
+threading.stack_size(65536)
 try:
     while started < 5000:
         threading.Thread(target=wait.acquire, daemon=True).start()
