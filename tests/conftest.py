@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from autograder.content.course_root import CourseRoot
+from tests.where_time_went import WhereTimeWent
 
 if TYPE_CHECKING:
     from tests.deployment.postgresql import Server
@@ -45,6 +46,10 @@ FIRST = (
         "lab/",
     ),
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(WhereTimeWent())
 
 
 def group_of(nodeid: str) -> str:

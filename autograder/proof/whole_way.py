@@ -34,19 +34,12 @@ class Notebook:
 
     def findings(self, result: Result) -> Iterator[Finding]:
         """What its result says of the exercises that it is about."""
-        for exercise in result.exercises:
-            if exercise.id in self.about:
-                problem = self._problem(exercise) if result.status is Status.GRADED else result.reason
-                yield Finding(
-                    self.module,
-                    exercise.id,
-                    self.kind,
-                    self.id,
-                    result.run_seed,
-                    result.isolation,
-                    not problem,
-                    problem,
-                )
+        graded = {exercise.id: exercise for exercise in result.exercises}
+        for id in self.about:
+            problem = self._problem(graded[id]) if result.status is Status.GRADED else result.reason
+            yield Finding(
+                self.module, id, self.kind, self.id, result.run_seed, result.isolation, not problem, problem
+            )
 
     def _problem(self, exercise: ExerciseResult) -> str:
         if self.kind == "mistake":

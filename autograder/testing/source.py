@@ -34,6 +34,8 @@ def as_submitted(marked: Any, name: str) -> str:
                 private[node.name] = node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             private[node.targets[0].id] = node
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            private[node.target.id] = node
     assert chosen is not None, f"{marked.__name__} is not at the top level of its file"
     chosen.decorator_list = [each for each in chosen.decorator_list if not _is_mark(each)]
     chosen.name = name

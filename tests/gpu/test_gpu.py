@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autograder.proof.verify import Finding, verify
 from torch import Tensor, nn
 
 from autograder.content.course_root import CourseRoot
 from autograder.processes.devices import cuda_problem
+from autograder.proof.finding import Finding
 from autograder.run.run import Options, Progress, grade
+from autograder.run.verify import verify
 from autograder.sandbox.levels import strongest
 from tests.checking.test_portability import CORRECT, WRONG
 from tests.sample_class import CLASS, load_material, write_class

@@ -11,7 +11,7 @@ from torch import Tensor
 from autograder.testing import mistake
 from autograder.testing.source import as_submitted
 
-_FACTOR = 2
+_FACTOR: int = 2
 
 
 @contextmanager
@@ -43,6 +43,6 @@ def test_of_the_decorators_only_the_mark_goes() -> None:
 
 def test_what_it_uses_comes_along_and_nothing_of_the_graders() -> None:
     source = as_submitted(without_gradient, "double")
-    assert "_FACTOR = 2" in source
+    assert "_FACTOR: int = 2" in source
     assert "def _counting" in source  # which only `_context` uses
     assert "autograder" not in source
