@@ -42,8 +42,8 @@ ALL_WRONG = {
 CASES: dict[str, tuple[str, list[str], list[str]]] = {
     "helped": ("UNet", ["NoSiluOnTheTime"], ["ResBlock"]),
     "all wrong": ("UNet", list(ALL_WRONG.values()), list(ALL_WRONG)),
-    "better": ("UNet", ["DownsampleNotKept", "NoSiluOnTheTime"], ["ResBlock"]),
-    "no better": ("UNet", ["NoLastSilu", "NoSiluOnTheTime"], ["ResBlock"]),
+    "better": ("SpatialTransformer", ["LargeEps", "HalvesSwapped"], ["TransformerBlock"]),
+    "no better": ("SpatialTransformer", ["ImageNotAdded", "HalvesSwapped"], ["TransformerBlock"]),
     "spatial": ("SpatialTransformer", ["HalvesSwapped"], ["TransformerBlock"]),
     **{mistake: ("TransformerBlock", [mistake], []) for mistake in FEED_FORWARD},
 }
@@ -90,13 +90,15 @@ def test_a_right_spatial_transformer_of_a_wrong_block_gets_full_marks(
     assert helped.followed_through == ["TransformerBlock"]
 
 
-def test_a_wrong_unet_of_a_wrong_block_gets_its_mistake_named(graded: dict[str, ExerciseResult]) -> None:
+def test_a_wrong_transformer_of_a_wrong_block_gets_its_mistake_named(
+    graded: dict[str, ExerciseResult],
+) -> None:
     better = graded["better"]
-    assert [named.id for named in better.mistakes] == ["DownsampleNotKept"]
-    assert better.followed_through == ["ResBlock"]
+    assert [named.id for named in better.mistakes] == ["LargeEps"]
+    assert better.followed_through == ["TransformerBlock"]
     # Here help changes no test's outcome. The points are the student's own; the name is found all the same.
     no_better = graded["no better"]
-    assert [named.id for named in no_better.mistakes] == ["NoLastSilu"]
+    assert [named.id for named in no_better.mistakes] == ["ImageNotAdded"]
     assert no_better.followed_through == []
 
 
