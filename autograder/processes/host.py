@@ -26,7 +26,8 @@ from ..contract.jobs import Job, Specification
 from ..errors import AutograderError
 from ..grading.setting import Setting
 from ..grading.suite import Suite, with_suites
-from ..sandbox.locked import LockedWorker, WorkerConditions
+from ..sandbox.locked import LockedWorker
+from ..worker.zygote import WorkerOrder
 from .answering import Answering, rehearse, settings_of
 
 
@@ -76,7 +77,7 @@ def _answer_jobs(
     settings: dict[str, tuple[GradedModule, Setting]],
 ) -> None:
     limits = specification.limits
-    conditions = WorkerConditions(
+    order = WorkerOrder(
         specification.level,
         specification.device,
         limits.memory,
@@ -87,7 +88,7 @@ def _answer_jobs(
 
     def start(budget: Budget) -> LockedWorker:
         # Two seconds beyond what is left: our own clock ends it first, and says why.
-        return LockedWorker(zygote, conditions, int(budget.cpu_left) + 2)
+        return LockedWorker(zygote, order, int(budget.cpu_left) + 2)
 
     answering = Answering(settings, start, specification.device, limits, specification.front_ends)
     parent.send_bytes(str(os.getpid()).encode())

@@ -9,11 +9,12 @@ import select
 import socket
 import struct
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 
 from ..contract.budget import process_cpu
 from ..errors import Fault
 from ..worker import wire
+from ..worker.zygote import WorkerOrder
 from .line import Deadline, Ending, Gone, OutOfTime
 
 _CREDENTIALS = struct.Struct("3i")
@@ -21,22 +22,10 @@ AT_ONCE = 1 << 16
 MOST_AT_ONCE = 1 << 20
 
 
-@dataclass(frozen=True)
-class WorkerConditions:
-    """What a grader asks a zygote for; the same for all workers of a run."""
-
-    level: str
-    device: str
-    memory: int
-    scratch: int
-    read: tuple[str, ...]
-    home: str
-
-
 class LockedWorker:
     """A worker forked by the zygote at the other end of `zygote`. Raises Fault if that is gone."""
 
-    def __init__(self, zygote: socket.socket, request: WorkerConditions, cpu_seconds: int) -> None:
+    def __init__(self, zygote: socket.socket, order: WorkerOrder, cpu_seconds: int) -> None:
         self.printed = bytearray()
         self._pid = 0
         self._last_cpu = 0.0
@@ -45,7 +34,7 @@ class LockedWorker:
         self._monitor, monitors = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._output, prints = os.pipe()
         self._line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        asked = json.dumps(asdict(request) | {"cpu": cpu_seconds}).encode()
+        asked = json.dumps(asdict(replace(order, cpu=cpu_seconds))).encode()
         try:
             socket.send_fds(zygote, [asked], [theirs.fileno(), prints, monitors.fileno()])
         except OSError as error:

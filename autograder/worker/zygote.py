@@ -29,15 +29,15 @@ MOST_THREADS = 600
 
 @dataclass(frozen=True)
 class WorkerOrder:
-    """What a grader asks for: see `autograder.sandbox.locked.WorkerConditions`."""
+    """What a grader asks for; the same for all workers of a run, but for the CPU seconds."""
 
     level: str
     device: str
     memory: int
     scratch: int
-    cpu: int
     read: tuple[str, ...]
     home: str
+    cpu: int = 0
 
 
 def prepare(preload: list[str]) -> None:

@@ -30,7 +30,8 @@ from autograder.run.store import Store
 from autograder.sandbox import zygote as zygotes
 from autograder.sandbox.levels import Isolation, probe, strongest
 from autograder.sandbox.line import WorkerLine
-from autograder.sandbox.locked import LockedWorker, WorkerConditions
+from autograder.sandbox.locked import LockedWorker
+from autograder.worker.zygote import WorkerOrder
 from tests.end_to_end import processes
 from tests.end_to_end.conftest import COMMAND, SEED, Grade, Graded
 from tests.end_to_end.processes import Role
@@ -205,7 +206,7 @@ def test_a_worker_that_is_killed_is_not_taken_for_one_that_ended_itself(course_r
     level, limits = strongest("auto"), Limits(call_cpu=60.0)
     zygote = zygotes.start(level, course_root.path)
     zygote.wait_until_ready()
-    request = WorkerConditions(level, "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home)
+    request = WorkerOrder(level, "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home)
     cells = [(1, "def forever():\n    while True:\n        pass\n")]
     with zygote.connect() as connection, ThreadPoolExecutor(1) as thread:
         for _ in range(8):  # whether its line or the process itself is gone first is a matter of chance

@@ -83,13 +83,14 @@ from autograder.sandbox import zygote as zygotes
 from autograder.contract.budget import Budget, Limits
 from autograder.sandbox.levels import Isolation
 from autograder.sandbox.line import WorkerLine
-from autograder.sandbox.locked import LockedWorker, WorkerConditions
+from autograder.sandbox.locked import LockedWorker
+from autograder.worker.zygote import WorkerOrder
 
 asked = json.load(sys.stdin)
 zygote = zygotes.start(Isolation(asked["level"]), Path(asked["root"]))
 zygote.wait_until_ready()
 limits = Limits(call_cpu=200, submission_cpu=400, submission_wall=1000)
-request = WorkerConditions(
+request = WorkerOrder(
     asked["level"], "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home)
 with zygote.connect() as connection:
     line = WorkerLine(lambda: LockedWorker(connection, request, 400), Budget(limits), [(1, asked["source"])])

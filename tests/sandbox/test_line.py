@@ -20,8 +20,9 @@ from autograder.errors import BudgetSpent, ProtocolViolation, StudentError, Stud
 from autograder.sandbox import zygote as zygotes
 from autograder.sandbox.levels import Isolation, strongest
 from autograder.sandbox.line import DYING_SECONDS, Worker, WorkerLine
-from autograder.sandbox.locked import LockedWorker, WorkerConditions
+from autograder.sandbox.locked import LockedWorker
 from autograder.sandbox.plain import PlainWorker
+from autograder.worker.zygote import WorkerOrder
 from tests.end_to_end import processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +78,7 @@ def open_line(request: pytest.FixtureRequest) -> Iterator[Open]:
             return PlainWorker()
         line, zygote = request.getfixturevalue("connection")
         limits = Limits()
-        asked = WorkerConditions(
+        asked = WorkerOrder(
             LEVEL.value, "cpu", limits.memory, limits.scratch, tuple(zygote.read), zygote.home
         )
         return LockedWorker(line, asked, 100)
