@@ -33,6 +33,7 @@ CLONE = (
     "pyproject.toml",
     "tests/__init__.py",
     "tests/conftest.py",
+    "tests/where_time_went.py",
     "tests/modules",
 )
 
