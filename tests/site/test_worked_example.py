@@ -24,6 +24,7 @@ from course.catalogue import syllabus
 PAGE = Path("docs", "authoring.md")
 MODULE = "thresholding"
 EXERCISE = "dynamic_threshold"
+SYLLABUS = "course/syllabus.yaml"
 # What an author's clone has, as far as the page's commands need it.
 CLONE = (
     "autograder",
@@ -37,7 +38,6 @@ CLONE = (
     "tests/modules",
 )
 
-_AFTER = re.compile(r"(?P<file>\S+), after the module (?P<module>\w+)")
 _COMMAND = re.compile(r"\$ (?P<command>.+)\n?(?P<output>(?:.*\n?)*)")
 
 
@@ -75,7 +75,7 @@ def blocks(root: CourseRoot) -> list[Block]:
 def new_files(root: CourseRoot) -> dict[str, str]:
     """What the page puts into files of its own, by their names."""
     written = [block for block in blocks(root) if block.title and block.language != "diff"]
-    return {block.title: block.text for block in written if not _AFTER.fullmatch(block.title)}
+    return {block.title: block.text for block in written if not block.title.startswith(SYLLABUS)}
 
 
 def steps(root: CourseRoot) -> list[Step]:
@@ -91,14 +91,14 @@ def steps(root: CourseRoot) -> list[Step]:
 
 
 def with_the_module(root: CourseRoot) -> str:
-    """The syllabus as it is after step 1: the new module stands between two others."""
-    (block,) = [block for block in blocks(root) if block.language == "yaml" and _AFTER.fullmatch(block.title)]
-    place = _AFTER.fullmatch(block.title)
-    assert place is not None
-    text = (root.path / place["file"]).read_text(encoding="utf-8")
-    module = re.compile(rf"^  - id: {place['module']}\n(?:    .*\n|\n)*", re.MULTILINE).search(text)
-    assert module is not None, block.title
-    return f"{text[: module.end()]}{block.text}\n{text[module.end() :]}"
+    """The syllabus as it is after step 1: the new module stands where the page has it."""
+    (block,) = [block for block in blocks(root) if block.title.startswith(SYLLABUS)]
+    shown = re.fullmatch(r"modules: \[\.\.\., (\w+), (\w+), \.\.\.\]\n", block.text)
+    assert shown, block.text
+    before = re.compile(rf"^modules: .*\b{shown[1]}\b", re.MULTILINE)
+    text, count = before.subn(rf"\g<0>, {shown[2]}", root.read(root.path / SYLLABUS))
+    assert count == 1, shown[1]
+    return text
 
 
 def changed(text: str, change: Block) -> str:
@@ -116,6 +116,7 @@ def changed(text: str, change: Block) -> str:
 def test_the_blocks_have_a_place(course_root: CourseRoot) -> None:
     files = new_files(course_root)
     owned = (
+        course_root.entry(MODULE),
         course_root.solution(MODULE),
         course_root.lesson(MODULE),
         course_root.suite(MODULE),
@@ -124,16 +125,17 @@ def test_the_blocks_have_a_place(course_root: CourseRoot) -> None:
     )
     assert {course_root.relative(path) for path in owned} < files.keys()
     for name in files:
-        assert (course_root.path / name).parent.is_dir(), name
+        assert (course_root.path / name).parent.name == MODULE or name == f"solutions/{MODULE}.py"
         assert not (course_root.path / name).exists(), f"the course has {name} now: take another example"
 
 
 def test_the_module_fits_into_the_syllabus(course_root: CourseRoot) -> None:
     before = [module.id for module in course_root.syllabus.modules]
-    after = syllabus.parse(with_the_module(course_root))
-    assert [module.id for module in after.modules if module.id != MODULE] == before
-    assert before[[module.id for module in after.modules].index(MODULE) - 1] == "guidance"
-    (exercise,) = after.module(MODULE).exercises
+    after = syllabus.parse(with_the_module(course_root)).modules
+    assert [id for id in after if id != MODULE] == before
+    assert before[after.index(MODULE) - 1] == "guidance"
+    entry = course_root.relative(course_root.entry(MODULE))
+    (exercise,) = syllabus.parse_module(MODULE, new_files(course_root)[entry]).exercises
     assert exercise.id == EXERCISE
 
 
@@ -202,6 +204,10 @@ def author(course_root: CourseRoot, tmp_path_factory: pytest.TempPathFactory) ->
         else:
             shutil.copy(source, target)
     (clone / "course" / "syllabus.yaml").write_text(with_the_module(course_root), encoding="utf-8")
+    for folder in ("course/modules", "tests/modules", "autograder/hidden"):
+        (clone / folder / MODULE).mkdir()
+    for folder in ("course/modules", "tests/modules"):
+        (clone / folder / MODULE / "__init__.py").touch()
     for name, text in new_files(course_root).items():
         (clone / name).write_text(text, encoding="utf-8")
     return Author(clone)
