@@ -34,6 +34,7 @@ CLONE = (
     "pyproject.toml",
     "tests/__init__.py",
     "tests/conftest.py",
+    "tests/where_time_went.py",
     "tests/modules",
 )
 
