@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from dataclasses import replace
 
-from ..submission.choose import File
-from ..submission.export import HandedIn, Parts
+from ..submission.export import HandedIn
+from ..submission.file import File, Parts
 from ..submission.notebook import MAX_BYTES
 
 ALSO: Mapping[str, int] = {".html": MAX_BYTES}  # Canvas writes text and links as HTML
@@ -52,7 +52,7 @@ def handed_in(files: Mapping[Parts, File], shown: str) -> list[HandedIn]:
         number = int(match["file"] or -1)
         here = of[student].get(its_name)
         if here is None or here[0] < number:
-            of[student][its_name] = number, File(PurePosixPath(its_name), file.path, file.problem)
+            of[student][its_name] = number, replace(file, parts=(its_name,))
     return [
         HandedIn((student,), (), [file for _, file in newest.values()])
         for student, newest in sorted(of.items())

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
+from dataclasses import replace
 
 from .. import errors
-from ..submission.choose import File
-from ..submission.export import HandedIn, Parts
+from ..submission.export import HandedIn
+from ..submission.file import File, Parts
 from . import gradescope_metadata
 
 METADATA = "submission_metadata.yml"
@@ -36,7 +36,7 @@ def handed_in(files: Mapping[Parts, File], shown: str) -> list[HandedIn]:
     for parts, file in files.items():
         below = parts[len(top) :]
         if parts[: len(top)] == top and len(below) > 1:
-            inside[below[0]].append(File(PurePosixPath(*below[1:]), file.path, file.problem))
+            inside[below[0]].append(replace(file, parts=below[1:]))
     names = _told_apart([one for group in submitters.values() for one in group])
     found = [
         HandedIn(

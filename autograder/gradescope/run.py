@@ -17,7 +17,6 @@ from pathlib import Path
 
 from ..atomic import write_atomically
 from ..errors import AutograderError, Fault
-from ..submission.choose import SUFFIXES, Choice, choose
 from .memory import for_workers
 from .not_graded import not_graded, previous_score
 from .settings import COURSE, Settings
@@ -79,15 +78,15 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
     from ..contract.budget import Limits
     from ..run.run import Options, Progress, grade_found
     from ..run.store import Store
-    from ..submission.find import Found
+    from ..submission.choose import SUFFIXES
+    from ..submission.find import files_below, the_one
     from .results import results_json
 
     root = CourseRoot(tree / "source" / COURSE)
     module = root.module(settings.module)
     with tempfile.TemporaryDirectory(prefix="autograder-") as place:
         out, scratch = Path(place, "graded"), Path(place, "unpacked")
-        choice = _choice(submission, settings.module, scratch)
-        found = Found(STUDENT, module.id, choice.file.path, str(choice.file.place), choice.problem)
+        found = the_one(files_below(submission, SUFFIXES), STUDENT, module.id, scratch)
         options = Options(
             out=out,
             jobs=1,
@@ -115,13 +114,6 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
         f"isolation {result.isolation}, {seconds:.1f} s"
     )
     return results_json(result, module, settings, examined, seconds)
-
-
-def _choice(submission: Path, module: str, scratch: Path) -> Choice:
-    """The notebook to be graded, among the files that Gradescope has put there. Links are not followed."""
-    from ..submission.find import files_below
-
-    return choose(files_below(submission, SUFFIXES), module, [module], scratch)[0]
 
 
 def _write(path: Path, content: dict[str, object]) -> None:

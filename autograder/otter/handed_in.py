@@ -12,8 +12,8 @@ from pathlib import Path
 import nbformat
 
 from ..build import dump
-from ..submission.choose import SUFFIXES, choose
-from ..submission.find import Found, files_below
+from ..submission.choose import SUFFIXES
+from ..submission.find import Found, files_below, the_one
 
 STUDENT = "submission"  # whose it is, Otter does not say
 FOLDER = "handed-in"  # beside Otter's folder `submission`
@@ -44,5 +44,4 @@ def leave_empty(notebook: Path) -> None:
 def notebook_in(folder: Path, module: str, scratch: Path) -> Found:
     """The notebook of the module below a folder, or in a zip there; else what is wrong. Raises Fault."""
     files = [file for file in files_below(folder, SUFFIXES) if file.place.name != "__init__.py"]
-    choice = choose(files, module, [module], scratch)[0]
-    return Found(STUDENT, module, choice.file.path, str(choice.file.place), choice.problem)
+    return the_one(files, STUDENT, module, scratch)

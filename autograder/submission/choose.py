@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 
 from .. import errors
+from .file import File
 from .unzip import printable, unzip
 
 KINDS = (".ipynb", ".py")
@@ -21,62 +22,48 @@ SUFFIXES = (*KINDS, ".zip")
 _COPY = re.compile(r"(?:[-_ ]\d{1,2}| ?\(\d{1,2}\))$")
 
 
-@dataclass(frozen=True)
-class File:
-    """One file of a submission: its place there, and where its bytes are now. With a `problem`: nowhere."""
+def choose(
+    files: Sequence[File], module: str | None, modules: Sequence[str], scratch: Path
+) -> list[tuple[str | None, File]]:
+    """What is to be graded, for which module (None: the notebook may say), or a problem in its place.
 
-    place: PurePosixPath
-    path: Path
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What is to be graded, for which module (None: the notebook may say), or the `problem` in its place."""
-
-    module: str | None
-    file: File
-    problem: str = ""
-
-
-def choose(files: Sequence[File], module: str | None, modules: Sequence[str], scratch: Path) -> list[Choice]:
-    """At least one choice; with a `module`, exactly one. Zips are unpacked into `scratch`.
+    At least one; with a `module`, exactly one. Zips are unpacked into `scratch`.
 
     Raises `errors.Fault` where the machine is at fault.
     """
     if not _of_kind(files, *KINDS):
         files = [*files, *_unzipped(_of_kind(files, ".zip"), scratch)]
     wanted = [module] if module is not None else list(modules)
-    if named := [choice for id in wanted for choice in _named(files, id)]:
-        return named
+    if named := [(id, file) for id in wanted if (file := _named(files, id))]:
+        return [*named]
     for kind in KINDS:
         if len(found := _of_kind(files, kind)) == 1:
-            return [Choice(module, found[0], found[0].problem)]
+            return [(module, found[0])]
         if found:
             hand_in = f"{module}{kind}" if module else f"one, named after its module ({', '.join(modules)})"
             problem = f"It has {len(found)} files that it could be ({_listed(found)}): hand in {hand_in}."
-            return [Choice(module, found[0], problem)]
+            return [(module, replace(found[0], problem=problem))]
     # A zip with a problem of its own says what that is.
-    broken = next((file for file in files if file.problem), None)
-    place = broken or (files[0] if files else File(PurePosixPath(), scratch))
+    if broken := next((file for file in files if file.problem), None):
+        return [(module, broken)]
     problem = f"There is no notebook (.ipynb) and no .py file in it{_has(files)}."
-    return [Choice(module, place, broken.problem if broken else problem)]
+    return [(module, replace(files[0] if files else File((), scratch), problem=problem))]
 
 
-def _named(files: Iterable[File], module: str) -> list[Choice]:
-    """The file with the module's name, or that of a copy of it; nothing if there is none."""
+def _named(files: Iterable[File], module: str) -> File | None:
+    """The file with the module's name, or that of a copy of it; None if there is none."""
     for kind in KINDS:
         named = {file: file.place.stem for file in _of_kind(files, kind)}
         exact = [file for file, stem in named.items() if stem == module]
         copies = [file for file, stem in named.items() if _COPY.sub("", stem) == module]
         for found in (exact, copies):
-            top = [file for file in found if len(file.place.parts) == _shallowest(found)]
+            top = [file for file in found if len(file.parts) == _shallowest(found)]
             if len(top) == 1:
-                return [Choice(module, top[0], top[0].problem)]
+                return top[0]
             if top:
                 problem = f"It has {len(top)} files for {module!r} ({_listed(top)}): hand in one of them."
-                return [Choice(module, top[0], problem)]
-    return []
+                return replace(top[0], problem=problem)
+    return None
 
 
 def _unzipped(zips: Iterable[File], scratch: Path) -> list[File]:
@@ -87,9 +74,9 @@ def _unzipped(zips: Iterable[File], scratch: Path) -> list[File]:
         try:
             entries = unzip(file.path, scratch, KINDS).entries
         except errors.Unreadable as error:
-            inside.append(File(file.place, file.path, str(error)))
+            inside.append(replace(file, problem=str(error)))
             continue
-        inside += [File(file.place.joinpath(*entry.parts), entry.path, entry.problem) for entry in entries]
+        inside += [replace(entry, parts=file.parts + entry.parts) for entry in entries]
     return inside
 
 
@@ -98,7 +85,7 @@ def _of_kind(files: Iterable[File], *kinds: str) -> list[File]:
 
 
 def _shallowest(files: Iterable[File]) -> int:
-    return min((len(file.place.parts) for file in files), default=0)
+    return min((len(file.parts) for file in files), default=0)
 
 
 def _has(files: Sequence[File]) -> str:

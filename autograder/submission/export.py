@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .choose import File
-
-Parts = tuple[str, ...]
+from .file import File, Parts
 
 
 @dataclass(frozen=True)

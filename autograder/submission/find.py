@@ -23,11 +23,12 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from .. import errors
-from .choose import SUFFIXES, File, choose
-from .export import Export, Parts
+from .choose import SUFFIXES, choose
+from .export import Export
+from .file import File, Parts
 from .unzip import NOTEBOOKS, ignored, listed, printable, unzip
 
 MAX_FILES = 200_000  # looked at below one folder: more is a mistyped path, such as `/`
@@ -52,25 +53,13 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Item:
-    """A notebook by its place below the given path; no parts where that place is a lie.
-
-    The last part is empty for what stands for a folder as a whole, one that cannot be looked into.
-    """
-
-    parts: tuple[str, ...]
-    path: Path
-    problem: str = ""
-
-
-@dataclass(frozen=True)
 class _Tree:
     """What lies below a path on the command line."""
 
     name: str  # whose it is if the layout does not say
     typed: Path
-    items: list[_Item]
-    folders: set[tuple[str, ...]]
+    items: list[File]
+    folders: set[Parts]
     student: str = ""  # whose it all is, where the path itself says so
 
 
@@ -166,7 +155,7 @@ def _below(
         return _students(_Tree(here.name, path, items, folders, _from_submitted(here)), module, modules)
     if stat.S_ISREG(mode) and path.suffix.lower() == ".ipynb":
         # A link that was typed is followed: whoever typed it chose it.
-        item = _Item((path.name,), here.resolve())
+        item = File((path.name,), here.resolve())
         tree = _Tree(here.parent.name, path.parent, [item], set(), _from_submitted(here.parent))
         found = _students(tree, None, modules)
         return [replace(one, module=module or one.module, shown=shown) for one in found]
@@ -176,10 +165,10 @@ def _below(
             unzipped = unzip(path, scratch, SUFFIXES, also) if export else unzip(path, scratch)
         except errors.Unreadable as error:
             return [Found(_student(path.stem), module, path, shown, str(error))]
-        items = [_Item(entry.parts, entry.path, entry.problem) for entry in unzipped.entries]
         if export:
-            return _exported(export, items, path, module, modules, scratch)
-        return _students(_unwrapped(_Tree(path.stem, path, items, unzipped.folders)), module, modules)
+            return _exported(export, unzipped.entries, path, module, modules, scratch)
+        tree = _Tree(path.stem, path, unzipped.entries, unzipped.folders)
+        return _students(_unwrapped(tree), module, modules)
     raise errors.UsageError(f"{shown} is neither a notebook (.ipynb), nor a zip, nor a folder")
 
 
@@ -196,7 +185,7 @@ def _recognised(places: Iterable[Parts], exports: Sequence[Export], also: Iterab
 
 def _exported(
     export: Export,
-    items: Iterable[_Item],
+    items: Iterable[File],
     typed: Path,
     module: str | None,
     modules: Sequence[str],
@@ -205,14 +194,20 @@ def _exported(
     """The submissions of an export: each student's own, and a group's once for each member."""
     found = []
     for one in export.handed_in(_files(items), printable(str(typed))):
-        for choice in choose(one.files, module, modules, scratch):
-            shown = printable(str(typed.joinpath(*one.place, choice.file.place)))
-            for student in one.students:
-                shared = len(one.students) > 1
-                found.append(
-                    Found(_student(student), choice.module, choice.file.path, shown, choice.problem, shared)
-                )
+        for which, file in choose(one.files, module, modules, scratch):
+            shown = printable(str(typed.joinpath(*one.place, *file.parts)))
+            shared = len(one.students) > 1
+            found += [
+                Found(_student(student), which, file.path, shown, file.problem, shared)
+                for student in one.students
+            ]
     return found
+
+
+def the_one(files: Sequence[File], student: str, module: str, scratch: Path) -> Found:
+    """The submission for `module` among all files that a student handed in; raises `errors.Fault`."""
+    ((_, file),) = choose(files, module, [module], scratch)
+    return Found(student, module, file.path, str(file.place), file.problem)
 
 
 def files_below(top: Path, suffixes: tuple[str, ...]) -> list[File]:
@@ -220,21 +215,21 @@ def files_below(top: Path, suffixes: tuple[str, ...]) -> list[File]:
     return list(_files(_walk(top, suffixes)[0]).values())
 
 
-def _files(items: Iterable[_Item]) -> dict[tuple[str, ...], File]:
+def _files(items: Iterable[File]) -> dict[Parts, File]:
     """By their places. A folder that cannot be looked into is no student's fault."""
     found = {}
     for item in items:
         if item.parts and item.parts[-1]:
-            found[item.parts] = File(PurePosixPath(*item.parts), item.path, item.problem)
+            found[item.parts] = item
         elif item.parts and not item.problem:
             raise errors.Fault(f"{printable(str(item.path))} cannot be looked into: make it readable")
     return found
 
 
-def _walk(top: Path, wanted: tuple[str, ...]) -> tuple[list[_Item], set[tuple[str, ...]]]:
-    items: list[_Item] = []
-    folders: set[tuple[str, ...]] = set()
-    waiting: list[tuple[str, ...]] = [()]
+def _walk(top: Path, wanted: tuple[str, ...]) -> tuple[list[File], set[Parts]]:
+    items: list[File] = []
+    folders: set[Parts] = set()
+    waiting: list[Parts] = [()]
     looked_at = 0
     while waiting:
         parts = waiting.pop()
@@ -245,7 +240,7 @@ def _walk(top: Path, wanted: tuple[str, ...]) -> tuple[list[_Item], set[tuple[st
         except FileNotFoundError:
             continue  # removed while this ran
         except OSError:
-            items.append(_Item((*parts, ""), folder))  # reading it will say what is wrong: no student's fault
+            items.append(File((*parts, ""), folder))  # reading it will say what is wrong: no student's fault
             continue
         looked_at += len(listed)
         if looked_at > MAX_FILES:
@@ -261,11 +256,11 @@ def _walk(top: Path, wanted: tuple[str, ...]) -> tuple[list[_Item], set[tuple[st
                 folders.add(place)
                 waiting.append(place)
             elif entry.is_symlink() and (is_notebook or entry.is_dir()):
-                items.append(_Item(place if is_notebook else (*place, ""), folder / entry.name, _LINK))
+                items.append(File(place if is_notebook else (*place, ""), folder / entry.name, _LINK))
             elif is_notebook and not entry.is_file(follow_symlinks=False):
-                items.append(_Item(place, folder / entry.name, _NO_FILE))
+                items.append(File(place, folder / entry.name, _NO_FILE))
             elif is_notebook:
-                items.append(_Item(place, folder / entry.name))
+                items.append(File(place, folder / entry.name))
     return items, folders
 
 

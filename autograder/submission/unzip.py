@@ -23,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .. import errors
+from .file import File, Parts
 from .notebook import MAX_BYTES
 
 MAX_NOTEBOOKS = 10_000
@@ -31,7 +32,6 @@ MAX_DIRECTORY = 8_000_000  # bytes of the archive's list of files, which is read
 
 NOTEBOOKS = (".ipynb",)
 
-_Parts = tuple[str, ...]
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # lzma may ask for gigabytes to unpack a kilobyte
 _HEADER = 30  # bytes before each file's name
 _ENCRYPTED = 0x1
@@ -49,23 +49,14 @@ _BROKEN = (  # what `zipfile` raises on hostile bytes
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A notebook in a zip: its place there, and the file that now has its bytes.
+class Unzipped:
+    """The notebooks of a zip, and its folders, also those without a notebook.
 
-    A refused one has a `problem` and the archive's own path; `parts` is empty where its place is a lie.
+    A refused notebook has a `problem` and the archive's own path.
     """
 
-    parts: _Parts
-    path: Path
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Unzipped:
-    """The notebooks of a zip, and its folders, also those without a notebook."""
-
-    entries: list[Entry]
-    folders: set[_Parts]
+    entries: list[File]
+    folders: set[Parts]
 
 
 def unzip(
@@ -92,7 +83,7 @@ def unzip(
         ) from None
 
 
-def listed(archive: Path) -> list[_Parts]:
+def listed(archive: Path) -> list[Parts]:
     """Where the files of a zip lie, without unpacking any; raises `errors.Unreadable` and `errors.Fault`."""
     try:
         with _Bounded(io.FileIO(archive)) as file, _opened(file) as opened:
@@ -134,7 +125,7 @@ def _opened(file: _Bounded) -> zipfile.ZipFile:
 
 def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path, largest: Mapping[str, int]) -> Unzipped:
     result = Unzipped([], set())
-    notebooks: list[tuple[zipfile.ZipInfo, _Parts, str]] = []
+    notebooks: list[tuple[zipfile.ZipInfo, Parts, str]] = []
     for info in opened.infolist():
         parts = _parts(info.orig_filename)
         honest = not _leads_out(info.orig_filename)
@@ -161,7 +152,7 @@ def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path, largest: Mappi
         if not problem:
             problem, size = _write(opened, info, target, largest[suffix], left)
             left -= size
-        result.entries.append(Entry(parts, archive if problem else target, problem))
+        result.entries.append(File(parts, archive if problem else target, problem))
     return result
 
 
@@ -170,7 +161,7 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
     return info.filename.endswith("/")
 
 
-def _parts(name: str) -> _Parts:
+def _parts(name: str) -> Parts:
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
 
 
@@ -183,7 +174,7 @@ def _leads_out(name: str) -> bool:
     return "\0" in name or ".." in _parts(name) or re.match(r"[\\/]|[A-Za-z]:", name) is not None
 
 
-def _problem(info: zipfile.ZipInfo, parts: _Parts, copies: int) -> str:
+def _problem(info: zipfile.ZipInfo, parts: Parts, copies: int) -> str:
     """Why an entry is refused, in one sentence; '' if it is not."""
     mode = info.external_attr >> 16
     if not parts:

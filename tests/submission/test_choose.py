@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
-from autograder.submission.choose import Choice, File, choose
+from autograder.submission.choose import choose
+from autograder.submission.file import File
 
 MODULES = ("attention", "unet")
 
@@ -17,14 +18,18 @@ def chosen(tmp_path: Path):  # type: ignore[no-untyped-def]
     """What is chosen of files with these names: module and place, or the problem."""
 
     def choosing(*names: str, module: str | None = "attention") -> list[tuple[str | None, str]]:
-        files = [File(PurePosixPath(name), tmp_path / name) for name in names]
-        return [told(choice) for choice in choose(files, module, MODULES, tmp_path / "scratch")]
+        files = [file_at(tmp_path / name, name) for name in names]
+        return [told(*choice) for choice in choose(files, module, MODULES, tmp_path / "scratch")]
 
     return choosing
 
 
-def told(choice: Choice) -> tuple[str | None, str]:
-    return choice.module, choice.problem or str(choice.file.place)
+def file_at(path: Path, name: str = "") -> File:
+    return File(tuple((name or path.name).split("/")), path)
+
+
+def told(module: str | None, file: File) -> tuple[str | None, str]:
+    return module, file.problem or str(file.place)
 
 
 @pytest.mark.parametrize(
@@ -80,18 +85,15 @@ def test_a_zip_is_looked_into_only_where_there_is_nothing_else(tmp_path: Path) -
     with zipfile.ZipFile(path, "w") as archive:
         for name in ("attention.ipynb", "attention.pdf", ".OTTER_LOG", "__zip_filename__", "../evil.ipynb"):
             archive.writestr(name, "{}")
-    zipped = File(PurePosixPath(path.name), path)
-    (choice,) = choose([zipped], "attention", MODULES, tmp_path / "scratch")
-    assert told(choice) == ("attention", "lab_2026_11_24.zip/attention.ipynb")
-    assert choice.file.path.read_bytes() == b"{}"
-    assert choice.file.path.is_relative_to(tmp_path / "scratch")
-    beside = File(PurePosixPath("attention.py"), tmp_path / "attention.py")
-    assert choose([zipped, beside], "attention", MODULES, tmp_path / "scratch")[0].file == beside
+    ((module, file),) = choose([file_at(path)], "attention", MODULES, tmp_path / "scratch")
+    assert told(module, file) == ("attention", "lab_2026_11_24.zip/attention.ipynb")
+    assert file.path.read_bytes() == b"{}"
+    assert file.path.is_relative_to(tmp_path / "scratch")
+    both = [file_at(path), file_at(tmp_path / "attention.py")]
+    assert choose(both, "attention", MODULES, tmp_path / "scratch") == [("attention", both[1])]
 
 
 def test_a_broken_zip_is_named(tmp_path: Path) -> None:
     (tmp_path / "lab.zip").write_bytes(b"PK no zip")
-    (choice,) = choose(
-        [File(PurePosixPath("lab.zip"), tmp_path / "lab.zip")], None, MODULES, tmp_path / "scratch"
-    )
-    assert choice.problem == "The file is not a zip, or it is damaged."
+    ((_, file),) = choose([file_at(tmp_path / "lab.zip")], None, MODULES, tmp_path / "scratch")
+    assert file.problem == "The file is not a zip, or it is damaged."

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from autograder import errors
 from autograder.submission import unzip as unzipping
+from autograder.submission.file import File
 from autograder.submission.notebook import MAX_BYTES
-from autograder.submission.unzip import Entry, listed, unzip
+from autograder.submission.unzip import listed, unzip
 
 
 def archive(
@@ -45,7 +46,7 @@ def scratch(tmp_path: Path) -> Path:
     return tmp_path / "scratch"
 
 
-def only(path: Path, scratch: Path) -> Entry:
+def only(path: Path, scratch: Path) -> File:
     (entry,) = unzip(path, scratch).entries
     return entry
 
