@@ -61,8 +61,10 @@ def _found(
     remember(setting, None, own.attempts)
     yield "reference", "reference", not_full(own.as_right())
     for name, namespace in trivial(reference.namespace, exercise):
-        # Rules give no points to whom no value test does.
-        yield "trivial", name, not_zero(tried(namespace, kinds=("value",)).scored())
+        it = tried(namespace, kinds=("value",))  # rules give no points to whom no value test does
+        if any(one.passed for one in it.attempts):
+            it = tried(namespace)
+        yield "trivial", name, not_zero(it.scored())
     mistakes = [(each, tried(reference.with_answer(each))) for each in reference.mistakes[exercise.id]]
     variants = [(each, tried(reference.with_answer(each))) for each in reference.variants[exercise.id]]
     for mistake, it in mistakes:

@@ -1,7 +1,7 @@
 """A picture whose pixels can be asked, with the pointer or the arrow keys, where their attention goes.
 
 Everything is in the page: no server, no widget to install. Where scripts do not run (a notebook shown on
-GitHub), a sentence stands in its place, and `figures.pixel_attention` draws the same for chosen pixels.
+GitHub), a sentence stands in its place, and `gallery.pixel_attention` draws the same for chosen pixels.
 """
 
 from __future__ import annotations

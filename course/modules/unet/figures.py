@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course.modules.attention.figures import pixel_attention
 from course.pictures.canvas import FAINT, INK, PALETTE, WEIGHTS, array, expect_shape, pixels, plain
 from course.pictures.canvas import axes as new_axes
 from course.pictures.clickable import Clickable
+from course.pictures.gallery import pixel_attention
 from course.pictures.picture import Picture, needs
 from course.pictures.slider import slide_panels
 from course.pictures.strips import strips
