@@ -13,9 +13,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from .console import Root, err, fail, modules_of, out, reported
+from .console import CORES, Jobs, Modules, Root, Seed, err, fail, modules_of, out, reported
 from .content.course_root import CourseRoot
-from .cores import usable
 from .errors import UsageError
 from .gradescope.cli import app as gradescope_app
 from .hub.cli import app as hub_app
@@ -58,7 +57,7 @@ def main(
 
 @app.command()
 def build(
-    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    modules: Modules = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 if a notebook is stale.")
     ] = False,
@@ -80,7 +79,7 @@ def build(
 
 @app.command()
 def verify(
-    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    modules: Modules = None,
     seeds: Annotated[
         str, typer.Option(metavar="N|FROM-TO", help="How many run seeds to try, or which: 10, or 1-9.")
     ] = "1",
@@ -90,7 +89,7 @@ def verify(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line, for every finding.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = usable(),
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = CORES,
     sandbox: Sandbox = "auto",
     device: Device = "auto",
     course_root: Root = None,
@@ -139,10 +138,10 @@ def grade(
     out_folder: Annotated[Path, typer.Option("--out", help="Where results, tables and pages go.")] = Path(
         "graded"
     ),
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = usable(),
+    jobs: Jobs = CORES,
     device: Device = "auto",
     sandbox: Sandbox = "auto",
-    seed: Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")] = None,
+    seed: Seed = None,
     preload: Annotated[
         str, typer.Option(help="More packages for the workers to have loaded, with commas.")
     ] = "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ import typer
 from rich.console import Console
 
 from .content.course_root import ROOT_VARIABLE, CourseRoot
-from .errors import AutograderError
+from .cores import usable
+from .errors import AutograderError, UsageError
 
 out = Console(soft_wrap=True, highlight=False)
 if not out.is_terminal:
@@ -26,11 +28,25 @@ Root = Annotated[
         help="The course's folder; by default the one this command runs in.",
     ),
 ]
+Modules = Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR")]
+CORES = usable()
+Jobs = Annotated[int, typer.Option(min=1, help="Submissions at a time.")]
+Seed = Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")]
 
 
 def modules_of(root: CourseRoot, named: Sequence[str] | None) -> list[str]:
     """The modules that were named, else all of the course's; raises UsageError."""
     return [root.module(id).id for id in named or [module.id for module in root.syllabus.modules]]
+
+
+def needing(extra: str, *packages: str, or_else: str = "") -> None:
+    """Raises UsageError for packages that are not installed; `extra` is the one of ours that has them."""
+    if missing := [package for package in packages if importlib.util.find_spec(package) is None]:
+        raise UsageError(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed here: "
+            f'python -m pip install "diffusion-course-autograder[{extra}]"{or_else}.'
+        )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import Root, fail, out, reported
+from ..console import Modules, Root, fail, needing, out, reported
 from ..content.course_root import CourseRoot
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ app = typer.Typer(
 
 @app.command()
 def up(
-    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    modules: Modules = None,
     folder: Annotated[Path, typer.Option("--dir", help="The hub's folder, made at the first start.")] = Path(
         "hub"
     ),
@@ -39,9 +39,16 @@ def up(
 ) -> None:
     """Starts the hub and stays until Ctrl-C; makes its folder if there is none."""
     with reported():
-        from .needs import check_packages, chosen_ports, find_proxy
+        from .needs import chosen_ports, find_proxy
 
-        check_packages()
+        needing(
+            "hub",
+            "jupyterhub",
+            "jupyterlab",
+            "nbgrader",
+            "psutil",
+            or_else=" (`make hub` does all that is needed)",
+        )
         proxy = find_proxy()
 
         from .config import write_config

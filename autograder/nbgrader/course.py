@@ -23,7 +23,7 @@ from ..atomic import write_atomically
 from ..build import compose, dump, marked_sources
 from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
-from .apps import CONFIG, nbgrader_in
+from .apps import CONFIG, nbgrader_in, pointed_at
 from .gradebook import is_free_for
 from .settings import FOLDER, AutograderCourse
 from .steps.config import GRADEBOOK_VARIABLE
@@ -171,15 +171,13 @@ def _lost_cells(app: NbGrader, module: str, new: bytes) -> str:
 
 
 def _generate(app: NbGrader, module: str) -> None:
-    app.coursedir.assignment_id = module
     converter = GenerateAssignment(coursedir=app.coursedir, parent=app)
     converter.force = True
     try:
-        converter.start()
+        with pointed_at(app.coursedir, assignment_id=module):
+            converter.start()
     except (NbGraderException, SystemExit) as error:
         raise Fault(f"nbgrader could not generate {module!r} ({error}); its message is above") from None
-    finally:
-        app.coursedir.assignment_id = ""
 
 
 def _seen_from(folder: Path, root: Path) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from nbgrader.coursedir import CourseDirectory
 
@@ -41,6 +42,16 @@ def submission(student: str, module: str, folder: Path, shown: Path) -> Found:
     return Found(student, module, path, str(shown / path.name), problem)
 
 
+class How(TypedDict, total=False):
+    """What of `Options` is another from command to command."""
+
+    jobs: int
+    force: bool
+    seed: int | None
+    examine: bool
+    views: bool
+
+
 @dataclass(frozen=True)
 class Gradings:
     """An assignment's results, and how missing ones are made."""
@@ -61,33 +72,10 @@ class Gradings:
                     return result
         return None
 
-    def grade(
-        self,
-        found: Sequence[Found],
-        progress: Progress,
-        *,
-        jobs: int = 1,
-        force: bool = False,
-        seed: int | None = None,
-        examine: bool = False,
-        views: bool = True,
-    ) -> Summary:
-        """Grades those that were not graded before; raises Fault when nothing can be graded.
-
-        With `examine` the public checks are run, too; without `views` no tables and pages are written.
-        """
-        options = Options(
-            self.folder,
-            jobs=jobs,
-            device=self.device,
-            sandbox=self.sandbox,
-            seed=seed,
-            force=force,
-            examine=examine,
-            views=views,
-            front_ends=FRONT_ENDS,
-        )
-        return grade_found(self.root, found, options, progress)
+    def grade(self, found: Sequence[Found], progress: Progress, **how: Unpack[How]) -> Summary:
+        """Grades those that were not graded before; raises Fault when nothing can be graded."""
+        options = Options(self.folder, device=self.device, sandbox=self.sandbox, front_ends=FRONT_ENDS)
+        return grade_found(self.root, found, replace(options, **how), progress)
 
     def examined(self, result: Result) -> Examined | None:
         """What the public checks say of the notebook that this result is of, if they were run."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..adapters import FRONT_ENDS
 from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
-from ..gradescope.settings import COURSE
+from ..gradescope.settings import COURSE, Sandbox
 from ..results import Result
 from ..run.run import Options, Progress, grade_found
 from ..run.store import Store
@@ -42,7 +42,7 @@ class Settings(BaseModel):
     module: str
     seed: int
     course_root: str = COURSE
-    sandbox: Literal["auto", "full", "landlock"] = "auto"
+    sandbox: Sandbox = "auto"
 
 
 class GradeInWorker(AbstractOtterPlugin):
