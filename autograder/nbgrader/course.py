@@ -20,7 +20,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 
 from ..atomic import write_atomically
-from ..build import compose, dump, marked_sources
+from ..build import answers, compose, dump
 from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
 from .apps import CONFIG, nbgrader_in, pointed_at
@@ -122,7 +122,7 @@ def update(folder: Path, modules: Sequence[str]) -> Iterator[Change]:
 
 def source_notebook(root: CourseRoot, module: str) -> bytes:
     """The notebook that nbgrader makes its release from: with the solutions, between their markers."""
-    return dump(compose(root, module, marked_sources(root, module)))
+    return dump(compose(root, module, answers(root, module, "marked")))
 
 
 def _update(root: CourseRoot, app: NbGrader, folder: Path, module: str) -> Change:

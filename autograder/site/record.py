@@ -21,7 +21,7 @@ _SECONDS = 900  # for one cell, and for what it shows: outputs that come later t
 
 def record(root: CourseRoot, module: str) -> recording.Recording:
     """Run a module's notebook with the reference solutions in a real kernel, and record it without them."""
-    notebook = build.compose(root, module, build.solved_sources(root, module))
+    notebook = build.compose(root, module, build.answers(root, module, "solved"))
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(notebook, timeout=_SECONDS, iopub_timeout=_SECONDS, kernel_name="python3")
         client.execute(cwd=folder)

@@ -7,7 +7,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
-from ...build import marked_sources, stub_sources
+from ...build import answers
 from ..settings import AutograderCourse, coursedir_of
 
 
@@ -24,8 +24,8 @@ class RestoreStubs(ClearSolutions):
         module = resources["nbgrader"]["notebook"]
         self._stubs: dict[tuple[str, str], str] = {}
         if module in {known.id for known in root.syllabus.modules}:
-            stubs = stub_sources(root, module)
-            self._stubs = {(id, source): stubs[id] for id, source in marked_sources(root, module).items()}
+            stubs = answers(root, module, "stub")
+            self._stubs = {(id, source): stubs[id] for id, source in answers(root, module, "marked").items()}
         return super().preprocess(nb, resources)
 
     def preprocess_cell(
