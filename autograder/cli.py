@@ -70,7 +70,7 @@ def build(
         root = CourseRoot.find(course_root)
         stale = build_notebooks(root, modules or None, check=check)
         for one in stale:
-            out.print(str(one) if check else f"written: exercises/{one.path.name}", markup=False)
+            out.print(str(one) if check else f"written: exercises/{one.path.name}")
         if check and stale:
             fail(f"{len(stale)} notebook(s) are stale: run `autograder build`", 1)
         if not stale:
@@ -113,8 +113,7 @@ def verify(
             elif not finding.ok:
                 out.print(
                     f"WRONG  {finding.module}.{finding.exercise}  {finding.kind} {finding.id!r} "
-                    f"(seed {finding.seed}, {finding.through}): {finding.said}",
-                    markup=False,
+                    f"(seed {finding.seed}, {finding.through}): {finding.said}"
                 )
 
         seconds = verify_modules(
@@ -179,14 +178,13 @@ def grade(
         for result in report.lower:
             out.print(
                 f"{result.student}, {result.module}: now {result.points:g} points, fewer than before; "
-                "the earlier grade counts (--force takes the new one)",
-                markup=False,
+                "the earlier grade counts (--force takes the new one)"
             )
         _tell_where(out_folder, report.pages)
         for student, graded_module, reason in report.faults:
-            err.print(f"not graded: {student}, {graded_module}: {reason}", markup=False)
+            err.print(f"not graded: {student}, {graded_module}: {reason}")
         if report.unwritten:
-            err.print(f"not written: {report.unwritten}", markup=False)
+            err.print(f"not written: {report.unwritten}")
         if report.faults:
             fail(
                 f"{len(report.faults)} submission(s) could not be graded, for no fault of the students; "
@@ -201,10 +199,10 @@ def grade(
 
 
 def _tell_where(folder: Path, pages: dict[tuple[str, str], Path]) -> None:
-    out.print(f"Class report:    {folder / 'report.html'}", markup=False)
+    out.print(f"Class report:    {folder / 'report.html'}")
     where = next(iter(pages.values())) if len(pages) == 1 else folder / "feedback"
-    out.print(f"Feedback pages:  {where}", markup=False)
-    out.print(f"Grades:          {folder / 'grades.csv'}", markup=False)
+    out.print(f"Feedback pages:  {where}")
+    out.print(f"Grades:          {folder / 'grades.csv'}")
 
 
 @app.command()
@@ -218,7 +216,7 @@ def release(
 
     with reported():
         written = release_to(CourseRoot.find(course_root), folder, hints=not no_hints)
-        out.print(f"{len(written)} files in {folder}", markup=False)
+        out.print(f"{len(written)} files in {folder}")
 
 
 @app.command()
@@ -234,7 +232,7 @@ def doctor(course_root: Root = None) -> None:
         healthy = True
         for finding in observe(root):
             mark = {"ok": "ok      ", "note": "note    ", "bad": "MISSING "}[finding.state]
-            out.print(f"{mark} {finding.what}: {finding.said}", markup=False)
+            out.print(f"{mark} {finding.what}: {finding.said}")
             healthy &= finding.state != "bad"
         if not healthy:
             raise typer.Exit(1)

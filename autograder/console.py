@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -15,9 +17,10 @@ from .content.course_root import ROOT_VARIABLE, CourseRoot
 from .cores import usable
 from .errors import AutograderError, UsageError
 
+# Nothing that is printed is markup: students' words are in it, and names of files.
 out = Console(soft_wrap=True, highlight=False)
 if not out.is_terminal:
-    out = Console(soft_wrap=True, highlight=False, width=100)  # a log has no width of its own
+    out = Console(soft_wrap=True, highlight=False, markup=False, width=100)  # a log has no width of its own
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Root = Annotated[
@@ -50,6 +53,17 @@ def needing(extra: str, *packages: str, or_else: str = "") -> None:
 
 
 @contextmanager
+def signals_to(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
+    """Ctrl-C and SIGTERM go to this handler, until the context is left."""
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
 def reported() -> Iterator[None]:
     """Turns our own errors into one sentence and an exit code."""
     try:
@@ -62,5 +76,5 @@ def reported() -> Iterator[None]:
 
 def fail(message: str, code: int) -> NoReturn:
     """Says what is wrong and ends the command."""
-    err.print(f"autograder: {message}", markup=False)
+    err.print(f"autograder: {message}")
     raise typer.Exit(code)

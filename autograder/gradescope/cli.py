@@ -47,5 +47,5 @@ def export(
         for path in export_to(
             root, folder, names, visibility=visibility, details=details, sandbox=sandbox, seed=seed
         ):
-            out.print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)", markup=False)
+            out.print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)")
         out.print("They have the solutions in them: upload them to Gradescope, and give them to nobody.")

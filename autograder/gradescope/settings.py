@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 FILE = "settings.json"
 NOT_GRADED = "not_graded.json"  # the results.json that says so, ready to be copied
@@ -18,9 +18,7 @@ Details = Literal["exercises", "properties"]  # what is an entry of its own
 Sandbox = Literal["auto", "full", "landlock"]
 
 
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class Settings(BaseModel, extra="forbid", frozen=True):
     module: str
     seed: int = Field(ge=0, lt=1 << 32)  # all students of an assignment get the same inputs
     visibility: Visibility = "after_published"

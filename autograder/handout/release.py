@@ -32,15 +32,7 @@ def release(root: CourseRoot, destination: Path, *, hints: bool = True) -> list[
         files[f"exercises/{settings.FILE}"] = settings.NO_HINTS.encode()
     if leaks := find_leaks(files.items(), secrets(root)):
         raise ContentError(f"{leaks[0]}: take it out, then release again ({len(leaks)} such in all).")
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        if destination.suffix == ".zip":
-            top = destination.stem
-            atomic.write(destination, zipped({f"{top}/{name}": content for name, content in files.items()}))
-        else:
-            write_folder(destination, files)
-    except OSError as error:
-        raise UsageError(f"{destination} cannot be written ({error.strerror}): name another place.") from None
+    write(destination, files)
     return list(files)
 
 
@@ -133,8 +125,20 @@ Hand in the notebook itself, under the name it has.
 """
 
 
-def write_folder(destination: Path, files: Mapping[str, bytes]) -> None:
-    """Written beside the destination, then moved there: half a bundle is never found."""
+def write(destination: Path, files: Mapping[str, bytes]) -> None:
+    """Writes a folder, or (named `*.zip`) a zip; half of either is never found. Raises UsageError."""
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if destination.suffix == ".zip":
+            top = destination.stem
+            atomic.write(destination, zipped({f"{top}/{name}": content for name, content in files.items()}))
+        else:
+            _write_folder(destination, files)
+    except OSError as error:
+        raise UsageError(f"{destination} cannot be written ({error.strerror}): name another place.") from None
+
+
+def _write_folder(destination: Path, files: Mapping[str, bytes]) -> None:
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as scratch:
         made = Path(scratch, "bundle")
         for name, content in files.items():

@@ -64,10 +64,10 @@ def up(
         with interruptible(), alone(place):
             try:
                 if ended := end_left_over(place):
-                    out.print(f"ended {ended} process(es) of a hub that was killed", markup=False)
+                    out.print(f"ended {ended} process(es) of a hub that was killed")
                 with chosen_ports(port) as ports:
                     for done in prepare(root, place, named or default_modules(place)):
-                        out.print(done, markup=False)
+                        out.print(done)
                     write_settings(place)
                     with serving(place, write_config(place, ports, proxy), ports) as process:
                         _tell(place, ports)
@@ -93,9 +93,9 @@ def _tell(place: Hub, ports: Ports) -> None:
     out.print()
     out.print(table)
     out.print()
-    out.print(f"JupyterHub:        {address}", markup=False)
-    out.print(f"Formgrader:        {address}/services/{people.course_id}/lab?formgrader=true", markup=False)
-    out.print(f"Course directory:  {place.course}", markup=False)
-    out.print(f"Log:               {place.log}", markup=False)
+    out.print(f"JupyterHub:        {address}")
+    out.print(f"Formgrader:        {address}/services/{people.course_id}/lab?formgrader=true")
+    out.print(f"Course directory:  {place.course}")
+    out.print(f"Log:               {place.log}")
     out.print(ONE_ACCOUNT)
     out.print("Ctrl-C stops it.")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..atomic import write_atomically
 from ..errors import UsageError
@@ -22,11 +22,9 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 COURSE_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
-class People(BaseModel):
+class People(BaseModel, frozen=True):
     """Who may log in. All students have one password and all instructors another: JupyterHub's way to be
     tried without accounts."""
-
-    model_config = ConfigDict(frozen=True)
 
     course_id: str
     instructors: tuple[str, ...]

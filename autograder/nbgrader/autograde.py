@@ -23,7 +23,6 @@ from ..errors import Fault, UsageError
 from ..results import Result
 from ..run.run import Progress, Summary
 from .gradings import Gradings, How, gradings_of, submission_of
-from .settings import AutograderCourse
 from .steps.collect_owned import date_of
 from .steps.config import AUTOGRADE, SANITIZE
 
@@ -52,7 +51,7 @@ def grade_collected(
     """
     coursedir: CourseDirectory = app.coursedir
     _check_steps(app)
-    gradings = gradings_of(coursedir, AutograderCourse(parent=app), assignment)
+    gradings = gradings_of(app, assignment)
     modules = modules_of(coursedir, assignment, gradings)
     everybody = students_with(coursedir, assignment)
     if not everybody:

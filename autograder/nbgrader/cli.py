@@ -45,8 +45,8 @@ def init(
         root = CourseRoot.find(course_root)
         names = modules_of(root, modules)
         make(root, folder, names, course_id, hints=not no_hints)
-        out.print(f"{folder}: {len(names)} assignment(s): {', '.join(names)}", markup=False)
-        out.print(f"Next, in {folder}: nbgrader release_assignment {names[0]}", markup=False)
+        out.print(f"{folder}: {len(names)} assignment(s): {', '.join(names)}")
+        out.print(f"Next, in {folder}: nbgrader release_assignment {names[0]}")
 
 
 @app.command()
@@ -60,7 +60,7 @@ def update(
 
         refused = []
         for change in bring(folder, modules or []):
-            out.print(f"{change.module}: {change.said}", markup=False)
+            out.print(f"{change.module}: {change.said}")
             refused += [change.module] if change.refused else []
         if refused:
             fail(f"not updated: {', '.join(refused)}", 1)
@@ -92,9 +92,9 @@ def autograde(
         with nbgrader_in(place) as nbgrader, locked(place, GRADING, said_once(out.print)):
             if collect:
                 collection = collect_new(nbgrader, assignment)
-                out.print(f"Collected:       {len(collection.new)} new submission(s)", markup=False)
+                out.print(f"Collected:       {len(collection.new)} new submission(s)")
                 for name, reason in collection.left:
-                    err.print(f"not collected: {name}: {reason}", markup=False)
+                    err.print(f"not collected: {name}: {reason}")
             with showing_progress(out) as progress:
                 done = grade_collected(
                     nbgrader, assignment, student or [], progress, jobs=jobs, force=force, seed=seed
@@ -103,12 +103,12 @@ def autograde(
             with out.status("entering into the gradebook") as status:
                 for entered, _ in enumerate(enter(nbgrader, done, force=force), start=1):
                     status.update(f"entering into the gradebook: {entered} of {len(done.results)}")
-            syllabus = AutograderCourse(parent=nbgrader).root(nbgrader.coursedir).syllabus
+            syllabus = AutograderCourse(parent=nbgrader).root.syllabus
         out.print(summary_table([one for ones in done.results.values() for one in ones], syllabus))
-        out.print(f"Gradebook:       {entered} of {len(done.results)} entered anew", markup=False)
-        out.print(f"Class report:    {course_dir / FOLDER / assignment / 'report.html'}", markup=False)
+        out.print(f"Gradebook:       {entered} of {len(done.results)} entered anew")
+        out.print(f"Class report:    {course_dir / FOLDER / assignment / 'report.html'}")
         for name, reason in done.faults:
-            err.print(f"not graded: {name}: {reason}", markup=False)
+            err.print(f"not graded: {name}: {reason}")
         if done.faults:
             fail(
                 f"{len(done.faults)} submission(s) have no new grade, for no fault of the students; of them "
@@ -142,7 +142,7 @@ def watch(
         from .watch import watch as keep_watching
 
         def say(line: str) -> None:
-            out.print(line, markup=False)
+            out.print(line)
 
         watched = Watched(course_dir.resolve(), assignments, jobs, show or "")
         if not once:
@@ -187,7 +187,7 @@ def export(
         with nbgrader_in(course_dir) as nbgrader:
             place = nbgrader.coursedir
             with Gradebook(place.db_url, place.course_id) as gradebook:
-                course = AutograderCourse(parent=nbgrader).root(place).syllabus
+                course = AutograderCourse(parent=nbgrader).root.syllabus
                 order = [module.id for module in course.modules]
                 known = [one.name for one in gradebook.assignments if one.notebooks]
                 known.sort(key=lambda name: (order.index(name) if name in order else len(order), name))
@@ -198,6 +198,6 @@ def export(
                 chosen = assignment or known
                 table = canvas(gradebook, chosen, ids) if to == "canvas" else moodle(gradebook, chosen)
         write_atomically(file, table.text)
-        out.print(f"written: {file}", markup=False)
+        out.print(f"written: {file}")
         for name, of in table.ungraded:
-            err.print(f"left empty, not graded yet: {name}, {of}", markup=False)
+            err.print(f"left empty, not graded yet: {name}, {of}")

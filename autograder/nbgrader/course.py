@@ -108,7 +108,7 @@ def update(folder: Path, modules: Sequence[str]) -> Iterator[Change]:
     Nothing that an instructor edited is touched, and no assignment that has submissions loses or gains cells.
     """
     with nbgrader_in(folder) as app:
-        root = AutograderCourse(parent=app).root(app.coursedir)
+        root = AutograderCourse(parent=app).root
         folder = folder.resolve()
         for module in modules or [module.id for module in root.syllabus.modules]:
             place = _source(folder, root.module(module).id)

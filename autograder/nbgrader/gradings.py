@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Configurable
 
 from ..adapters import FRONT_ENDS
 from ..content.course_root import CourseRoot
@@ -26,7 +27,7 @@ from ..run.run import Options, Progress, Summary, grade_found, write_views
 from ..run.store import Store
 from ..sandbox.levels import strongest
 from ..submission.find import Found
-from .settings import FOLDER, AutograderCourse
+from .settings import FOLDER, AutograderCourse, coursedir_of
 
 
 def submission(student: str, module: str, folder: Path, shown: Path) -> Found:
@@ -100,10 +101,11 @@ class Gradings:
         return result
 
 
-def gradings_of(coursedir: CourseDirectory, course: AutograderCourse, assignment: str) -> Gradings:
-    """Where an assignment's results are."""
-    folder = Path(coursedir.root, FOLDER, assignment)
-    return Gradings(course.root(coursedir), folder, course.device, course.sandbox)
+def gradings_of(configurable: Configurable, assignment: str) -> Gradings:
+    """Where an assignment's results are, for whatever of nbgrader's works for its course directory."""
+    course = AutograderCourse(parent=configurable)
+    folder = Path(coursedir_of(course).root, FOLDER, assignment)
+    return Gradings(course.root, folder, course.device, course.sandbox)
 
 
 def submission_of(coursedir: CourseDirectory, student: str, assignment: str, notebook: str) -> Found:

@@ -38,6 +38,6 @@ def export(
 
         root = CourseRoot.find(course_root)
         written = write(root, folder, modules_of(root, modules), seed=seed, torch_index=torch_index)
-        out.print(f"{len(written)} files in {folder}", markup=False)
-        out.print(f"For students:    {folder / 'students'}", markup=False)
-        out.print(f"For you alone:   {folder / 'instructors'}", markup=False)
+        out.print(f"{len(written)} files in {folder}")
+        out.print(f"For students:    {folder / 'students'}")
+        out.print(f"For you alone:   {folder / 'instructors'}")

@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from otter.plugins import AbstractOtterPlugin
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..adapters import FRONT_ENDS
 from ..content.course_root import CourseRoot
@@ -34,10 +34,8 @@ _REFUSED = {
 }
 
 
-class Settings(BaseModel):
+class Settings(BaseModel, extra="forbid"):
     """What otter_config.json says of the plugin. `course_root` counts from the zip's own folder."""
-
-    model_config = ConfigDict(extra="forbid")
 
     module: str
     seed: int

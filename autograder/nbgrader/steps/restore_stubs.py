@@ -8,7 +8,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
 from ...build import answers
-from ..settings import AutograderCourse, coursedir_of
+from ..settings import AutograderCourse
 
 
 class RestoreStubs(ClearSolutions):
@@ -19,8 +19,7 @@ class RestoreStubs(ClearSolutions):
     """
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        coursedir = coursedir_of(self)
-        root = AutograderCourse(parent=self).root(coursedir)
+        root = AutograderCourse(parent=self).root
         module = resources["nbgrader"]["notebook"]
         self._stubs: dict[tuple[str, str], str] = {}
         if module in {known.id for known in root.syllabus.modules}:
