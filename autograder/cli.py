@@ -13,9 +13,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from .console import Root, err, fail, modules_of, out, reported
+from .console import CORES, Jobs, Modules, Root, Seed, err, fail, modules_of, out, reported
 from .content.course_root import CourseRoot
-from .cores import usable
 from .errors import UsageError
 from .gradescope.cli import app as gradescope_app
 from .hub.cli import app as hub_app
@@ -58,7 +57,7 @@ def main(
 
 @app.command()
 def build(
-    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    modules: Modules = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 if a notebook is stale.")
     ] = False,
@@ -71,7 +70,7 @@ def build(
         root = CourseRoot.find(course_root)
         stale = build_notebooks(root, modules or None, check=check)
         for one in stale:
-            out.print(str(one) if check else f"written: exercises/{one.path.name}", markup=False)
+            out.print(str(one) if check else f"written: exercises/{one.path.name}")
         if check and stale:
             fail(f"{len(stale)} notebook(s) are stale: run `autograder build`", 1)
         if not stale:
@@ -80,7 +79,7 @@ def build(
 
 @app.command()
 def verify(
-    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    modules: Modules = None,
     seeds: Annotated[
         str, typer.Option(metavar="N|FROM-TO", help="How many run seeds to try, or which: 10, or 1-9.")
     ] = "1",
@@ -90,7 +89,7 @@ def verify(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line, for every finding.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = usable(),
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = CORES,
     sandbox: Sandbox = "auto",
     device: Device = "auto",
     course_root: Root = None,
@@ -114,8 +113,7 @@ def verify(
             elif not finding.ok:
                 out.print(
                     f"WRONG  {finding.module}.{finding.exercise}  {finding.kind} {finding.id!r} "
-                    f"(seed {finding.seed}, {finding.through}): {finding.said}",
-                    markup=False,
+                    f"(seed {finding.seed}, {finding.through}): {finding.said}"
                 )
 
         seconds = verify_modules(
@@ -139,10 +137,10 @@ def grade(
     out_folder: Annotated[Path, typer.Option("--out", help="Where results, tables and pages go.")] = Path(
         "graded"
     ),
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = usable(),
+    jobs: Jobs = CORES,
     device: Device = "auto",
     sandbox: Sandbox = "auto",
-    seed: Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")] = None,
+    seed: Seed = None,
     preload: Annotated[
         str, typer.Option(help="More packages for the workers to have loaded, with commas.")
     ] = "",
@@ -180,14 +178,13 @@ def grade(
         for result in report.lower:
             out.print(
                 f"{result.student}, {result.module}: now {result.points:g} points, fewer than before; "
-                "the earlier grade counts (--force takes the new one)",
-                markup=False,
+                "the earlier grade counts (--force takes the new one)"
             )
         _tell_where(out_folder, report.pages)
         for student, graded_module, reason in report.faults:
-            err.print(f"not graded: {student}, {graded_module}: {reason}", markup=False)
+            err.print(f"not graded: {student}, {graded_module}: {reason}")
         if report.unwritten:
-            err.print(f"not written: {report.unwritten}", markup=False)
+            err.print(f"not written: {report.unwritten}")
         if report.faults:
             fail(
                 f"{len(report.faults)} submission(s) could not be graded, for no fault of the students; "
@@ -202,10 +199,10 @@ def grade(
 
 
 def _tell_where(folder: Path, pages: dict[tuple[str, str], Path]) -> None:
-    out.print(f"Class report:    {folder / 'report.html'}", markup=False)
+    out.print(f"Class report:    {folder / 'report.html'}")
     where = next(iter(pages.values())) if len(pages) == 1 else folder / "feedback"
-    out.print(f"Feedback pages:  {where}", markup=False)
-    out.print(f"Grades:          {folder / 'grades.csv'}", markup=False)
+    out.print(f"Feedback pages:  {where}")
+    out.print(f"Grades:          {folder / 'grades.csv'}")
 
 
 @app.command()
@@ -219,7 +216,7 @@ def release(
 
     with reported():
         written = release_to(CourseRoot.find(course_root), folder, hints=not no_hints)
-        out.print(f"{len(written)} files in {folder}", markup=False)
+        out.print(f"{len(written)} files in {folder}")
 
 
 @app.command()
@@ -235,7 +232,7 @@ def doctor(course_root: Root = None) -> None:
         healthy = True
         for finding in observe(root):
             mark = {"ok": "ok      ", "note": "note    ", "bad": "MISSING "}[finding.state]
-            out.print(f"{mark} {finding.what}: {finding.said}", markup=False)
+            out.print(f"{mark} {finding.what}: {finding.said}")
             healthy &= finding.state != "bad"
         if not healthy:
             raise typer.Exit(1)

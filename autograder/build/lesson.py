@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn
 
 import jupytext
@@ -81,18 +81,12 @@ def circles(exercise: Exercise) -> str:
 
 
 @dataclass(frozen=True)
-class _Fence:
-    line: int
-    demo: bool
-
-
-@dataclass(frozen=True)
 class _Chunk:
     """The text between two placeholders, the fences in it that become code cells, and what follows it."""
 
     line: int
     text: str
-    fences: Sequence[_Fence]
+    fences: Sequence[Code]  # without their source, which jupytext finds
     placeholder: Placeholder | None
 
 
@@ -109,7 +103,7 @@ class _Lesson:
         raise ContentError(f"{self.source}, line {line}: {message}")
 
     def chunks(self, text: str) -> Iterator[_Chunk]:
-        start, lines, fences = 1, list[str](), list[_Fence]()
+        start, lines, fences = 1, list[str](), list[Code]()
         region = 0  # the line where the open one begins
         details: list[int] = []  # likewise, and those around it
         given = text.splitlines()
@@ -145,7 +139,7 @@ class _Lesson:
                 self.fail(block.last, f"a code block is never closed: end it with {block.fence}.")
         yield _Chunk(start, "\n".join(lines), fences, None)
 
-    def _fence(self, block: Block, details: bool) -> _Fence | None:
+    def _fence(self, block: Block, details: bool) -> Code | None:
         """The code cell that jupytext makes of a block, if it makes one."""
         number, (language, _, options) = block.first, block.info.partition(" ")
         if language in _SHOWN or block.indent or block.fence[0] != "`":
@@ -157,7 +151,7 @@ class _Lesson:
         if options not in _OPTIONS:
             known = " or ".join(f"```python {option}".rstrip() for option in _OPTIONS)
             self.fail(number, f"unknown options {options!r} of a code cell: write {known}.")
-        return _Fence(number, _OPTIONS[options])
+        return Code(number, "", _OPTIONS[options])
 
     def _placeholder(self, number: int, line: str) -> Placeholder | None:
         for directive in _DIRECTIVE.finditer(line):
@@ -209,8 +203,7 @@ class _Lesson:
         fences = iter(chunk.fences)
         for cell in cells:
             if cell.cell_type == "code":
-                fence = next(fences)
-                yield Code(fence.line, cell.source, fence.demo)
+                yield replace(next(fences), source=cell.source)
             else:
                 yield Prose(cell.source.strip("\n"))
         if chunk.placeholder:

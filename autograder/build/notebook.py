@@ -26,34 +26,37 @@ NBGRADER_SCHEMA = 3
 Style = Literal["stub", "solved", "marked"]
 
 
-def stub_sources(root: CourseRoot, module: str) -> dict[str, str]:
-    """Exercise id → the source of its cell as a student first sees it; raises ContentError."""
-    return _sources(root, module, "stub")
+def answers(root: CourseRoot, module: str, style: Style) -> dict[str, str]:
+    """Exercise id → the source of its cell; raises ContentError.
+
+    `stub` is what a student first sees; `solved` has the reference solution, and the quiz answered from the
+    keys; `marked` is that with the markers left in: nbgrader makes its release from these.
+    """
+    plan = root.module(module)
+    solution = read_module_solution(root, plan)
+    cut = {"stub": solution.stub, "solved": solution.solved, "marked": solution.marked}[style]
+    sources = {exercise.id: cut(exercise.defines) for exercise in plan.exercises}
+    if plan.quiz:
+        source = answers_source(read_quiz(root, plan), answered=style != "stub")
+        if style == "marked":
+            source = f"### BEGIN SOLUTION\n{source}\n### END SOLUTION"
+        sources[plan.quiz.id] = source
+    return sources
 
 
-def solved_sources(root: CourseRoot, module: str) -> dict[str, str]:
-    """Exercise id → the source of its cell with the reference solution, the quiz answered from the keys."""
-    return _sources(root, module, "solved")
-
-
-def marked_sources(root: CourseRoot, module: str) -> dict[str, str]:
-    """Like `solved_sources`, with the markers left in: nbgrader makes its release from these."""
-    return _sources(root, module, "marked")
-
-
-def compose(root: CourseRoot, module: str, answers: Mapping[str, str] | None = None) -> NotebookNode:
-    """The notebook of a module; `answers` (exercise id → source of its cell) replace its stubs.
+def compose(root: CourseRoot, module: str, answered: Mapping[str, str] | None = None) -> NotebookNode:
+    """The notebook of a module; what is `answered` (exercise id → source of its cell) replaces its stubs.
 
     The same files and answers give the same notebook: cell ids come from what a cell is for, and no cell has
     outputs. Raises ContentError where the course's files are wrong, UsageError for an answer to no exercise.
     """
     plan = root.module(module)
-    answered = dict(answers or {})
+    answered = answered or {}
     if unknown := [id for id in answered if id not in {exercise.id for exercise in plan.graded}]:
         raise UsageError(
             f"There is no exercise {unknown[0]!r} in module {module!r}: correct the answer's id."
         )
-    sources = {**stub_sources(root, module), **answered}
+    sources = {**answers(root, module, "stub"), **answered}
     cells = _Cells(module)
     for piece in lesson_pieces(root, plan):
         match piece:
@@ -109,19 +112,6 @@ def read_module_solution(root: CourseRoot, plan: Module) -> Solution:
                 f"exercise of module {plan.id!r} defines it: add it to the syllabus, or remove the markers."
             )
     return solution
-
-
-def _sources(root: CourseRoot, module: str, style: Style) -> dict[str, str]:
-    plan = root.module(module)
-    solution = read_module_solution(root, plan)
-    cut = {"stub": solution.stub, "solved": solution.solved, "marked": solution.marked}[style]
-    sources = {exercise.id: cut(exercise.defines) for exercise in plan.exercises}
-    if plan.quiz:
-        source = answers_source(read_quiz(root, plan), answered=style != "stub")
-        if style == "marked":
-            source = f"### BEGIN SOLUTION\n{source}\n### END SOLUTION"
-        sources[plan.quiz.id] = source
-    return sources
 
 
 class _Cells:

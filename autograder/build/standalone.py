@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ..content.course_root import CourseRoot
 from ..errors import ContentError
 from .lesson import Code, Prose
-from .notebook import check_source, lesson_pieces, read_module_solution, solved_sources
+from .notebook import answers, check_source, lesson_pieces, read_module_solution
 
 # IPython gives every notebook these, on top of Python's own.
 _GIVEN = frozenset({*dir(builtins), "__name__", "display", "get_ipython"})
@@ -52,7 +52,7 @@ def _cells(root: CourseRoot, module: str) -> Iterator[_Cell]:
     plan = root.module(module)
     lesson = root.relative(root.lesson(module))
     solution = read_module_solution(root, plan)
-    sources = solved_sources(root, module)
+    sources = answers(root, module, "solved")
     for piece in lesson_pieces(root, plan):
         if isinstance(piece, Prose):
             continue

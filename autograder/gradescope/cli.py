@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..console import Root, modules_of, out, reported
+from ..console import Modules, Root, modules_of, out, reported
 from ..content.course_root import CourseRoot
-from ..errors import UsageError
-from .settings import Details, Visibility
+from .settings import Details, Sandbox, Visibility
 
 app = typer.Typer(help="Grading inside Gradescope: docs/gradescope.md.")
 
@@ -23,15 +22,15 @@ def gradescope() -> None:
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the zips go.")],
-    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    modules: Modules = None,
     visibility: Annotated[
         Visibility, typer.Option(help="When students see points and hidden tests.")
-    ] = Visibility.AFTER_PUBLISHED,
+    ] = "after_published",
     details: Annotated[
         Details, typer.Option(help="An entry for each exercise, or for each property tested.")
-    ] = Details.EXERCISES,
+    ] = "exercises",
     sandbox: Annotated[
-        str, typer.Option(help="full, landlock, or auto: the strongest that the container allows.")
+        Sandbox, typer.Option(help="Auto is the strongest that the container allows.")
     ] = "auto",
     seed: Annotated[
         int | None,
@@ -43,12 +42,10 @@ def export(
     from .export import export as export_to
 
     with reported():
-        if sandbox not in ("auto", "full", "landlock"):
-            raise UsageError(f"--sandbox {sandbox!r} is none of auto, full, landlock")
         root = CourseRoot.find(course_root)
         names = modules_of(root, modules)
         for path in export_to(
             root, folder, names, visibility=visibility, details=details, sandbox=sandbox, seed=seed
         ):
-            out.print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)", markup=False)
+            out.print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)")
         out.print("They have the solutions in them: upload them to Gradescope, and give them to nobody.")

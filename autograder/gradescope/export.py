@@ -20,9 +20,9 @@ from ..content.course_root import CourseRoot
 from ..content.module import GradedModule
 from ..errors import ContentError, UsageError
 from ..handout.archive import zipped
-from ..handout.release import bundle
+from ..handout.release import bundle, sources
 from .not_graded import not_graded
-from .settings import COURSE, FILE, NOT_GRADED, Details, Settings, Visibility
+from .settings import COURSE, FILE, NOT_GRADED, Details, Sandbox, Settings, Visibility
 
 SCRIPTS = ("setup.sh", "run_autograder")
 _LARGEST = 100_000_000  # bytes: what Gradescope takes
@@ -34,9 +34,9 @@ def export(
     folder: Path,
     modules: list[str],
     *,
-    visibility: Visibility = Visibility.AFTER_PUBLISHED,
-    details: Details = Details.EXERCISES,
-    sandbox: str = "auto",
+    visibility: Visibility = "after_published",
+    details: Details = "exercises",
+    sandbox: Sandbox = "auto",
     seed: int | None = None,
 ) -> list[Path]:
     """Writes FOLDER/MODULE.zip for each module; raises UsageError and ContentError before any is written.
@@ -81,12 +81,9 @@ def _packages(root: CourseRoot) -> Iterator[tuple[str, bytes]]:
     """The students' package as they get it, and the grader without what is hidden."""
     for name, content in bundle(root).items():
         yield f"packages/course/{name}", content
-    top = root.path / "autograder"
-    for path in sorted(top.rglob("*")):
-        parts = path.relative_to(top).parts
-        leftover = path.suffix == ".pyc" or parts[-1].startswith(".") or "__pycache__" in parts
-        if path.is_file() and not leftover and parts[0] not in _LEFT_OUT:
-            yield f"packages/autograder/{'/'.join(parts)}", path.read_bytes()
+    for name, content in sources(root.path / "autograder"):
+        if name.split("/")[0] not in _LEFT_OUT:
+            yield f"packages/autograder/{name}", content
     constraints = root.path / "constraints.txt"
     yield "constraints.txt", constraints.read_bytes() if constraints.is_file() else b""
 

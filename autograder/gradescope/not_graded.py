@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from .settings import Settings, Visibility
+from .settings import Settings
 
 MARK = "not_graded"
 _NOTE = (
@@ -27,7 +27,7 @@ def not_graded(settings: Settings, previous: float | None = None) -> dict[str, A
     note = f"{_NOTE} {_NONE if previous is None else _KEPT}"
     entry = {"name": "Not graded", "status": "failed", "output": note}
     # Twice, so that the score of a test that is still hidden does not show through this one.
-    shown = dict.fromkeys((Visibility.VISIBLE.value, settings.visibility.value))
+    shown = dict.fromkeys(("visible", settings.visibility))
     return {
         "score": 0.0 if previous is None else previous,
         "output": note,

@@ -17,11 +17,11 @@ from ..reports.feedback import ExerciseView, exercise_views
 from ..reports.lines import Remark, as_text, one_property, properties, raised, remarks, title_of
 from ..reports.text import count, excerpt, sentence
 from ..results import CellError, Result, Status
-from .settings import Details, Settings, Visibility
+from .settings import Settings
 
 _WHEN = {
-    Visibility.AFTER_PUBLISHED: " Points and feedback are shown when grades are published.",
-    Visibility.AFTER_DUE_DATE: " Points and feedback are shown after the due date.",
+    "after_published": " Points and feedback are shown when grades are published.",
+    "after_due_date": " Points and feedback are shown after the due date.",
 }
 _PUBLIC = {
     "passed": "The public checks hold.",
@@ -39,17 +39,15 @@ def results_json(
     if result.status is Status.GRADED or result.exercises:
         for view in exercise_views(result, module):
             tests += (
-                _properties(result, view)
-                if settings.details is Details.PROPERTIES
-                else [_exercise(result, view)]
+                _properties(result, view) if settings.details == "properties" else [_exercise(result, view)]
             )
     for test in tests:
-        test.setdefault("visibility", settings.visibility.value)
+        test.setdefault("visibility", settings.visibility)
     return {
         "score": result.points,
         "execution_time": round(seconds, 1),
         "output": _output(result, settings),
-        "stdout_visibility": Visibility.HIDDEN.value,
+        "stdout_visibility": "hidden",
         "extra_data": {
             "module": result.module,
             "status": result.status.value,
@@ -144,11 +142,11 @@ def _for_instructors(result: Result) -> Iterator[dict[str, Any]]:
         yield {
             "name": f"For instructors: {count(len(result.flags), 'thing')} to look at",
             "output": "\n".join(sentence(" ".join(line.split())) for line in lines),
-            "visibility": Visibility.HIDDEN.value,
+            "visibility": "hidden",
         }
     if result.stdout.strip():
         yield {
             "name": "For instructors: what the code printed",
             "output": excerpt(result.stdout, lines=60),
-            "visibility": Visibility.HIDDEN.value,
+            "visibility": "hidden",
         }

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import shutil
 import tempfile
 import tomllib
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from course.desk import settings
+from course.desk import atomic, settings
 
 from ..build import render
 from ..content.course_root import CourseRoot
 from ..errors import ContentError, UsageError
+from .archive import zipped
 from .leaks import find_leaks, secrets
-
-# A fixed time, the earliest that a zip can hold: the same course makes the same bytes.
-EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def release(root: CourseRoot, destination: Path, *, hints: bool = True) -> list[str]:
@@ -37,14 +32,7 @@ def release(root: CourseRoot, destination: Path, *, hints: bool = True) -> list[
         files[f"exercises/{settings.FILE}"] = settings.NO_HINTS.encode()
     if leaks := find_leaks(files.items(), secrets(root)):
         raise ContentError(f"{leaks[0]}: take it out, then release again ({len(leaks)} such in all).")
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        if destination.suffix == ".zip":
-            _write_zip(destination, files)
-        else:
-            write_folder(destination, files)
-    except OSError as error:
-        raise UsageError(f"{destination} cannot be written ({error.strerror}): name another place.") from None
+    write(destination, files)
     return list(files)
 
 
@@ -52,7 +40,7 @@ def bundle(root: CourseRoot) -> dict[str, bytes]:
     """The bundle's files, name → content, sorted by name; raises ContentError."""
     modules = [module.id for module in root.syllabus.modules]
     files = {f"exercises/{module}.ipynb": render(root, module) for module in modules}
-    files |= {path.relative_to(root.path).as_posix(): path.read_bytes() for path in _package(root)}
+    files |= {f"course/{name}": content for name, content in sources(root.path / "course")}
     project = tomllib.loads(root.read(root.path / "pyproject.toml"))
     license = root.path / "LICENSE"
     if license.is_file():
@@ -75,15 +63,13 @@ def check_free(destination: Path) -> None:
         raise UsageError(f"{destination} is there already: remove it, or name another place.")
 
 
-def _package(root: CourseRoot) -> Iterator[Path]:
-    """The files of `course/`, without what Python and editors leave behind."""
-    for path in sorted((root.path / "course").rglob("*")):
-        names = path.relative_to(root.path).parts
-        leftover = path.suffix == ".pyc" or any(
-            name == "__pycache__" or name.startswith(".") for name in names
-        )
-        if path.is_file() and not leftover:
-            yield path
+def sources(package: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of a package's files, without what Python and editors leave behind."""
+    for path in sorted(package.rglob("*")):
+        names = path.relative_to(package).parts
+        left_over = path.suffix == ".pyc" or any(name == "__pycache__" or name[0] == "." for name in names)
+        if path.is_file() and not left_over:
+            yield "/".join(names), path.read_bytes()
 
 
 def _pyproject(project: Mapping[str, Any]) -> str:
@@ -139,8 +125,20 @@ Hand in the notebook itself, under the name it has.
 """
 
 
-def write_folder(destination: Path, files: Mapping[str, bytes]) -> None:
-    """Written beside the destination, then moved there: half a bundle is never found."""
+def write(destination: Path, files: Mapping[str, bytes]) -> None:
+    """Writes a folder, or (named `*.zip`) a zip; half of either is never found. Raises UsageError."""
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if destination.suffix == ".zip":
+            top = destination.stem
+            atomic.write(destination, zipped({f"{top}/{name}": content for name, content in files.items()}))
+        else:
+            _write_folder(destination, files)
+    except OSError as error:
+        raise UsageError(f"{destination} cannot be written ({error.strerror}): name another place.") from None
+
+
+def _write_folder(destination: Path, files: Mapping[str, bytes]) -> None:
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as scratch:
         made = Path(scratch, "bundle")
         for name, content in files.items():
@@ -150,16 +148,3 @@ def write_folder(destination: Path, files: Mapping[str, bytes]) -> None:
         if destination.is_dir():
             destination.rmdir()
         shutil.move(made, destination)
-
-
-def _write_zip(destination: Path, files: Mapping[str, bytes]) -> None:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            info = zipfile.ZipInfo(f"{destination.stem}/{name}", date_time=EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, content)
-    scratch = destination.with_name(f".{destination.name}.{os.getpid()}")
-    scratch.write_bytes(buffer.getvalue())
-    os.replace(scratch, destination)

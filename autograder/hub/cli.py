@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import Root, fail, out, reported
+from ..console import Modules, Root, fail, needing, out, reported
 from ..content.course_root import CourseRoot
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ app = typer.Typer(
 
 @app.command()
 def up(
-    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    modules: Modules = None,
     folder: Annotated[Path, typer.Option("--dir", help="The hub's folder, made at the first start.")] = Path(
         "hub"
     ),
@@ -39,9 +39,16 @@ def up(
 ) -> None:
     """Starts the hub and stays until Ctrl-C; makes its folder if there is none."""
     with reported():
-        from .needs import check_packages, chosen_ports, find_proxy
+        from .needs import chosen_ports, find_proxy
 
-        check_packages()
+        needing(
+            "hub",
+            "jupyterhub",
+            "jupyterlab",
+            "nbgrader",
+            "psutil",
+            or_else=" (`make hub` does all that is needed)",
+        )
         proxy = find_proxy()
 
         from .config import write_config
@@ -57,10 +64,10 @@ def up(
         with interruptible(), alone(place):
             try:
                 if ended := end_left_over(place):
-                    out.print(f"ended {ended} process(es) of a hub that was killed", markup=False)
+                    out.print(f"ended {ended} process(es) of a hub that was killed")
                 with chosen_ports(port) as ports:
                     for done in prepare(root, place, named or default_modules(place)):
-                        out.print(done, markup=False)
+                        out.print(done)
                     write_settings(place)
                     with serving(place, write_config(place, ports, proxy), ports) as process:
                         _tell(place, ports)
@@ -86,9 +93,9 @@ def _tell(place: Hub, ports: Ports) -> None:
     out.print()
     out.print(table)
     out.print()
-    out.print(f"JupyterHub:        {address}", markup=False)
-    out.print(f"Formgrader:        {address}/services/{people.course_id}/lab?formgrader=true", markup=False)
-    out.print(f"Course directory:  {place.course}", markup=False)
-    out.print(f"Log:               {place.log}", markup=False)
+    out.print(f"JupyterHub:        {address}")
+    out.print(f"Formgrader:        {address}/services/{people.course_id}/lab?formgrader=true")
+    out.print(f"Course directory:  {place.course}")
+    out.print(f"Log:               {place.log}")
     out.print(ONE_ACCOUNT)
     out.print("Ctrl-C stops it.")

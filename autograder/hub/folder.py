@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
 
 from ..atomic import write_atomically
 from ..errors import UsageError
@@ -21,8 +22,7 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 COURSE_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
-@dataclass(frozen=True)
-class People:
+class People(BaseModel, frozen=True):
     """Who may log in. All students have one password and all instructors another: JupyterHub's way to be
     tried without accounts."""
 
@@ -114,18 +114,18 @@ def opened(
                 f"The hub in {folder} is for the course {people.course_id!r}, not {course_id!r}: "
                 "name another folder with --dir, or leave --course-id out."
             )
-        people = replace(
-            people,
-            instructors=_with(people.instructors, instructors),
-            students=_with(people.students, students),
-        )
+        added = {
+            "instructors": _with(people.instructors, instructors),
+            "students": _with(people.students, students),
+        }
+        people = people.model_copy(update=added)
     else:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} is no hub's folder (it has no {FILE}): name a new one with --dir.")
         people = People(
-            course_id or "diffusion",
-            _with((), instructors or INSTRUCTORS),
-            _with((), students or STUDENTS),
+            course_id=course_id or "diffusion",
+            instructors=_with((), instructors or INSTRUCTORS),
+            students=_with((), students or STUDENTS),
             student_password=secrets.token_hex(6),
             instructor_password=secrets.token_hex(INSTRUCTOR_PASSWORD_LENGTH // 2),
         )
@@ -133,7 +133,7 @@ def opened(
         raise UsageError(f"{file} {problem}." if file.exists() else f"The hub {problem}.")
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    write_atomically(file, json.dumps(asdict(people), indent=2) + "\n", mode=0o600)
+    write_atomically(file, people.model_dump_json(indent=2) + "\n", mode=0o600)
     return Hub(folder, people)
 
 
@@ -144,34 +144,16 @@ def there(folder: Path) -> Hub:
 
 def _read(file: Path) -> People:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return People(
-            course_id=_text(found["course_id"]),
-            instructors=_texts(found["instructors"]),
-            students=_texts(found["students"]),
-            student_password=_text(found["student_password"]),
-            instructor_password=_text(found["instructor_password"]),
-        )
+        return People.model_validate_json(file.read_bytes())
     except OSError as error:
         raise UsageError(f"{file} cannot be read ({error.strerror}): make it readable.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    except ValidationError as error:
+        first = error.errors()[0]
+        said = ": ".join([*map(str, first["loc"]), first["msg"]])
         raise UsageError(
             f"{file} is not as `autograder hub up` wrote it ({said}): mend it, or name another folder "
             "with --dir."
         ) from None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _texts(values: object) -> tuple[str, ...]:
-    if not isinstance(values, list):
-        raise TypeError(f"{values!r} is no list")
-    return tuple(_text(value) for value in values)
 
 
 def _with(there: Iterable[str], named: Iterable[str]) -> tuple[str, ...]:

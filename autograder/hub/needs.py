@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import socket
 import sys
@@ -15,17 +14,6 @@ from .config import ADDRESS, Ports
 
 PROXY = "configurable-http-proxy"
 VERSION = "5.1.0"  # the Makefile's too
-
-
-def check_packages() -> None:
-    """Raises UsageError where JupyterHub or what it serves is not installed."""
-    packages = ("jupyterhub", "jupyterlab", "nbgrader", "psutil")
-    missing = [package for package in packages if importlib.util.find_spec(package) is None]
-    if missing:
-        raise UsageError(
-            f"{' and '.join(missing)} not installed here: "
-            'python -m pip install "diffusion-course-autograder[hub]" (`make hub` does all that is needed).'
-        )
 
 
 def find_proxy() -> Path:

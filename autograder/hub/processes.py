@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 
 import psutil
@@ -32,14 +32,11 @@ def end_left_over(hub: Hub) -> int:
     """Ends them; how many there were."""
     found = list(left_over(hub))
     for process in found:
-        _quietly(process.terminate)
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
     _, alive = psutil.wait_procs(found, timeout=PATIENCE)
     for process in alive:
-        _quietly(process.kill)
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(alive, timeout=PATIENCE)
     return len(found)
-
-
-def _quietly(send: Callable[[], None]) -> None:
-    with suppress(psutil.NoSuchProcess):
-        send()

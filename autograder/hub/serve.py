@@ -10,11 +10,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from ..console import signals_to
 from ..errors import Fault, UsageError
 from .config import ADDRESS, MARK, Ports
 from .folder import Hub
@@ -62,7 +63,7 @@ def serving(hub: Hub, config: Path, ports: Ports) -> Iterator[subprocess.Popen[b
         yield hub_process
     finally:
         # Whoever is impatient presses Ctrl-C again; half a stop would leave servers behind.
-        with _handled_by(signal.SIG_IGN):
+        with signals_to(signal.SIG_IGN):
             hub_process.terminate()
             try:
                 hub_process.wait(STOP)
@@ -82,18 +83,8 @@ def interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    with _handled_by(interrupt):
+    with signals_to(interrupt):
         yield
-
-
-@contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
 
 
 def said_last(hub: Hub, lines: int = 5) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nbgrader.apps.baseapp import NbGrader
+from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import OperationalError, SAWarning
 
 from ..errors import UsageError
@@ -50,3 +51,19 @@ def nbgrader_in(folder: Path, log_level: int = logging.ERROR) -> Iterator[NbGrad
         os.chdir(before)
         os.environ["PATH"] = path
         app.reset()
+
+
+@contextmanager
+def pointed_at(coursedir: CourseDirectory, **place: str) -> Iterator[None]:
+    """nbgrader's converters and exchange take from the course directory what they are to work on.
+
+    `assignment_id`, `student_id` and the like are what they were before once the context is left.
+    """
+    before = {name: getattr(coursedir, name) for name in place}
+    try:
+        for name, value in place.items():
+            setattr(coursedir, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(coursedir, name, value)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Unpack
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.baseapp import NbGrader
@@ -21,8 +22,7 @@ from nbgrader.coursedir import CourseDirectory
 from ..errors import Fault, UsageError
 from ..results import Result
 from ..run.run import Progress, Summary
-from .gradings import Gradings, gradings_of, submission_of
-from .settings import AutograderCourse
+from .gradings import Gradings, How, gradings_of, submission_of
 from .steps.collect_owned import date_of
 from .steps.config import AUTOGRADE, SANITIZE
 
@@ -43,22 +43,15 @@ def grade_collected(
     assignment: str,
     students: Collection[str],
     progress: Progress,
-    *,
-    jobs: int = 1,
-    force: bool = False,
-    seed: int | None = None,
-    examine: bool = False,
-    views: bool = True,
+    **how: Unpack[How],
 ) -> Collected:
     """Grades the collected submissions of these students, by default of all.
-
-    `examine` and `views` are as in `Gradings.grade`.
 
     Raises UsageError, and Fault when nothing can be graded.
     """
     coursedir: CourseDirectory = app.coursedir
     _check_steps(app)
-    gradings = gradings_of(coursedir, AutograderCourse(parent=app), assignment)
+    gradings = gradings_of(app, assignment)
     modules = modules_of(coursedir, assignment, gradings)
     everybody = students_with(coursedir, assignment)
     if not everybody:
@@ -71,7 +64,7 @@ def grade_collected(
         if not students or name in students
         for module in modules
     ]
-    report = gradings.grade(found, progress, jobs=jobs, force=force, seed=seed, examine=examine, views=views)
+    report = gradings.grade(found, progress, **how)
     collected = Collected(assignment, modules, report)
     collected.faults = [(student, reason) for student, _, reason in report.faults]
     for one in found:

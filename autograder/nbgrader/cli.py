@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ..atomic import write_atomically
-from ..console import Root, err, fail, modules_of, out, reported
+from ..console import CORES, Folder, Jobs, Modules, Root, Seed, err, fail, modules_of, needing, out, reported
 from ..content.course_root import CourseRoot
-from ..cores import usable
 from ..errors import UsageError
 
 app = typer.Typer(help="nbgrader with this autograder: docs/nbgrader.md.", no_args_is_help=True)
@@ -24,36 +21,17 @@ CourseDir = Annotated[
 ]
 
 
-class Show(StrEnum):
-    """What a student sees of a submission at once."""
-
-    PUBLIC = "public"
-    POINTS = "points"
-    FULL = "full"
-
-
-class Gradebooks(StrEnum):
-    """What the gradebook can be exported to."""
-
-    CANVAS = "canvas"
-    MOODLE = "moodle"
-
-
 @contextmanager
 def _with_nbgrader() -> Iterator[None]:
     with reported():
-        if importlib.util.find_spec("nbgrader") is None:
-            raise UsageError(
-                "nbgrader is not installed here: "
-                'python -m pip install "diffusion-course-autograder[nbgrader]".'
-            )
+        needing("nbgrader", "nbgrader")
         yield
 
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR")],
-    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    folder: Folder,
+    modules: Modules = None,
     course_id: Annotated[str, typer.Option(help="The course's name in nbgrader's exchange.")] = "diffusion",
     no_hints: Annotated[
         bool, typer.Option("--no-hints", help="hint(...) gives students no hints in this course.")
@@ -67,14 +45,14 @@ def init(
         root = CourseRoot.find(course_root)
         names = modules_of(root, modules)
         make(root, folder, names, course_id, hints=not no_hints)
-        out.print(f"{folder}: {len(names)} assignment(s): {', '.join(names)}", markup=False)
-        out.print(f"Next, in {folder}: nbgrader release_assignment {names[0]}", markup=False)
+        out.print(f"{folder}: {len(names)} assignment(s): {', '.join(names)}")
+        out.print(f"Next, in {folder}: nbgrader release_assignment {names[0]}")
 
 
 @app.command()
 def update(
-    folder: Annotated[Path, typer.Argument(metavar="DIR")],
-    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    folder: Folder,
+    modules: Modules = None,
 ) -> None:
     """Brings what is new in the course into a course directory; touches neither your edits nor grades."""
     with _with_nbgrader():
@@ -82,7 +60,7 @@ def update(
 
         refused = []
         for change in bring(folder, modules or []):
-            out.print(f"{change.module}: {change.said}", markup=False)
+            out.print(f"{change.module}: {change.said}")
             refused += [change.module] if change.refused else []
         if refused:
             fail(f"not updated: {', '.join(refused)}", 1)
@@ -92,9 +70,9 @@ def update(
 def autograde(
     assignment: str,
     student: Annotated[list[str] | None, typer.Option(help="Only this student; may be repeated.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = usable(),
+    jobs: Jobs = CORES,
     force: Annotated[bool, typer.Option("--force", help="Grade again what was graded.")] = False,
-    seed: Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")] = None,
+    seed: Seed = None,
     collect: Annotated[
         bool, typer.Option("--collect", help="Collect first, as `nbgrader collect --update` does.")
     ] = False,
@@ -114,9 +92,9 @@ def autograde(
         with nbgrader_in(place) as nbgrader, locked(place, GRADING, said_once(out.print)):
             if collect:
                 collection = collect_new(nbgrader, assignment)
-                out.print(f"Collected:       {len(collection.new)} new submission(s)", markup=False)
+                out.print(f"Collected:       {len(collection.new)} new submission(s)")
                 for name, reason in collection.left:
-                    err.print(f"not collected: {name}: {reason}", markup=False)
+                    err.print(f"not collected: {name}: {reason}")
             with showing_progress(out) as progress:
                 done = grade_collected(
                     nbgrader, assignment, student or [], progress, jobs=jobs, force=force, seed=seed
@@ -125,12 +103,12 @@ def autograde(
             with out.status("entering into the gradebook") as status:
                 for entered, _ in enumerate(enter(nbgrader, done, force=force), start=1):
                     status.update(f"entering into the gradebook: {entered} of {len(done.results)}")
-            syllabus = AutograderCourse(parent=nbgrader).root(nbgrader.coursedir).syllabus
+            syllabus = AutograderCourse(parent=nbgrader).root.syllabus
         out.print(summary_table([one for ones in done.results.values() for one in ones], syllabus))
-        out.print(f"Gradebook:       {entered} of {len(done.results)} entered anew", markup=False)
-        out.print(f"Class report:    {course_dir / FOLDER / assignment / 'report.html'}", markup=False)
+        out.print(f"Gradebook:       {entered} of {len(done.results)} entered anew")
+        out.print(f"Class report:    {course_dir / FOLDER / assignment / 'report.html'}")
         for name, reason in done.faults:
-            err.print(f"not graded: {name}: {reason}", markup=False)
+            err.print(f"not graded: {name}: {reason}")
         if done.faults:
             fail(
                 f"{len(done.faults)} submission(s) have no new grade, for no fault of the students; of them "
@@ -147,10 +125,10 @@ def watch(
     every: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="From round to round.")] = 60,
     once: Annotated[bool, typer.Option("--once", help="One round, for cron.")] = False,
     show: Annotated[
-        Show | None,
+        Literal["public", "points", "full"] | None,
         typer.Option(help="What students see at once; by default c.AutograderCourse.show, else public."),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = usable(),
+    jobs: Jobs = CORES,
     course_dir: CourseDir = Path(),
 ) -> None:
     """Collects, grades and enters what is handed in, and shows each student the public result.
@@ -164,9 +142,9 @@ def watch(
         from .watch import watch as keep_watching
 
         def say(line: str) -> None:
-            out.print(line, markup=False)
+            out.print(line)
 
-        watched = Watched(course_dir.resolve(), assignments, jobs, show.value if show else "")
+        watched = Watched(course_dir.resolve(), assignments, jobs, show or "")
         if not once:
             keep_watching(watched, every, say)
             return
@@ -182,7 +160,7 @@ def watch(
 @app.command()
 def export(
     file: Path,
-    to: Annotated[Gradebooks, typer.Option(help="Whose gradebook it is for.")],
+    to: Annotated[Literal["canvas", "moodle"], typer.Option(help="Whose gradebook it is for.")],
     assignment: Annotated[
         list[str] | None, typer.Option(help="Only this one; may be repeated. By default all.")
     ] = None,
@@ -209,7 +187,7 @@ def export(
         with nbgrader_in(course_dir) as nbgrader:
             place = nbgrader.coursedir
             with Gradebook(place.db_url, place.course_id) as gradebook:
-                course = AutograderCourse(parent=nbgrader).root(place).syllabus
+                course = AutograderCourse(parent=nbgrader).root.syllabus
                 order = [module.id for module in course.modules]
                 known = [one.name for one in gradebook.assignments if one.notebooks]
                 known.sort(key=lambda name: (order.index(name) if name in order else len(order), name))
@@ -218,10 +196,8 @@ def export(
                         f"The gradebook has no assignment {unknown[0]!r}: choose one of {', '.join(known)}."
                     )
                 chosen = assignment or known
-                table = (
-                    canvas(gradebook, chosen, ids) if to is Gradebooks.CANVAS else moodle(gradebook, chosen)
-                )
+                table = canvas(gradebook, chosen, ids) if to == "canvas" else moodle(gradebook, chosen)
         write_atomically(file, table.text)
-        out.print(f"written: {file}", markup=False)
+        out.print(f"written: {file}")
         for name, of in table.ungraded:
-            err.print(f"left empty, not graded yet: {name}, {of}", markup=False)
+            err.print(f"left empty, not graded yet: {name}, {of}")

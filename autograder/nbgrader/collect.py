@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from nbgrader.apps.baseapp import NbGrader
 from nbgrader.auth import Authenticator
 from nbgrader.exchange import ExchangeError, ExchangeFactory
 
 from ..errors import Fault
+from .apps import pointed_at
 from .steps.collect_owned import Collection
 
 
@@ -20,22 +19,10 @@ def collect_new(app: NbGrader, assignment: str) -> Collection:
     factory = ExchangeFactory(parent=app)
     collect = factory.Collect(coursedir=coursedir, authenticator=Authenticator(parent=app), parent=app)
     collect.update = True
-    coursedir.assignment_id = assignment
+    collect.log = logging.Logger("silent", logging.CRITICAL + 1)  # what is to be said is in the collection
     try:
-        with _silent(app.log):  # what is to be said is in the collection
+        with pointed_at(coursedir, assignment_id=assignment):
             collect.start()
     except (ExchangeError, OSError) as error:
         raise Fault(f"nothing can be collected for {assignment!r}: {error}") from None
-    finally:
-        coursedir.assignment_id = ""
     return getattr(collect, "collection", Collection())
-
-
-@contextmanager
-def _silent(log: logging.Logger) -> Iterator[None]:
-    before = log.level
-    log.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        log.setLevel(before)

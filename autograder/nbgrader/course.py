@@ -20,10 +20,10 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 
 from ..atomic import write_atomically
-from ..build import compose, dump, marked_sources
+from ..build import answers, compose, dump
 from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
-from .apps import CONFIG, nbgrader_in
+from .apps import CONFIG, nbgrader_in, pointed_at
 from .gradebook import is_free_for
 from .settings import FOLDER, AutograderCourse
 from .steps.config import GRADEBOOK_VARIABLE
@@ -108,7 +108,7 @@ def update(folder: Path, modules: Sequence[str]) -> Iterator[Change]:
     Nothing that an instructor edited is touched, and no assignment that has submissions loses or gains cells.
     """
     with nbgrader_in(folder) as app:
-        root = AutograderCourse(parent=app).root(app.coursedir)
+        root = AutograderCourse(parent=app).root
         folder = folder.resolve()
         for module in modules or [module.id for module in root.syllabus.modules]:
             place = _source(folder, root.module(module).id)
@@ -122,7 +122,7 @@ def update(folder: Path, modules: Sequence[str]) -> Iterator[Change]:
 
 def source_notebook(root: CourseRoot, module: str) -> bytes:
     """The notebook that nbgrader makes its release from: with the solutions, between their markers."""
-    return dump(compose(root, module, marked_sources(root, module)))
+    return dump(compose(root, module, answers(root, module, "marked")))
 
 
 def _update(root: CourseRoot, app: NbGrader, folder: Path, module: str) -> Change:
@@ -171,15 +171,13 @@ def _lost_cells(app: NbGrader, module: str, new: bytes) -> str:
 
 
 def _generate(app: NbGrader, module: str) -> None:
-    app.coursedir.assignment_id = module
     converter = GenerateAssignment(coursedir=app.coursedir, parent=app)
     converter.force = True
     try:
-        converter.start()
+        with pointed_at(app.coursedir, assignment_id=module):
+            converter.start()
     except (NbGraderException, SystemExit) as error:
         raise Fault(f"nbgrader could not generate {module!r} ({error}); its message is above") from None
-    finally:
-        app.coursedir.assignment_id = ""
 
 
 def _seen_from(folder: Path, root: Path) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from nbgrader.api import Gradebook, MissingEntry, Student, SubmittedAssignment
 
+from ..reports.text import number
+
 
 @dataclass(frozen=True)
 class Table:
@@ -30,7 +32,7 @@ def canvas(gradebook: Gradebook, assignments: Sequence[str], ids: Mapping[str, s
     """
     ids = ids or {}
     titles = [f"{name} ({ids[name]})" if name in ids else name for name in assignments]
-    most = [_number(gradebook.find_assignment(name).max_score) for name in assignments]
+    most = [number(gradebook.find_assignment(name).max_score) for name in assignments]
     rows = [
         ["Student", "ID", "SIS Login ID", "Section", *titles],
         ["    Points Possible", "", "", "", *most],
@@ -71,7 +73,7 @@ def _scores(
             scores.append("")
             continue
         penalty = submission.late_submission_penalty or 0.0
-        scores.append(_number(max(0.0, submission.score - penalty)))
+        scores.append(number(max(0.0, submission.score - penalty)))
     return scores
 
 
@@ -85,10 +87,6 @@ def _csv(rows: Sequence[Sequence[str]]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerows(rows)
     return out.getvalue()
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def _word(text: str | None) -> str:

@@ -17,7 +17,7 @@ def is_reachable(url: str) -> None:
 
     A gradebook in a file is made when it is needed.
     """
-    if _backend(url) != "sqlite":
+    if not url.startswith(("sqlite:", "sqlite+")):
         with _connected(url):
             pass
 
@@ -53,19 +53,15 @@ def shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def _backend(url: str) -> str:
-    try:
-        return make_url(url).get_backend_name()
-    except (ArgumentError, NoSuchModuleError):
-        raise _no_address() from None
-
-
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
     try:
         engine = create_engine(url)
     except (ArgumentError, NoSuchModuleError):
-        raise _no_address() from None
+        raise UsageError(
+            "The gradebook's db_url is no address of a database: write "
+            "postgresql+psycopg://USER@HOST/DATABASE, or leave it out for gradebook.db."
+        ) from None
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The gradebook's driver {error.name} is not installed here: "
@@ -78,10 +74,3 @@ def _connected(url: str) -> Iterator[Connection]:
         raise unusable(url, error) from None
     finally:
         engine.dispose()
-
-
-def _no_address() -> UsageError:
-    return UsageError(
-        "The gradebook's db_url is no address of a database: write "
-        "postgresql+psycopg://USER@HOST/DATABASE, or leave it out for gradebook.db."
-    )

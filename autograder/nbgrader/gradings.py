@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Configurable
 
 from ..adapters import FRONT_ENDS
 from ..content.course_root import CourseRoot
@@ -25,7 +27,7 @@ from ..run.run import Options, Progress, Summary, grade_found, write_views
 from ..run.store import Store
 from ..sandbox.levels import strongest
 from ..submission.find import Found
-from .settings import FOLDER, AutograderCourse
+from .settings import FOLDER, AutograderCourse, coursedir_of
 
 
 def submission(student: str, module: str, folder: Path, shown: Path) -> Found:
@@ -39,6 +41,16 @@ def submission(student: str, module: str, folder: Path, shown: Path) -> Found:
     elif os.path.realpath(path) != str(Path(os.path.realpath(folder), path.name)):
         problem = "It is a symbolic link, which is not followed: hand in the notebook itself."
     return Found(student, module, path, str(shown / path.name), problem)
+
+
+class How(TypedDict, total=False):
+    """What of `Options` is another from command to command."""
+
+    jobs: int
+    force: bool
+    seed: int | None
+    examine: bool
+    views: bool
 
 
 @dataclass(frozen=True)
@@ -61,33 +73,10 @@ class Gradings:
                     return result
         return None
 
-    def grade(
-        self,
-        found: Sequence[Found],
-        progress: Progress,
-        *,
-        jobs: int = 1,
-        force: bool = False,
-        seed: int | None = None,
-        examine: bool = False,
-        views: bool = True,
-    ) -> Summary:
-        """Grades those that were not graded before; raises Fault when nothing can be graded.
-
-        With `examine` the public checks are run, too; without `views` no tables and pages are written.
-        """
-        options = Options(
-            self.folder,
-            jobs=jobs,
-            device=self.device,
-            sandbox=self.sandbox,
-            seed=seed,
-            force=force,
-            examine=examine,
-            views=views,
-            front_ends=FRONT_ENDS,
-        )
-        return grade_found(self.root, found, options, progress)
+    def grade(self, found: Sequence[Found], progress: Progress, **how: Unpack[How]) -> Summary:
+        """Grades those that were not graded before; raises Fault when nothing can be graded."""
+        options = Options(self.folder, device=self.device, sandbox=self.sandbox, front_ends=FRONT_ENDS)
+        return grade_found(self.root, found, replace(options, **how), progress)
 
     def examined(self, result: Result) -> Examined | None:
         """What the public checks say of the notebook that this result is of, if they were run."""
@@ -112,10 +101,11 @@ class Gradings:
         return result
 
 
-def gradings_of(coursedir: CourseDirectory, course: AutograderCourse, assignment: str) -> Gradings:
-    """Where an assignment's results are."""
-    folder = Path(coursedir.root, FOLDER, assignment)
-    return Gradings(course.root(coursedir), folder, course.device, course.sandbox)
+def gradings_of(configurable: Configurable, assignment: str) -> Gradings:
+    """Where an assignment's results are, for whatever of nbgrader's works for its course directory."""
+    course = AutograderCourse(parent=configurable)
+    folder = Path(coursedir_of(course).root, FOLDER, assignment)
+    return Gradings(course.root, folder, course.device, course.sandbox)
 
 
 def submission_of(coursedir: CourseDirectory, student: str, assignment: str, notebook: str) -> Found:

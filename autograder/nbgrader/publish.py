@@ -6,8 +6,7 @@ for another submission, nor to another student.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from ..errors import Fault
 from ..examined import Examined
 from ..reports.public import Points, public_html
 from ..results import Result, Status
+from .apps import pointed_at
 from .gradings import Gradings
 from .settings import FOLDER
 from .steps.collect_owned import date_of
@@ -78,7 +78,7 @@ def publish_public(
         module = gradings.root.module(result.module)
         pages[result.module] = public_html(examined, module, submission.handed_in, given)
     usual = date_of(coursedir.format_path(coursedir.feedback_directory, student, assignment))
-    with _pointed_at(coursedir, assignment, student, PUBLIC):
+    with pointed_at(coursedir, assignment_id=assignment, student_id=student, feedback_directory=PUBLIC):
         folder = Path(coursedir.format_path(PUBLIC, student, assignment))
         for name, page in pages.items():
             write_atomically(folder / f"{name}.html", page)
@@ -96,7 +96,7 @@ def publish_feedback(
     Raises Fault where nbgrader cannot.
     """
     coursedir: CourseDirectory = app.coursedir
-    with _pointed_at(coursedir, assignment, student, coursedir.feedback_directory):
+    with pointed_at(coursedir, assignment_id=assignment, student_id=student):
         folder = Path(coursedir.format_path(coursedir.feedback_directory, student, assignment))
         graded = Path(coursedir.format_path(coursedir.autograded_directory, student, assignment))
         if (graded / SECRET).read_text(encoding="utf-8") != submission.secret:
@@ -155,23 +155,6 @@ def _points(coursedir: CourseDirectory, student: str, assignment: str, notebook:
             for grade in grades
             if grade.auto_score is not None
         }
-
-
-@contextmanager
-def _pointed_at(coursedir: CourseDirectory, assignment: str, student: str, feedback: str) -> Iterator[None]:
-    """nbgrader's converters and exchange take from the course directory what they are to work on."""
-    names = ("assignment_id", "student_id", "feedback_directory")
-    before = [getattr(coursedir, name) for name in names]
-    coursedir.assignment_id, coursedir.student_id, coursedir.feedback_directory = (
-        assignment,
-        student,
-        feedback,
-    )
-    try:
-        yield
-    finally:
-        for name, value in zip(names, before, strict=True):
-            setattr(coursedir, name, value)
 
 
 def _file(path: Path) -> tuple[int, int] | None:

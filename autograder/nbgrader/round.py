@@ -30,25 +30,18 @@ class Stopped(Exception):
 
 
 @dataclass
-class Telling:
-    """Where a round reports to. Both take the assignment, the student or an empty text, and a sentence.
-
-    `happened` is something new; `trouble` is what could not be done, and will be tried again.
-    `pause` raises Stopped when the command is to end.
-    """
-
-    happened: Callable[[str, str, str], None]
-    trouble: Callable[[str, str, str], None]
-    pause: Callable[[], None] = lambda: None
-
-
-@dataclass
 class Round:
-    """One assignment's round. Nothing in it may run twice at a time: see `lock`."""
+    """One assignment's round. Nothing in it may run twice at a time: see `lock`.
+
+    `happened` is told what is new, `trouble` what could not be done and will be tried again: the assignment,
+    the student or an empty text, and a sentence. `pause` raises Stopped when the command is to end.
+    """
 
     app: NbGrader
     assignment: str
-    telling: Telling
+    happened: Callable[[str, str, str], None]
+    trouble: Callable[[str, str, str], None]
+    pause: Callable[[], None]
     jobs: int = 1
     show: str = ""  # public, points or full; by default what the configuration says
     _faults: list[tuple[str, str, str]] = field(default_factory=list)
@@ -69,7 +62,7 @@ class Round:
         graded = False
         while waiting:
             batch = {student: waiting.pop(student) for student in list(waiting)[:BATCH]}
-            self.telling.pause()
+            self.pause()
             graded |= self._take_up(batch)
         if graded:
             try:
@@ -94,7 +87,7 @@ class Round:
         """Grades these, enters them, shows their results; whether there are new results."""
 
         def pause(*_: object) -> None:
-            self.telling.pause()
+            self.pause()
 
         try:
             done = grade_collected(
@@ -114,7 +107,7 @@ class Round:
         self._faults += done.report.faults
         unexamined = {student: reason for student, _, reason in done.report.unexamined}
         for student, results in done.results.items():
-            self.telling.pause()
+            self.pause()
             if not self._enter(done, student):
                 continue
             if student in unexamined:
@@ -196,7 +189,7 @@ class Round:
 
     @cached_property
     def _gradings(self) -> Gradings:
-        return gradings_of(self.app.coursedir, AutograderCourse(parent=self.app), self.assignment)
+        return gradings_of(self.app, self.assignment)
 
     @cached_property
     def _modules(self) -> list[str]:
@@ -211,10 +204,10 @@ class Round:
         return Path(coursedir.format_path(coursedir.submitted_directory, student, self.assignment))
 
     def _happened(self, student: str, said: str) -> None:
-        self.telling.happened(self.assignment, student, said)
+        self.happened(self.assignment, student, said)
 
     def _trouble(self, student: str, said: str) -> None:
-        self.telling.trouble(self.assignment, student, said)
+        self.trouble(self.assignment, student, said)
 
 
 def _written(path: Path) -> int:

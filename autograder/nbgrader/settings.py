@@ -37,7 +37,8 @@ class AutograderCourse(Configurable):
         True, help="Whether hint(...) gives hints in the assignments that are generated from now on."
     ).tag(config=True)
 
-    def root(self, coursedir: CourseDirectory) -> CourseRoot:
+    @property
+    def root(self) -> CourseRoot:
         """The course that grades; raises UsageError."""
         named = os.environ.get(ROOT_VARIABLE) or self.course_root
         if not named:
@@ -45,7 +46,7 @@ class AutograderCourse(Configurable):
                 "nbgrader_config.py does not say where the course lies that has the hidden suites: "
                 f"set c.AutograderCourse.course_root, or the environment variable {ROOT_VARIABLE}."
             )
-        return CourseRoot.find(Path(coursedir.root, named))
+        return CourseRoot.find(Path(coursedir_of(self).root, named))
 
 
 def coursedir_of(configurable: Configurable) -> CourseDirectory:

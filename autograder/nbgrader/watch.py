@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
+from ..console import signals_to
 from ..errors import AutograderError, UsageError
 from .apps import nbgrader_in
 from .lock import GRADING, LOOK_SECONDS, locked, said_once
-from .round import Round, Stopped, Telling
+from .round import Round, Stopped
 
 Say = Callable[[str], None]
 
@@ -60,8 +60,8 @@ def watch_once(watched: Watched, say: Say) -> bool:
 
     Raises UsageError for a folder or an assignment that is none, Fault, and Stopped.
     """
-    with _stopping() as stop:
-        console = Console(say)
+    stop, console = _Stop(), Console(say)
+    with signals_to(stop.ask):
         _round(watched, console, stop)
         return console.round_over()
 
@@ -71,8 +71,8 @@ def watch(watched: Watched, every: float, say: Say) -> None:
 
     Raises UsageError if the first round does. Whatever fails later is said, and tried again.
     """
-    with _stopping() as stop:
-        console = Console(say)
+    stop, console = _Stop(), Console(say)
+    with signals_to(stop.ask):
         first = True
         while not stop.asked:
             try:
@@ -105,11 +105,10 @@ def _round(watched: Watched, console: Console, stop: _Stop) -> None:
         pause()
 
     waiting = said_once(console.happened, look_again)
-    telling = Telling(console.happened, console.trouble, pause)
     with nbgrader_in(watched.folder, logging.ERROR) as app, locked(watched.folder, GRADING, waiting):
         for assignment in watched.assignments:
             pause()
-            Round(app, assignment, telling, watched.jobs, watched.show).run()
+            Round(app, assignment, console.happened, console.trouble, pause, watched.jobs, watched.show).run()
 
 
 class _Stop:
@@ -133,14 +132,3 @@ class _Stop:
         until = time.monotonic() + seconds
         while not self.asked and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, LOOK_SECONDS))
-
-
-@contextmanager
-def _stopping() -> Iterator[_Stop]:
-    stop = _Stop()
-    before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..console import Root, modules_of, out, reported
+from ..console import Folder, Modules, Root, modules_of, needing, out, reported
 from ..content.course_root import CourseRoot
-from ..errors import UsageError
 
 app = typer.Typer(help="Otter-Grader with this autograder: docs/otter.md.", no_args_is_help=True)
 
@@ -24,8 +21,8 @@ def _group() -> None:
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR")],
-    modules: Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")] = None,
+    folder: Folder,
+    modules: Modules = None,
     seed: Annotated[
         int | None, typer.Option(help="The seed of the hidden inputs; by default a fresh one.")
     ] = None,
@@ -36,16 +33,11 @@ def export(
 ) -> None:
     """Writes notebooks with `grader.check(...)` for students, and an autograder zip a module for you."""
     with reported():
-        for needed in ("otter", "hatchling"):
-            if importlib.util.find_spec(needed) is None:
-                raise UsageError(
-                    f"{needed} is not installed here: "
-                    'python -m pip install "diffusion-course-autograder[otter]".'
-                )
+        needing("otter", "otter", "hatchling")
         from .export import export as write
 
         root = CourseRoot.find(course_root)
         written = write(root, folder, modules_of(root, modules), seed=seed, torch_index=torch_index)
-        out.print(f"{len(written)} files in {folder}", markup=False)
-        out.print(f"For students:    {folder / 'students'}", markup=False)
-        out.print(f"For you alone:   {folder / 'instructors'}", markup=False)
+        out.print(f"{len(written)} files in {folder}")
+        out.print(f"For students:    {folder / 'students'}")
+        out.print(f"For you alone:   {folder / 'instructors'}")

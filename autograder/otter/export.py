@@ -17,9 +17,9 @@ from course.catalogue.syllabus import Module
 
 from ..build import dump, render
 from ..content.course_root import CourseRoot
-from ..errors import ContentError, UsageError
+from ..errors import ContentError
 from ..handout.leaks import find_leaks, secrets
-from ..handout.release import check_free, write_folder
+from ..handout.release import check_free, write
 from . import archive, test_files
 from .notebook import with_grader
 
@@ -55,11 +55,7 @@ def export(
         )
         settings = json.dumps(archive.config(module, drawn), indent=2)
         files[f"{folder}/otter_config.json"] = f"{settings}\n".encode()
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        write_folder(destination, files)
-    except OSError as error:
-        raise UsageError(f"{destination} cannot be written ({error.strerror}): name another place.") from None
+    write(destination, files)
     return list(files)
 
 

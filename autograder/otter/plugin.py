@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 from otter.plugins import AbstractOtterPlugin
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..adapters import FRONT_ENDS
 from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
-from ..gradescope.settings import COURSE
+from ..gradescope.settings import COURSE, Sandbox
 from ..results import Result
 from ..run.run import Options, Progress, grade_found
 from ..run.store import Store
@@ -34,15 +34,13 @@ _REFUSED = {
 }
 
 
-class Settings(BaseModel):
+class Settings(BaseModel, extra="forbid"):
     """What otter_config.json says of the plugin. `course_root` counts from the zip's own folder."""
-
-    model_config = ConfigDict(extra="forbid")
 
     module: str
     seed: int
     course_root: str = COURSE
-    sandbox: Literal["auto", "full", "landlock"] = "auto"
+    sandbox: Sandbox = "auto"
 
 
 class GradeInWorker(AbstractOtterPlugin):

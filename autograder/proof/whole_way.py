@@ -49,7 +49,7 @@ class Notebook:
 
 def notebooks(root: CourseRoot, module: Module, mistakes: Mapping[str, KnownMistake]) -> Iterator[Notebook]:
     """The reference's, an untouched one, and one for each of these mistakes (exercise → mistake)."""
-    solved = build.solved_sources(root, module.id)
+    solved = build.answers(root, module.id, "solved")
     everything = tuple(exercise.id for exercise in module.graded)
     yield Notebook(module.id, "reference", "reference", solved, everything)
     yield Notebook(module.id, "stub", "stub", {}, everything)

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from urllib.parse import urlsplit
 
-from course.catalogue.syllabus import Exercise, Module, Syllabus
+from course.catalogue.syllabus import Module, Syllabus
 
 from ..results import ExerciseResult, Flag, Result, Status
 from . import statistics
@@ -39,30 +39,6 @@ _FLAGS = {
 
 
 @dataclass(frozen=True)
-class FaultNote:
-    """A submission that could not be graded for a reason that is not the student's."""
-
-    student: str
-    module: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Cell:
-    """An exercise in a student's row: its points, how it came out, and a shade from 0 to 4."""
-
-    points: float
-    outcome: Outcome
-    shade: int
-
-
-@dataclass(frozen=True)
-class StudentRow:
-    result: Result
-    cells: list[Cell | None]  # None: the submission has nothing to say of this exercise
-
-
-@dataclass(frozen=True)
 class ModuleView:
     """One module's section."""
 
@@ -71,26 +47,24 @@ class ModuleView:
     success: list[statistics.ExerciseSuccess]
     hardest: list[statistics.HardProperty]
     commonest: list[statistics.CommonMistake]
-    rows: list[StudentRow]
+    results: list[Result]
 
 
-@dataclass(frozen=True)
-class FlagGroup:
-    title: str
-    meaning: str
-    flags: list[tuple[Result, Flag, str]]  # with the title of the exercise, or ""
+# Title, meaning, and each flag with its result and the title of its exercise, if it is about one.
+FlagGroup = tuple[str, str, list[tuple[Result, Flag, str]]]
 
 
 def class_html(
     results: Sequence[Result],
     syllabus: Syllabus,
     feedback_links: Mapping[tuple[str, str], str],
-    faults: Sequence[FaultNote] = (),
+    faults: Sequence[tuple[str, str, str]] = (),
 ) -> str:
     """One self-contained HTML page about all results of a run, by module in the syllabus's order.
 
     `feedback_links` maps (student, module) to where the student's page lies, relative to this one;
-    ValueError if one is anything but a relative link. `faults` stand at the top, in their own words.
+    ValueError if one is anything but a relative link. `faults` (student, module, reason) are submissions that
+    could not be graded through no fault of the student's; they stand at the top, in their own words.
     """
     for link in feedback_links.values():
         if urlsplit(link).scheme or urlsplit(link).netloc:
@@ -104,7 +78,7 @@ def class_html(
         results=ordered,
         students=len({result.student for result in ordered}),
         stopped=[result for result in ordered if result.status is not Status.GRADED],
-        views=[view for view in views if view.rows],
+        views=[view for view in views if view.results],
         strangers=[result for result in ordered if result.module not in titles],
         flags=_flags(ordered, syllabus),
         faults=faults,
@@ -112,31 +86,27 @@ def class_html(
         titles=titles,
         facts=_facts(ordered),
         Outcome=Outcome,
+        outcome=outcome,
+        shade=_shade,
+        by_exercise=statistics.by_exercise,
     )
 
 
-def _module(module: Module, results: Sequence[Result]) -> ModuleView:
+def _module(module: Module, results: list[Result]) -> ModuleView:
     return ModuleView(
         module=module,
         distribution=statistics.distribution(results),
         success=statistics.success(results, module),
         hardest=statistics.hardest(results),
         commonest=statistics.commonest(results),
-        rows=[_row(result, module.graded) for result in results],
+        results=results,
     )
 
 
-def _row(result: Result, exercises: Iterable[Exercise]) -> StudentRow:
-    answers = statistics.by_exercise(result)
-    return StudentRow(result, [_cell(answers.get(exercise.id)) for exercise in exercises])
-
-
-def _cell(answer: ExerciseResult | None) -> Cell | None:
-    if answer is None:
-        return None
+def _shade(answer: ExerciseResult) -> int:
+    """From 0 to 4, which only a complete answer has."""
     share = answer.points / answer.max_points if answer.max_points else 0.0
-    kind = outcome(answer)
-    return Cell(answer.points, kind, 4 if kind is Outcome.COMPLETE else min(int(4 * share), 3))
+    return 4 if outcome(answer) is Outcome.COMPLETE else min(int(4 * share), 3)
 
 
 def _flags(results: Sequence[Result], syllabus: Syllabus) -> list[FlagGroup]:
@@ -145,7 +115,7 @@ def _flags(results: Sequence[Result], syllabus: Syllabus) -> list[FlagGroup]:
     found = [(result, flag) for result in results for flag in result.flags]
     found.sort(key=lambda pair: order.index(pair[1].kind))  # stable: students keep their order
     return [
-        FlagGroup(*_FLAGS[kind], [(r, flag, titles.get(flag.exercise, flag.exercise)) for r, flag in group])
+        (*_FLAGS[kind], [(r, flag, titles.get(flag.exercise, flag.exercise)) for r, flag in group])
         for kind, group in groupby(found, key=lambda pair: pair[1].kind)
     ]
 

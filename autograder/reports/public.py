@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,14 +19,13 @@ _HEAD = 4_000  # bytes; the mark stands before anything that a student wrote
 Points = tuple[float, float]  # given, of how many
 
 
-@dataclass(frozen=True)
-class _View:
-    number: int
-    exercise: ExaminedExercise
-    css: str
-    symbol: str
-    word: str
-    points: Points | None
+# By state: the class of the page's style sheet, the symbol, the word, and that of a quiz.
+_LOOKS = {
+    "passed": ("complete", "✓", "public checks hold", "answered"),
+    "failed": ("not-yet", "✗", "not right yet", "not all answered"),
+    "untouched": ("untouched", "·", "still to be written", "still to be answered"),
+    "missing": ("missing", "–", "missing", "missing"),
+}
 
 
 def public_html(
@@ -40,15 +38,18 @@ def public_html(
 
     `handed_in` is in UTC, `points` are by exercise.
     """
-    views = [_view(n, one, module, (points or {}).get(one.id)) for n, one in enumerate(examined.exercises, 1)]
-    given = [view.points for view in views if view.points]
+    points = points or {}
+    given = [points[one.id] for one in examined.exercises if one.id in points]
+    words = {one.id: _LOOKS[one.state][2 + _is_quiz(one, module)] for one in examined.exercises}
     return render(
         "public.html.j2",
         examined=examined,
         module=module,
         handed_in=date(handed_in.replace(tzinfo=UTC)) if handed_in else "",
-        views=views,
-        tally=_tally(views, module),
+        looks=_LOOKS,
+        words=words,
+        points=points,
+        tally=_tally(examined.exercises, words, module),
         total=(sum(one for one, _ in given), sum(most for _, most in given)) if given else None,
     )
 
@@ -59,29 +60,18 @@ def is_public(page: Path) -> bool:
         return _MARK.encode() in file.read(_HEAD)
 
 
-def _view(number: int, exercise: ExaminedExercise, module: Module, points: Points | None) -> _View:
-    quiz = _is_quiz(exercise, module)
-    css, symbol, word = {
-        "passed": ("complete", "✓", "answered" if quiz else "public checks hold"),
-        "failed": ("not-yet", "✗", "not all answered" if quiz else "not right yet"),
-        "untouched": ("untouched", "·", "still to be answered" if quiz else "still to be written"),
-        "missing": ("missing", "–", "missing"),
-    }[exercise.state]
-    return _View(number, exercise, css, symbol, word, points)
-
-
 def _is_quiz(exercise: ExaminedExercise, module: Module) -> bool:
     return module.quiz is not None and exercise.id == module.quiz.id
 
 
-def _tally(views: list[_View], module: Module) -> str:
+def _tally(exercises: Sequence[ExaminedExercise], words: Mapping[str, str], module: Module) -> str:
     """`4 of 6 exercises hold all public checks, 2 not right yet; the quiz: answered`."""
-    written = [view for view in views if not _is_quiz(view.exercise, module)]
-    hold = sum(view.exercise.state == "passed" for view in written)
+    written = [one for one in exercises if not _is_quiz(one, module)]
+    hold = sum(one.state == "passed" for one in written)
     said = [
         f"{hold} of {count(len(written), 'exercise')} {'holds' if hold == 1 else 'hold'} all public checks"
     ]
-    for word in dict.fromkeys(view.word for view in written if view.exercise.state != "passed"):
-        said.append(f"{sum(view.word == word for view in written)} {word}")
-    quiz = [f"; the quiz: {view.word}" for view in views if view not in written]
+    for word in dict.fromkeys(words[one.id] for one in written if one.state != "passed"):
+        said.append(f"{sum(words[one.id] == word for one in written)} {word}")
+    quiz = [f"; the quiz: {words[one.id]}" for one in exercises if one not in written]
     return ", ".join(said) + "".join(quiz)

@@ -16,15 +16,6 @@ BINS = 10
 
 
 @dataclass(frozen=True)
-class Bin:
-    """Submissions with `low` <= points < `high`; the last bin has the full marks too."""
-
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True)
 class Distribution:
     """The points of the graded submissions of a module; at least one."""
 
@@ -33,7 +24,7 @@ class Distribution:
     median: float
     full_marks: int
     max_points: float
-    bins: list[Bin]
+    bins: list[int]  # submissions in equal ranges of points; the last one has the full marks too
 
 
 @dataclass(frozen=True)
@@ -101,7 +92,7 @@ def distribution(results: Sequence[Result]) -> Distribution | None:
         median=median(result.points for result in graded),
         full_marks=sum(result.points >= result.max_points for result in graded),
         max_points=highest,
-        bins=[Bin(highest * n / BINS, highest * (n + 1) / BINS, counts[n]) for n in range(BINS)],
+        bins=[counts[n] for n in range(BINS)],
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Sequence
 
@@ -53,13 +52,8 @@ def results_jsonl(results: Sequence[Result]) -> str:
     ASCII, because a line must hold no character that some reader takes for the end of a line, nor a lone
     surrogate, which a student's program can print and UTF-8 cannot hold.
     """
-    lines = (
-        json.dumps(result.model_dump(mode="json", by_alias=True), ensure_ascii=True, allow_nan=False) + "\n"
-        for result in sorted(
-            results, key=lambda result: (result.student.casefold(), result.student, result.module)
-        )
-    )
-    return "".join(lines)
+    ordered = sorted(results, key=lambda result: (result.student.casefold(), result.student, result.module))
+    return "".join(f"{result.to_json()}\n" for result in ordered)
 
 
 def _word(text: str) -> str:

@@ -201,7 +201,7 @@ def _seed(store: Store, options: Options) -> int:
 
 def write_views(store: Store, syllabus: Syllabus, report: Summary) -> None:
     """The tables and pages: each a view of the results, written anew each time. Raises Fault."""
-    from ..reports.class_report import FaultNote, class_html
+    from ..reports.class_report import class_html
     from ..reports.feedback import feedback_html
     from ..reports.tables import grades_csv, results_jsonl
 
@@ -214,7 +214,7 @@ def write_views(store: Store, syllabus: Syllabus, report: Summary) -> None:
         write_atomically(page, feedback_html(result, modules[result.module]))
         links[result.student, result.module] = page.relative_to(store.folder).as_posix()
         report.pages[result.student, result.module] = page
-    faults = [FaultNote(student, module, reason) for student, module, reason in report.faults]
     write_atomically(store.folder / "results.jsonl", results_jsonl(report.results))
     write_atomically(store.folder / "grades.csv", grades_csv(report.results, syllabus))
-    write_atomically(store.folder / "report.html", class_html(report.results, syllabus, links, faults))
+    report_page = class_html(report.results, syllabus, links, report.faults)
+    write_atomically(store.folder / "report.html", report_page)

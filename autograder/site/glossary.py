@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from course.catalogue import syllabus, yaml_lines
 
@@ -18,11 +18,7 @@ FILE = Path("docs", "glossary.yaml")
 Text = Annotated[str, Field(min_length=1)]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Term(_Entry):
+class Term(BaseModel, extra="forbid", frozen=True):
     """One word and what it means, in Markdown; `see` are other terms, written as they are there."""
 
     term: Text
@@ -31,7 +27,7 @@ class Term(_Entry):
     see: tuple[str, ...] = ()
 
 
-class Glossary(_Entry):
+class Glossary(BaseModel, extra="forbid", frozen=True):
     """All terms, in the order of the file: that of the modules, and in a module that of its lesson."""
 
     terms: tuple[Term, ...] = Field(min_length=1)

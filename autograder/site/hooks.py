@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..build import render
 from ..content.course_root import CourseRoot
 from ..errors import AutograderError
 from . import drawn, glossary_page, katex, module_page, notebook_page, readings_page
-from .placeholders import Placeholder, fill
+from .placeholders import Writer, alone, fill, one_of
 
 
 @contextmanager
@@ -91,28 +91,19 @@ def _made(root: CourseRoot) -> Iterator[tuple[str, str | bytes]]:
         yield f"notebooks/{module.id}.ipynb", render(root, module.id)
 
 
-def _writers(root: CourseRoot, page: str) -> Mapping[str, Callable[[Placeholder], str]]:
+def _writers(root: CourseRoot, page: str) -> Mapping[str, Writer]:
     known = readings.load(root.path / "course" / "readings.yaml")
     if (path := Path(page)).match("modules/*/index.md"):
         return module_page.writers(root, root.module(path.parent.name), known)
 
-    def of_readings(placeholder: Placeholder) -> str:
-        match placeholder.only("all", "path", "hour", "counts"):
-            case "all":
-                return readings_page.all_of_them(known, root.syllabus)
-            case "path":
-                return readings_page.in_the_order_of_the_path(known)
-            case "hour":
-                return readings_page.in_an_hour(known)
-            case _:
-                return readings_page.counts(known)
-
-    def pictures(placeholder: Placeholder) -> str:
-        return drawn.steps() if placeholder.only("steps", "gallery") == "steps" else drawn.gallery()
-
     return {
-        "readings": of_readings,
-        "modules": lambda _: module_page.overview(root.syllabus, page),
-        "glossary": lambda _: glossary_page.all_words(root),
-        "drawn": pictures,
+        "readings": one_of(
+            all=lambda: readings_page.all_of_them(known, root.syllabus),
+            path=lambda: readings_page.in_the_order_of_the_path(known),
+            hour=lambda: readings_page.in_an_hour(known),
+            counts=lambda: readings_page.counts(known),
+        ),
+        "modules": alone(lambda: module_page.overview(root.syllabus, page)),
+        "glossary": alone(lambda: glossary_page.all_words(root)),
+        "drawn": one_of(steps=drawn.steps, gallery=drawn.gallery),
     }

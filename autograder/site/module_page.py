@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from course.catalogue.readings import Readings
 from course.catalogue.syllabus import Exercise, Module, Syllabus
@@ -14,39 +14,20 @@ from ..content import self_check
 from ..content.course_root import CourseRoot
 from . import glossary_page, notebook_page, readings_page, recording
 from .html import picture
-from .placeholders import Placeholder
+from .placeholders import Placeholder, Writer, alone, one_of
 
 HUB = "COURSE_HUB"  # the address of a class's JupyterHub, for the button that opens the notebook there
 
 
-def writers(
-    root: CourseRoot, module: Module, readings: Readings
-) -> Mapping[str, Callable[[Placeholder], str]]:
+def writers(root: CourseRoot, module: Module, readings: Readings) -> Mapping[str, Writer]:
     """Placeholder's name → what stands in its place on the page of a module."""
-
-    def card(placeholder: Placeholder) -> str:
-        placeholder.only("card")
-        return _card(module)
-
-    def exercises(placeholder: Placeholder) -> str:
-        placeholder.none()
-        return _exercises(module)
-
-    def words(placeholder: Placeholder) -> str:
-        placeholder.none()
-        return glossary_page.of_module(root, module.id)
-
-    def quiz(placeholder: Placeholder) -> str:
-        placeholder.none()
-        return self_check.markdown(self_check.load(root, module.id))
-
     return {
-        "module": card,
+        "module": one_of(card=lambda: _card(module)),
         "readings": lambda placeholder: readings_page.of_module(readings, module.id, placeholder),
-        "exercises": exercises,
+        "exercises": alone(lambda: _exercises(module)),
         "picture": lambda placeholder: _picture(root, module, placeholder),
-        "glossary": words,
-        "self-check": quiz,
+        "glossary": alone(lambda: glossary_page.of_module(root, module.id)),
+        "self-check": alone(lambda: self_check.markdown(self_check.load(root, module.id))),
     }
 
 

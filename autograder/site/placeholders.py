@@ -35,13 +35,27 @@ class Placeholder:
             raise self.error(f"`<!-- {self.name}: ... -->` takes one of {', '.join(allowed)}")
         return self.arguments[0]
 
-    def none(self) -> None:
-        """Raises ContentError if there is an argument."""
-        if self.arguments:
-            raise self.error(f"`<!-- {self.name} -->` takes nothing after its name")
+
+Writer = Callable[[Placeholder], str]
 
 
-def fill(text: str, page: str, writers: Mapping[str, Callable[[Placeholder], str]]) -> str:
+def alone(text: Callable[[], str]) -> Writer:
+    """Writes this text for a placeholder without arguments; raises ContentError if there is one."""
+
+    def write(placeholder: Placeholder) -> str:
+        if placeholder.arguments:
+            raise placeholder.error(f"`<!-- {placeholder.name} -->` takes nothing after its name")
+        return text()
+
+    return write
+
+
+def one_of(**texts: Callable[[], str]) -> Writer:
+    """Writes the text that the placeholder's single argument names; raises ContentError for another."""
+    return lambda placeholder: texts[placeholder.only(*texts)]()
+
+
+def fill(text: str, page: str, writers: Mapping[str, Writer]) -> str:
     """The page with what its writer gives in the place of each placeholder; raises ContentError."""
     lines: list[str] = []
     given = text.splitlines()

@@ -12,8 +12,8 @@ import typer
 from nbclient import NotebookClient
 
 from .. import build
+from ..console import reported
 from ..content.course_root import CourseRoot
-from ..errors import AutograderError
 from . import recording
 
 _SECONDS = 900  # for one cell, and for what it shows: outputs that come later than that are lost
@@ -21,7 +21,7 @@ _SECONDS = 900  # for one cell, and for what it shows: outputs that come later t
 
 def record(root: CourseRoot, module: str) -> recording.Recording:
     """Run a module's notebook with the reference solutions in a real kernel, and record it without them."""
-    notebook = build.compose(root, module, build.solved_sources(root, module))
+    notebook = build.compose(root, module, build.answers(root, module, "solved"))
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(notebook, timeout=_SECONDS, iopub_timeout=_SECONDS, kernel_name="python3")
         client.execute(cwd=folder)
@@ -35,7 +35,7 @@ def main(
     ] = None,
 ) -> None:
     """Record what the cells of the modules' notebooks show, for the site."""
-    try:
+    with reported():
         root = CourseRoot.find()
         for module in modules or [module.id for module in root.syllabus.modules]:
             started = time.monotonic()
@@ -47,9 +47,6 @@ def main(
                 made = record(root, module)
             shown = sum(output.kind != "text" for cell in made.cells.values() for output in cell.outputs)
             typer.echo(f"{module}: {shown} pictures, {time.monotonic() - started:.0f} s")
-    except AutograderError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(error.exit_code) from None
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nbformat import NotebookNode
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.text import Text
 
 from .. import build
@@ -28,11 +28,7 @@ from ..errors import ContentError
 FOLDER = Path("docs", "demos")  # below the course's root
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Output(_Entry):
+class Output(BaseModel, extra="forbid", frozen=True):
     """One output of a cell: its text, or a file of `docs/demos/MODULE/` and what it shows, in words."""
 
     kind: Literal["text", "picture", "page"]
@@ -41,12 +37,12 @@ class Output(_Entry):
     width: int | None = None  # of a picture, in the pixels of a page
 
 
-class Cell(_Entry):
+class Cell(BaseModel, extra="forbid", frozen=True):
     source: str  # a digest
     outputs: tuple[Output, ...] = ()
 
 
-class Recording(_Entry):
+class Recording(BaseModel, extra="forbid", frozen=True):
     """The code cells of a module's notebook by their ids, in order; the exercises' own have no outputs."""
 
     cells: dict[str, Cell]

@@ -62,7 +62,7 @@ print("points", sum(_points))
 
 @pytest.fixture(scope="module")
 def solved() -> nbformat.NotebookNode:
-    return build.compose(ROOT, MODULE, build.solved_sources(ROOT, MODULE))
+    return build.compose(ROOT, MODULE, build.answers(ROOT, MODULE, "solved"))
 
 
 def write_class(folder: Path, notebook: nbformat.NotebookNode, count: int, module: str = MODULE) -> None:
@@ -141,7 +141,7 @@ def test_submissions_a_minute_against_fresh_kernels(
 def test_seconds_for_a_submission_of_each_module(tmp_path: Path) -> None:
     modules = [module.id for module in ROOT.syllabus.modules]
     for module in modules:
-        notebook = build.compose(ROOT, module, build.solved_sources(ROOT, module))
+        notebook = build.compose(ROOT, module, build.answers(ROOT, module, "solved"))
         write_class(tmp_path / "class", notebook, 9, module)
     autograde(tmp_path / "class", "--out", tmp_path / "out", "--jobs", CORES)
     graded = list(results(tmp_path / "out"))
@@ -179,7 +179,7 @@ def unique_memory(process: psutil.Process) -> int:
 
 def test_memory_of_one_more_worker(tmp_path: Path, solved: nbformat.NotebookNode) -> None:
     """Unique memory of a worker in the middle of its work: what it does not share with the zygote."""
-    sleeper = build.solved_sources(ROOT, MODULE)
+    sleeper = build.answers(ROOT, MODULE, "solved")
     sleeper["stable_softmax"] += (
         "\nimport time\nwork = [stable_softmax(torch.randn(64, 64), -1)]\ntime.sleep(2)\n"
     )

@@ -6,7 +6,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograder.build import build, compose, solved_sources, stub_sources
+from autograder.build import answers, build, compose
 from autograder.build.notebook import read_module_solution
 from autograder.content.course_root import CourseRoot
 
@@ -44,7 +44,7 @@ def test_grade_ids_are_unique_and_points_are_the_syllabuss(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_no_line_of_a_solution_is_in_a_stub(module: str) -> None:
     solution = read_module_solution(ROOT, ROOT.module(module))
-    stubs = stub_sources(ROOT, module)
+    stubs = answers(ROOT, module, "stub")
 
     for exercise in ROOT.module(module).exercises:
         shown = {line.strip() for line in stubs[exercise.id].splitlines()}
@@ -70,7 +70,7 @@ def test_each_exercise_is_followed_by_a_demo(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_solved_and_untouched_notebooks_differ_in_their_solution_cells_only(module: str) -> None:
     untouched = {cell.id: cell.source for cell in compose(ROOT, module).cells}
-    solved = {cell.id: cell.source for cell in compose(ROOT, module, solved_sources(ROOT, module)).cells}
+    solved = {cell.id: cell.source for cell in compose(ROOT, module, answers(ROOT, module, "solved")).cells}
 
     different = {id for id in untouched if untouched[id] != solved[id]}
     assert different == {f"{module}-{exercise.id}-solution" for exercise in ROOT.module(module).graded}

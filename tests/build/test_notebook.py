@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograder.build import check_source, compose, dump, marked_sources, render, solved_sources, stub_sources
+from autograder.build import answers, check_source, compose, dump, render
 from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError, UsageError
 
@@ -25,7 +25,7 @@ def read(content: bytes) -> Any:
 
 def test_the_students_notebook_has_stubs_solution_cells_first_and_their_checks_next(tiny: CourseRoot) -> None:
     cells = list(sources(compose(tiny, "tiny")).items())
-    stubs = stub_sources(tiny, "tiny")
+    stubs = answers(tiny, "tiny", "stub")
 
     place = cells.index(("tiny-pair-solution", stubs["pair"]))
     assert cells[place + 1] == ("tiny-pair-check", "check(split, merge)")
@@ -47,7 +47,7 @@ def test_an_answer_to_no_exercise_is_refused(tiny: CourseRoot) -> None:
 
 
 def test_a_solved_notebook_runs_and_its_answers_are_right(tiny: CourseRoot) -> None:
-    notebook = compose(tiny, "tiny", solved_sources(tiny, "tiny"))
+    notebook = compose(tiny, "tiny", answers(tiny, "tiny", "solved"))
     names: dict[str, Any] = {"check": lambda *_, quiz="": None}
 
     for cell in notebook.cells:
@@ -60,7 +60,7 @@ def test_a_solved_notebook_runs_and_its_answers_are_right(tiny: CourseRoot) -> N
 
 
 def test_marked_sources_turn_into_solved_ones_by_taking_the_markers_out(tiny: CourseRoot) -> None:
-    marked, solved = marked_sources(tiny, "tiny"), solved_sources(tiny, "tiny")
+    marked, solved = answers(tiny, "tiny", "marked"), answers(tiny, "tiny", "solved")
 
     unmarked = {
         id: "\n".join(line for line in source.splitlines() if "SOLUTION" not in line)

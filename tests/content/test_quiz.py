@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.build import solved_sources, stub_sources
+from autograder.build import answers
 from autograder.content.course_root import CourseRoot
 from autograder.content.quiz import KeyedQuestion, answers_source, questions_text, read_quiz, with_keys
 from autograder.errors import ContentError
@@ -33,7 +33,7 @@ def test_each_question_is_shown_with_its_id_and_choices(tiny: CourseRoot) -> Non
 def test_the_students_answers_are_a_literal_of_nones_that_says_what_form_each_must_have(
     tiny: CourseRoot,
 ) -> None:
-    source = stub_sources(tiny, "tiny")["tiny_quiz"]
+    source = answers(tiny, "tiny", "stub")["tiny_quiz"]
 
     assert source.splitlines() == [
         "answers = {",
@@ -45,7 +45,7 @@ def test_the_students_answers_are_a_literal_of_nones_that_says_what_form_each_mu
 
 
 def test_the_solved_answers_are_a_literal_of_the_keys(tiny: CourseRoot) -> None:
-    source = solved_sources(tiny, "tiny")["tiny_quiz"]
+    source = answers(tiny, "tiny", "solved")["tiny_quiz"]
 
     assert ast.literal_eval(source.removeprefix("answers = ")) == {"q1": "b", "q2": 0.5, "q3": ["a", "c"]}
 

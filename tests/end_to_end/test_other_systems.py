@@ -39,7 +39,7 @@ for name in ("AF_UNIX", "SOCK_SEQPACKET", "SCM_RIGHTS", "send_fds", "recv_fds", 
 @pytest.fixture
 def notebook(course_root: CourseRoot, tmp_path: Path) -> Path:
     """The module attention with a softmax that overflows."""
-    stub = build.stub_sources(course_root, "attention")["stable_softmax"]
+    stub = build.answers(course_root, "attention", "stub")["stable_softmax"]
     answer = stub.replace('    raise NotImplementedError("write stable_softmax")', ANSWER)
     assert answer != stub
     path = tmp_path / "attention.ipynb"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -26,4 +27,4 @@ def test_the_export_makes_the_zips_that_the_page_names(
     assert done.exit_code == 0, done.output
     assert {path.name for path in (tmp_path / "gradescope").iterdir()} == MADE
     assert all(f"`{name}`" in text for name in MADE)
-    assert all(value in text for value in Visibility)
+    assert all(value in text for value in get_args(Visibility))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_no_or_broken_metadata_is_none(tmp_path: Path, text: str) -> None:
     assert previous_score(tmp_path) is None
 
 
-@pytest.mark.parametrize("visibility", list(Visibility))
+@pytest.mark.parametrize("visibility", get_args(Visibility))
 @pytest.mark.parametrize("previous", [None, 41.5])
 def test_it_is_valid_and_shows_no_score_early(visibility: Visibility, previous: float | None) -> None:
     found = not_graded(Settings(module="m", seed=1, visibility=visibility), previous)

@@ -34,7 +34,7 @@ def test_without_jupyterhub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     code, said = up(tmp_path)
 
     assert code == 2
-    assert "jupyterhub not installed here" in said
+    assert "jupyterhub is not installed here" in said
     assert 'pip install "diffusion-course-autograder[hub]"' in said
 
 

@@ -34,7 +34,7 @@ def skeleton(page: str) -> str:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_solved_notebook_runs_to_its_end_and_shows_pictures(module: str, tmp_path: Path) -> None:
-    notebook = build.compose(ROOT, module, build.solved_sources(ROOT, module))
+    notebook = build.compose(ROOT, module, build.answers(ROOT, module, "solved"))
     execute(notebook, tmp_path, seconds=SECONDS)
     found = outputs(notebook)
     # Kept, so that a person can look at the pictures: make test-all, then open artefacts/.

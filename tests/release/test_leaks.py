@@ -11,7 +11,7 @@ import pytest
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from autograder.build import compose, dump, marked_sources, solved_sources
+from autograder.build import answers, compose, dump
 from autograder.build.stub import read_solution
 from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError
@@ -81,7 +81,7 @@ def test_what_is_public_is_no_leak(name: str, hidden: list[Secret]) -> None:
 
 
 def notebook_of(tiny: CourseRoot) -> bytes:
-    return dump(compose(tiny, "tiny", solved_sources(tiny, "tiny")))
+    return dump(compose(tiny, "tiny", answers(tiny, "tiny", "solved")))
 
 
 def zipped(name: str, content: bytes) -> bytes:
@@ -120,7 +120,7 @@ def test_archives_and_notebooks_are_looked_into(path: str, tiny: CourseRoot, hid
 
 def test_notebook_metadata_is_looked_into(tiny: CourseRoot, hidden: list[Secret]) -> None:
     notebook = compose(tiny, "tiny")
-    notebook.metadata["course"]["reference"] = marked_sources(tiny, "tiny")["double"]
+    notebook.metadata["course"]["reference"] = answers(tiny, "tiny", "marked")["double"]
 
     assert found(find_leaks([("tiny.ipynb", dump(notebook))], hidden)) == {"solution"}
 

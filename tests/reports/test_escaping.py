@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.reports.class_report import FaultNote, class_html
+from autograder.reports.class_report import class_html
 from autograder.reports.feedback import feedback_html
 from autograder.results import Result, Status
 
@@ -67,7 +67,7 @@ def filled(text: str) -> Result:
 def pages(text: str) -> list[str]:
     result = filled(text)
     stopped = result.model_copy(update={"status": Status.UNREADABLE, "reason": text})
-    faults = [FaultNote(text, text, text)]
+    faults = [(text, text, text)]
     links = {(text, "attention"): "feedback/some-page.html"}
     return [
         feedback_html(result, examples.ATTENTION),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.reports.class_report import FaultNote, class_html
+from autograder.reports.class_report import class_html
 from autograder.reports.feedback import feedback_html
 from autograder.reports.tables import grades_csv, results_jsonl
 
@@ -23,9 +23,7 @@ def class_report() -> str:
     links = {
         (result.student, result.module): f"feedback/{result.student}/attention.html" for result in results
     }
-    fault = FaultNote(
-        "walter-petit", "attention", "The worker would not start: no space left on the scratch disk."
-    )
+    fault = ("walter-petit", "attention", "The worker would not start: no space left on the scratch disk.")
     return without_style(class_html(results, examples.SYLLABUS, links, [fault]))
 
 

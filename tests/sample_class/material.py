@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.build import dump, solved_sources
+from autograder.build import answers, dump
 from autograder.content.course_root import CourseRoot
 from autograder.content.reference import load_reference
 from autograder.testing import Answer
@@ -39,7 +39,7 @@ def load_material(root: CourseRoot) -> Material:
     return Material(
         root.module(MODULE),
         nbformat.read(root.exercise_notebook(MODULE), as_version=nbformat.NO_CONVERT),
-        solved_sources(root, MODULE),
+        answers(root, MODULE, "solved"),
         {answer.id: answer for answers in reference.mistakes.values() for answer in answers},
         {answer.id: answer for answers in reference.variants.values() for answer in answers},
     )

@@ -31,7 +31,7 @@ def tiny(tmp_path: Path) -> CourseRoot:
 
 def executed(root: CourseRoot) -> NotebookNode:
     """The tiny course's notebook, solved, as a kernel leaves it: demos show one thing of each kind."""
-    notebook = build.compose(root, "tiny", build.solved_sources(root, "tiny"))
+    notebook = build.compose(root, "tiny", build.answers(root, "tiny", "solved"))
     file = io.BytesIO()
     Image.new("RGB", (64, 32), "red").save(file, "PNG")
     shown = {"image/png": base64.b64encode(file.getvalue()).decode(), "text/plain": "A red field."}

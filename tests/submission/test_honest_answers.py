@@ -19,7 +19,7 @@ ROOT = CourseRoot.find(Path(__file__).parent)
 def test_a_notebook_with_the_references_answers_has_no_flag(module: str, tmp_path: Path) -> None:
     released, solved = tmp_path / "released.ipynb", tmp_path / "solved.ipynb"
     released.write_bytes(build.dump(build.compose(ROOT, module, {})))
-    solved.write_bytes(build.dump(build.compose(ROOT, module, build.solved_sources(ROOT, module))))
+    solved.write_bytes(build.dump(build.compose(ROOT, module, build.answers(ROOT, module, "solved"))))
     it = ROOT.module(module)
     extracted = extract(read(solved), read(released), it, ROOT.syllabus.modules)
     flags = [*extracted.flags, *suspicious(extracted.cells)]

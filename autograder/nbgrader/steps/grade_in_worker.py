@@ -13,7 +13,7 @@ from ...reports.feedback import ExerciseView, exercise_views
 from ...reports.lines import as_text, whole
 from ...results import Result
 from ..gradings import gradings_of, submission_of
-from ..settings import AutograderCourse, coursedir_of
+from ..settings import coursedir_of
 from .readable import display, inert
 from .restore_cells import CHECK
 from .wording import as_html
@@ -44,9 +44,8 @@ class GradeInWorker(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         about = resources["nbgrader"]
-        coursedir = coursedir_of(self)
-        gradings = gradings_of(coursedir, AutograderCourse(parent=self), about["assignment"])
-        found = submission_of(coursedir, about["student"], about["assignment"], about["notebook"])
+        gradings = gradings_of(self, about["assignment"])
+        found = submission_of(coursedir_of(self), about["student"], about["assignment"], about["notebook"])
         modules = {module.id: module for module in gradings.root.syllabus.modules}
         if found.module not in modules:
             raise UsageError(

@@ -7,8 +7,8 @@ from typing import Any
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
-from ...build import marked_sources, stub_sources
-from ..settings import AutograderCourse, coursedir_of
+from ...build import answers
+from ..settings import AutograderCourse
 
 
 class RestoreStubs(ClearSolutions):
@@ -19,13 +19,12 @@ class RestoreStubs(ClearSolutions):
     """
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        coursedir = coursedir_of(self)
-        root = AutograderCourse(parent=self).root(coursedir)
+        root = AutograderCourse(parent=self).root
         module = resources["nbgrader"]["notebook"]
         self._stubs: dict[tuple[str, str], str] = {}
         if module in {known.id for known in root.syllabus.modules}:
-            stubs = stub_sources(root, module)
-            self._stubs = {(id, source): stubs[id] for id, source in marked_sources(root, module).items()}
+            stubs = answers(root, module, "stub")
+            self._stubs = {(id, source): stubs[id] for id, source in answers(root, module, "marked").items()}
         return super().preprocess(nb, resources)
 
     def preprocess_cell(

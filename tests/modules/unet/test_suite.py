@@ -52,7 +52,7 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
 @pytest.fixture(scope="module")
 def graded() -> dict[str, ExerciseResult]:
     """The cases, each a notebook that is right but for its mistakes; its functions share their globals."""
-    sources, found = build.solved_sources(ROOT, "unet"), {}
+    sources, found = build.answers(ROOT, "unet", "solved"), {}
 
     def grade_all(suites: dict[str, Suite]) -> None:
         setting = Setting(suites["unet"], load_reference(ROOT, "unet"), 3, torch.device("cpu"))
