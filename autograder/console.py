@@ -18,10 +18,10 @@ from .cores import usable
 from .errors import AutograderError, UsageError
 
 # Nothing that is printed is markup: students' words are in it, and names of files.
-out = Console(soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, highlight=False, markup=False)
 if not out.is_terminal:
     out = Console(soft_wrap=True, highlight=False, markup=False, width=100)  # a log has no width of its own
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 Root = Annotated[
     Path | None,

@@ -66,3 +66,12 @@ def test_jobs_are_as_many_as_the_cores_that_may_be_used(command: tuple[str, ...]
 
     (jobs,) = (line for line in said.splitlines() if "--jobs" in line)
     assert "default: 1" in jobs
+
+
+@pytest.mark.parametrize("terminal", [{}, {"FORCE_COLOR": "1"}], ids=["file", "terminal"])
+def test_what_is_printed_is_no_markup_a_students_name_least_of_all(terminal: dict[str, str]) -> None:
+    code = "from autograder.console import err, out; out.print('[red]Ada[/red]'); err.print('[b]Ben[/b]')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **terminal}
+    )
+    assert (done.stdout, done.stderr) == ("[red]Ada[/red]\n", "[b]Ben[/b]\n")
