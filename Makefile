@@ -83,7 +83,7 @@ $(READY_ALL): $(READY)
 $(READY_DEV): $(READY)
 	@echo "Installing what the tests need into $(VENV)"
 	@set -o pipefail; $(PIP) --editable . --editable "./autograder[dev]" | $(PIP_LINES) || $(PIP_FAILED)
-	@touch $@
+	@touch $(READY_ALL) $@
 
 demo: $(READY)
 	rm -rf demo
