@@ -30,6 +30,12 @@ each_exercise = pytest.mark.parametrize(
     ("module", "exercise"), [(module, exercise) for module in MODULES for exercise in bank(module).exercises]
 )
 
+
+def checks_tried(module: str) -> Any:
+    """A module's own tests of `check`: what it says of which mistake."""
+    return import_module(f"tests.modules.{module}.test_checks")
+
+
 # --- What students get ------------------------------------------------------------------------------------
 
 
@@ -51,6 +57,25 @@ def test_an_exercise_has_several_public_checks_with_a_rule_each(module: str, exe
     checks = checks_of(import_module(f"course.modules.{module}.checks"), exercise)
     assert len(checks) >= 3
     assert all(len(check.rule) > 20 for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("module", "mistake"), [(module, mistake) for module in MODULES for mistake in checks_tried(module).SAID]
+)
+def test_check_names_a_known_mistake_by_what_it_gives(module: str, mistake: str) -> None:
+    text = bank(module).said_of(mistake)
+    assert "✗" in text
+    assert checks_tried(module).SAID[mistake] in text, text
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "answer"),
+    [(module, *answer) for module in MODULES for answer in getattr(checks_tried(module), "ALSO_NAMED", ())],
+)
+def test_check_names_some_by_their_docstring_that_the_hidden_tests_do_not_know(
+    module: str, name: str, answer: Any
+) -> None:
+    assert str(answer.__doc__) in bank(module).report(name, **{name: answer})
 
 
 # --- Figures ----------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -82,11 +81,6 @@ SAID = {
     "decided_for_the_batch": "One sample at t = 0 has decided for the whole batch.",
     "dtype_of_the_betas": "float32 pictures and float64 betas make a float64 mean",
 }
-
-
-@pytest.mark.parametrize("mistake", SAID)
-def test_a_known_mistake_is_named_by_what_it_gives(mistake: str) -> None:
-    assert SAID[mistake] in NOISE.said_of(mistake)
 
 
 def test_the_variance_of_a_whole_picture_is_told_to_be_too_much() -> None:
