@@ -25,9 +25,7 @@ from course.checking import examine, expect
 ATTENTION = load().module("attention")
 
 
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def report_of(*functions: Any, quiz: str | None = None) -> str:

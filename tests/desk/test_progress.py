@@ -13,10 +13,7 @@ import pytest
 from course.desk import progress
 from course.desk.progress import Entry
 
-
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def file(folder: Path = Path()) -> Path:

@@ -18,10 +18,7 @@ from tests.desk.updates import answer, copy_of_the_course, edit, names, new_less
 MODULES = [module.id for module in load().modules]
 FIRST, *OTHERS = MODULES
 
-
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 @pytest.fixture

@@ -30,9 +30,7 @@ def right(material: Material) -> Callable[[str], dict[str, Any]]:
     return answers
 
 
-@pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.chdir(tmp_path)  # progress is noted where the notebook lies
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_a_right_answer_passes_and_the_report_is_printed(
