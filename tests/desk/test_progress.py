@@ -109,7 +109,7 @@ def test_a_writer_that_is_killed_leaves_the_old_file_whole(monkeypatch: pytest.M
         "os.replace = lambda *_: os._exit(9)\n"  # killed after writing, before renaming
         "p.record_check('a/one', 'failed')\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(progress.__file__).parent.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(progress.__file__).parents[2])}
     assert subprocess.run([sys.executable, "-c", source], env=environment, check=False).returncode == 9
     assert progress.load().of("a/one").state == "passed"
 

@@ -56,4 +56,4 @@ def test_it_is_valid_and_shows_no_score_early(visibility: Visibility, previous: 
     assert found["score"] == (previous or 0)
     assert "no fault of yours" in seen(found, published=False)[0]["output"]
     # Gradescope shows no total to students for as long as a test is hidden from them.
-    assert {test["visibility"] for test in found["tests"]} == {"visible", visibility.value}
+    assert {test["visibility"] for test in found["tests"]} == {"visible", visibility}

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from autograder.errors import ContentError
-from autograder.site.placeholders import Placeholder, fill
+from autograder.site.placeholders import Placeholder, alone, fill
 
 
 def told(placeholder: Placeholder) -> str:
@@ -64,4 +64,4 @@ def test_an_argument_that_is_not_offered_is_an_error() -> None:
     with pytest.raises(ContentError, match=re.escape("docs/page.md, line 7") + ".*before, after"):
         placeholder.only("before", "after")
     with pytest.raises(ContentError, match="takes nothing"):
-        placeholder.none()
+        alone(str)(placeholder)
