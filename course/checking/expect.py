@@ -75,7 +75,7 @@ def exercise(id: str) -> Callable[[C], C]:
 
 
 def checks_of(module: ModuleType, exercise: str) -> list[Check]:
-    """The checks of an exercise that stand in a module of `course.checks`."""
+    """The checks of an exercise that stand in the `checks.py` of a module."""
     found = [value for value in vars(module).values() if getattr(value, "_exercise", None) == exercise]
     return [
         Check(" ".join(str(method.__doc__).split()), getattr(collection(), name))

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +53,8 @@ def test_the_solved_answers_are_a_literal_of_the_keys(tiny: CourseRoot) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9))
 def test_any_number_can_be_written_in(number: float) -> None:
-    (asked,) = with_keys([Question(id="q", kind="number", text="?")], f"q: {{answer: {number!r}}}", "k")
+    keys = yaml.safe_dump({"q": {"answer": number}})
+    (asked,) = with_keys([Question(id="q", kind="number", text="?")], keys, "k")
 
     source = answers_source([asked], answered=True)
 
