@@ -262,7 +262,8 @@ def test_progress_starts_with_the_first_exercise(tmp_path: Path) -> None:
 
 def test_progress_counts_hints_and_says_what_comes_next(tmp_path: Path) -> None:
     source = (
-        "from course import hint\nfrom course.desk import progress\nhint('split_heads'); hint('split_heads')\n"
+        "from course import hint\nfrom course.desk import progress\n"
+        "hint('split_heads')\nhint('split_heads')\n"
         "progress.record_check('attention/stable_softmax', 'passed')"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
