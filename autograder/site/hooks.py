@@ -1,4 +1,7 @@
-"""mkdocs calls these while it builds the site (`hooks` in mkdocs.yml), for what no one writes by hand."""
+"""mkdocs calls these while it builds the site (`hooks` in mkdocs.yml), for what no one writes by hand.
+
+It loads this file by its path, as no part of a package: hence absolute imports.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,12 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from autograder.build import render
+from autograder.content.course_root import CourseRoot
+from autograder.errors import AutograderError
+from autograder.site import drawn, glossary_page, katex, module_page, notebook_page, readings_page
+from autograder.site.placeholders import Writer, alone, fill, one_of
 from course.catalogue import readings, syllabus
-
-from ..build import render
-from ..content.course_root import CourseRoot
-from ..errors import AutograderError
-from . import drawn, glossary_page, katex, module_page, notebook_page, readings_page
-from .placeholders import Writer, alone, fill, one_of
 
 
 @contextmanager
