@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ..errors import ContentError
+
 OURS = ("solutions", "course", "autograder")
 
 
@@ -29,8 +31,15 @@ def imported(root: Path, files: Iterable[Path]) -> dict[str, Path]:
 
 
 def _modules_in(path: Path, package: str) -> Iterator[str]:
-    """Every dotted name that a file may import a module by; `package` is the one that it lies in."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    """Every dotted name that a file may import a module by; `package` is the one that it lies in.
+
+    Raises ContentError for a file that is no Python.
+    """
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise ContentError(f"{path}, line {error.lineno}: no Python: {error.msg}.") from None
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

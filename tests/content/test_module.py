@@ -60,6 +60,13 @@ def test_what_is_wrong_is_named(place, text: str, said: str, tiny: CourseRoot) -
         GradedModule.load(tiny, "tiny")
 
 
+def test_a_suite_that_is_no_python_is_named(tiny: CourseRoot) -> None:
+    write(tiny.suite("tiny"), "x = 1\nbroken = = 1\n")
+
+    with pytest.raises(ContentError, match=r"suite\.py, line 2: no Python: invalid syntax"):
+        _ = GradedModule.load(tiny, "tiny").digest
+
+
 def test_hints_and_self_check_may_be_missing(tiny: CourseRoot) -> None:
     module = GradedModule.load(tiny, "tiny")
 
