@@ -27,7 +27,8 @@ def counting(count: int, what: str) -> Iterator[Callable[..., None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    bar = Progress(BarColumn(20), TextColumn(_TEXT, markup=False), console=Console(), auto_refresh=False)
+    plain = BarColumn(20, *("",) * 4)  # rich's own green is too pale for a page
+    bar = Progress(plain, TextColumn(_TEXT, markup=False), console=Console(), auto_refresh=False)
     task = bar.add_task(what, total=count, note="")
     shown = 0.0
     if bar.console.is_jupyter:
