@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import pytest
@@ -144,11 +145,20 @@ def with_suites(paths: Mapping[str, Path], body: Callable[[dict[str, Suite]], An
         "--import-mode=importlib",
     ]
     quiet = [option for name in UNUSED for option in ("-p", f"no:{name}")]
-    pytest.main([*options, *quiet, "--capture=no", *map(str, resolved)], plugins=[plugin])
+    try:
+        pytest.main([*options, *quiet, "--capture=no", *map(str, resolved)], plugins=[plugin])
+    finally:
+        # pytest would take the next file of this name for the one that it has imported.
+        for name in [name for name, module in sys.modules.items() if _file(module) in resolved]:
+            del sys.modules[name]
     if plugin.raised is not None:
         raise plugin.raised
     if plugin.problems:
         raise ContentError("the hidden suite cannot be collected:\n" + "\n".join(plugin.problems))
+
+
+def _file(module: ModuleType) -> Path | None:
+    return Path(file) if (file := getattr(module, "__file__", None)) else None
 
 
 def run_test(

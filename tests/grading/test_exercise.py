@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from autograder.errors import ContentError, Fault
-from autograder.grading.suite import with_suites
+from autograder.grading.suite import Suite, with_suites
 
 from .small_course import double, grade
 
@@ -161,3 +161,29 @@ def test_what_the_body_raises_comes_out(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="from within"):
         with_suites({"empty": path}, body)
+
+
+ONE_TEST = """
+from autograder.testing import exercise, value
+
+
+@exercise("it")
+class It:
+    @value()
+    def {name}(self, student, draw):
+        'Holds.'
+"""
+
+
+def test_two_suites_of_one_name_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def body(suites: dict[str, Suite]) -> None:
+        seen.extend(test.id for suite in suites.values() for test in suite.tests["it"])
+
+    for name in ("first", "second"):
+        path = tmp_path / name / "suite.py"
+        path.parent.mkdir()
+        path.write_text(ONE_TEST.format(name=name))
+        with_suites({name: path}, body)
+    assert seen == ["it.first", "it.second"]
