@@ -78,8 +78,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait, for browsers, kernels, and what they have killed."""
-    return len(os.sched_getaffinity(0)) + 1
+    """Two more than there are cores: many tests wait, for browsers, kernels, and what they have killed."""
+    return len(os.sched_getaffinity(0)) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,6 +17,7 @@ import re
 import tarfile
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ Kind = Literal["solution", "hidden suite", "known mistake", "variant", "quiz key
 # such as `B, C, H, W = x.shape`, are in every program about images. Code that a student could write must be
 # two lines as well: a hint may quote one.
 DISTINCTIVE = 40
+_PIECE = DISTINCTIVE // 2
 LEAST = 12  # a body that is shorter as a whole, such as `return x`, is no secret
 _ARCHIVES_IN_ARCHIVES = 4
 
@@ -78,12 +80,33 @@ def secrets(root: CourseRoot) -> list[Secret]:
 
 def find_leaks(files: Iterable[tuple[str, bytes]], secrets: Sequence[Secret]) -> list[Leak]:
     """The secrets in `files` (name and content); zip, wheel, tar, gzip and notebook are looked into."""
+    by_piece, others = _by_pieces(secrets)
     leaks: list[Leak] = []
     for outer, content in files:
         for name, text in _texts(outer, content, _ARCHIVES_IN_ARCHIVES):
             haystack = f"{_normal(text)}\n{_normal(_without_comments(text))}"
-            leaks += [Leak(name, secret) for secret in secrets if _is_in(secret, haystack)]
+            pieces = {haystack[start : start + _PIECE] for start in range(0, len(haystack), _PIECE + 1)}
+            likely = others.union(*(by_piece[piece] for piece in by_piece.keys() & pieces))
+            leaks += [Leak(name, secrets[at]) for at in sorted(likely) if _is_in(secrets[at], haystack)]
     return list(dict.fromkeys(leaks))
+
+
+def _by_pieces(secrets: Sequence[Secret]) -> tuple[dict[str, set[int]], set[int]]:
+    """Where in `secrets` those are that begin with a piece, at any place of theirs; and where those too short.
+
+    A text that holds a long one has, of its own pieces with one character left out between them, one that lies
+    within the beginning: thousands of secrets need not be searched for one by one.
+    """
+    by_piece: dict[str, set[int]] = defaultdict(set)
+    others: set[int] = set()
+    for at, secret in enumerate(secrets):
+        if any(len(spelling) < 2 * _PIECE for spelling in secret.signs[0]):
+            others.add(at)
+            continue
+        for spelling in secret.signs[0]:
+            for start in range(_PIECE + 1):
+                by_piece[spelling[start : start + _PIECE]].add(at)
+    return by_piece, others
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, bytes]]:

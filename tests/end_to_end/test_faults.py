@@ -163,6 +163,7 @@ def test_what_is_killed_costs_only_what_it_was_at(role: Role, run: Run, out: Pat
     assert_that_nobody_lost_anything(report, out, run)
 
 
+@pytest.mark.slow
 def test_the_run_itself_is_killed(handed_in: Path, out: Path, course_root: CourseRoot, grade: Grade) -> None:
     arguments = [handed_in, "--out", out, "--seed", SEED, "--jobs", 2, "--course-root", course_root.path]
     with subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, text=True) as parent:

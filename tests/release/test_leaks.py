@@ -15,7 +15,7 @@ from autograder.build import answers, compose, dump
 from autograder.build.stub import read_solution
 from autograder.content.course_root import CourseRoot
 from autograder.errors import ContentError
-from autograder.handout.leaks import Leak, Secret, files_below, find_leaks, secrets
+from autograder.handout.leaks import DISTINCTIVE, Leak, Secret, files_below, find_leaks, secrets
 from tests.build.tiny_course import KEYS, MISTAKES, QUIZ, SOLUTION, SUITE, write_tiny_course
 
 
@@ -193,3 +193,13 @@ def test_web_pages_are_read_as_a_browser_shows_them(as_index: bool, hidden: list
         name, content = "site/search_index.json", json.dumps({"docs": [{"location": "", "text": page}]})
 
     assert found(find_leaks([(name, content.encode())], hidden)) == {"solution"}
+
+
+@pytest.mark.parametrize("length", [DISTINCTIVE - 1, DISTINCTIVE, DISTINCTIVE + 1, 300])
+def test_a_secret_is_found_wherever_it_stands(length: int) -> None:
+    text = "".join(f"{number:04}" for number in range(length))[:length]
+    secret = Secret("solution", "somewhere", ((text,),))
+
+    for before in range(2 * DISTINCTIVE):
+        assert found(find_leaks([("a", f"{'x' * before}{text}x".encode())], [secret])) == {"solution"}
+        assert not find_leaks([("a", f"{'x' * before}{text[:-1]}".encode())], [secret])
