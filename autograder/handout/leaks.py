@@ -92,10 +92,10 @@ def find_leaks(files: Iterable[tuple[str, bytes]], secrets: Sequence[Secret]) ->
 
 
 def _by_pieces(secrets: Sequence[Secret]) -> tuple[dict[str, set[int]], set[int]]:
-    """Where in `secrets` those are that begin with a piece, at any place of theirs; and where those too short.
+    """Where in `secrets` the long ones are, by each piece of their beginning; and where the short ones are.
 
-    A text that holds a long one has, of its own pieces with one character left out between them, one that lies
-    within the beginning: thousands of secrets need not be searched for one by one.
+    Of a text's own pieces, one character left out between two, one lies within the beginning of each long
+    secret that it holds: so thousands need not be searched for one by one.
     """
     by_piece: dict[str, set[int]] = defaultdict(set)
     others: set[int] = set()
