@@ -1,4 +1,4 @@
-"""The zip gives everybody the score that `autograder grade` gives, cheaters and destroyers included."""
+"""The zip gives the score that `autograder grade` gives, cheaters and destroyers included."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ pytestmark = [
 def with_a_cell(source: str) -> Callable[[Draft], None]:
     return lambda draft: draft.insert_before("split_heads", source)
 
+
+# Each starts a container's run: a third of the class, and Otter's tests have another third.
+STUDENTS = [
+    student.name for number, student in enumerate(CLASS) if number % 3 == 0 or "Mallory" in student.name
+]
 
 # What can be done to the process instead of to the answers, all of which are right.
 HARM: dict[str, Callable[[Draft], None]] = {
@@ -78,7 +83,7 @@ def by_grade(
 
 
 @pytest.mark.timeout(900)  # the first one has the whole class graded
-@pytest.mark.parametrize("name", [*(student.name for student in CLASS), *HARM])
+@pytest.mark.parametrize("name", [*STUDENTS, *HARM])
 def test_the_same_score(
     name: str, handed_in: dict[str, bytes], by_grade: dict[str, float], container: Container
 ) -> None:
