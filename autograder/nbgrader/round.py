@@ -14,7 +14,7 @@ from nbgrader.apps.baseapp import NbGrader
 from ..atomic import write_atomically
 from ..errors import AutograderError, Fault
 from ..results import Result
-from ..run.folders import results_folder
+from ..run.folders import folder_name
 from ..run.run import Progress
 from ..run.store import Store
 from .autograde import Collected, enter, grade_collected, modules_of, students_with
@@ -174,7 +174,7 @@ class Round:
         write_atomically(self._record_path(student), json.dumps(record, indent=1) + "\n")
 
     def _record_path(self, student: str) -> Path:
-        return self._gradings.folder / "shown" / f"{results_folder(student)}.json"
+        return self._gradings.folder / "shown" / f"{folder_name(student)}.json"
 
     def _fingerprint(self, student: str, submission: Submission) -> str:
         """Changes when the student is to be shown something else."""

@@ -14,7 +14,7 @@ from ..submission.people import sha256
 
 MAX_BYTES = 120  # of a name, so that the whole path is not too long for any file system
 
-EARLIER = re.compile(r".*-[0-9a-f]{6}")  # what `earlier_results_folder` may give
+EARLIER = re.compile(r".*-[0-9a-f]{6}")  # what `earlier_name` gives
 
 _SPECIAL = re.compile(r'[<>:"/\\|?*]')  # to Windows, whose users get these folders, too
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
@@ -22,12 +22,12 @@ _HASHED = re.compile(r".*-[0-9a-f]{16}")
 _JOINERS = "\u200c\u200d"  # Persian and Hindi are not written without
 
 
-def results_folder(student: str) -> str:
+def folder_name(student: str) -> str:
     """A file name for any name: what is legible of it in ASCII, and 128 bits of a hash of all of it."""
     return f"{_slug(student)}-{sha256(student)[:32]}"
 
 
-def earlier_results_folder(student: str) -> str:
+def earlier_name(student: str) -> str:
     """What it was called when 24 bits were thought to be enough: what was stored then is still found."""
     return f"{_slug(student)}-{sha256(student)[:6]}"
 

@@ -12,7 +12,7 @@ from ..atomic import write_atomically
 from ..errors import Fault, UsageError
 from ..examined import Examined
 from ..results import Result
-from .folders import EARLIER, earlier_results_folder, results_folder
+from .folders import EARLIER, earlier_name, folder_name
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Store:
 
     def path(self, student: str, module: str, beside: str = "") -> Path:
         name = f"{module}.{beside}.json" if beside else f"{module}.json"
-        return self.folder / "results" / results_folder(student) / name
+        return self.folder / "results" / folder_name(student) / name
 
     def read(self, student: str, module: str, beside: str = "") -> Result | None:
         """The stored result; None if there is none or it is broken (a broken one is graded again)."""
@@ -64,7 +64,7 @@ class Store:
     # What the public checks say
 
     def examined_path(self, student: str, module: str) -> Path:
-        return self.folder / "examined" / results_folder(student) / f"{module}.json"
+        return self.folder / "examined" / folder_name(student) / f"{module}.json"
 
     def examined(self, student: str, module: str, key: str) -> Examined | None:
         """What the public checks say of this very notebook; None if they have not been run on it."""
@@ -94,8 +94,8 @@ class Store:
                 continue
             try:
                 student = str(json.loads(path.read_bytes())["student"])
-                target = self.folder / kind / results_folder(student) / path.name
-                if folder == earlier_results_folder(student) and not target.exists():
+                target = self.folder / kind / folder_name(student) / path.name
+                if folder == earlier_name(student) and not target.exists():
                     target.parent.mkdir(exist_ok=True)
                     path.rename(target)
                 path.parent.rmdir()

@@ -15,6 +15,7 @@ import filecmp
 import os
 import re
 import stat
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from .. import errors
-from .choose import ZIP, Choice, Rank, choose
+from .choose import SUFFIXES, ZIP, Choice, Rank, choose
 from .export import Export, HandedIn
 from .file import File, Parts
 from .layout import SUBMITTED, Tree, by_student, from_submitted, inside, unwrapped
@@ -289,14 +290,19 @@ def _reachable(path: Path, scratch: Path) -> Path:
     else:
         return path
     scratch.mkdir(parents=True, exist_ok=True)
-    copy = scratch / f"copy-{len(os.listdir(scratch)):05}{path.suffix if path.suffix.isascii() else ''}"
+    handle, name = tempfile.mkstemp(prefix="copy-", suffix=_kind(path.name), dir=scratch)
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        with open(os.open(path, flags), "rb") as file:
-            copy.write_bytes(file.read(MAX_BYTES + 1))
-    except OSError:
-        pass  # there is no copy then, which reading says
-    return copy
+    with open(handle, "wb") as copy:
+        try:
+            with open(os.open(path, flags), "rb") as file:
+                copy.write(file.read(MAX_BYTES + 1))
+        except OSError:
+            os.unlink(name)  # which reading says, as of any file that is gone
+    return Path(name)
+
+
+def _kind(name: str) -> str:
+    return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
 
 
 def the_one(files: Sequence[File], student: str, module: str, scratch: Path) -> Found:

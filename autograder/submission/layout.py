@@ -54,7 +54,7 @@ def by_student(tree: Tree, modules: Sequence[str]) -> list[HandedIn]:
             of[tree.name].append(file)
         elif len(file.parts) > 1:
             of[file.parts[0]].append(replace(file, parts=file.parts[1:]))
-        elif not file.parts or (file in named and (flat or _is_work(file))):
+        elif not file.place.name or (file in named and (flat or _is_work(file))):
             of[tree.name].append(file)
         elif is_notebook or flat or file.parts[0].lower().endswith(ZIP):
             of[_owner(file.parts[0])].append(file)

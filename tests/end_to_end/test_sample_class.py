@@ -20,7 +20,7 @@ from autograder.content.course_root import CourseRoot
 from autograder.handout.leaks import Secret, find_leaks, secrets
 from autograder.processes.devices import cuda_problem
 from autograder.results import Result
-from autograder.run.folders import results_folder
+from autograder.run.folders import folder_name
 from autograder.run.store import Store
 from autograder.sandbox.levels import Isolation, probe
 from tests.end_to_end.conftest import SEED, Grade, Graded, named
@@ -242,7 +242,7 @@ def test_only_a_notebook_that_changed_is_graded_again(
     assert "Grading 1 submission(s)" in again.said
     assert again.results["Nguyễn Thị Lan"].points == 110
     changed = {name for name, file in stored(out).items() if before.get(name) != file}
-    assert changed == {f"results/{results_folder('Nguyễn Thị Lan')}/attention.json"}
+    assert changed == {f"results/{folder_name('Nguyễn Thị Lan')}/attention.json"}
 
 
 def test_another_seed_for_a_part_of_a_class_is_refused(

@@ -8,25 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.run.folders import feedback_folders, results_folder
+from autograder.run.folders import feedback_folders, folder_name
 
 
-def test_a_results_folder_is_named_after_what_is_legible_of_a_student() -> None:
-    assert results_folder("Émile Okafor").startswith("emile-okafor-")
-    assert results_folder("김혜진").startswith("student-")
+def test_a_folder_name_is_named_after_what_is_legible_of_a_student() -> None:
+    assert folder_name("Émile Okafor").startswith("emile-okafor-")
+    assert folder_name("김혜진").startswith("student-")
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("Ada", "ada"), ("Ada L", "Ada-L"), ("Émile", "Emile"), ("김혜진", "陈晨曦")]
 )
 def test_students_whose_names_look_alike_have_results_of_their_own(one: str, other: str) -> None:
-    assert results_folder(one) != results_folder(other)
+    assert folder_name(one) != folder_name(other)
 
 
 @given(st.text(alphabet=st.characters(), max_size=300))
-def test_any_name_makes_a_plain_results_folder(name: str) -> None:
-    made = results_folder(name)
-    assert made == results_folder(name)
+def test_any_name_makes_a_plain_folder_name(name: str) -> None:
+    made = folder_name(name)
+    assert made == folder_name(name)
     assert len(made) <= 80
     assert set(made) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert len(made.rpartition("-")[2]) * 4 >= 64

@@ -10,7 +10,7 @@ import pytest
 
 from autograder.atomic import write_atomically
 from autograder.errors import Fault, UsageError
-from autograder.run.folders import earlier_results_folder
+from autograder.run.folders import earlier_name
 from autograder.run.store import Store
 from tests.run.example import result
 
@@ -77,7 +77,7 @@ def test_what_an_earlier_version_stored_is_found_again(store: Store) -> None:
     store.write(result(5, key="first"))
     store.write(result(3, key="second"))
     now = store.path("Ada", "tiny").parent
-    now.rename(now.with_name(earlier_results_folder("Ada")))
+    now.rename(now.with_name(earlier_name("Ada")))
     assert list(store.results()) == []
     store.adopt()
     assert counts(store) == 5
@@ -89,7 +89,7 @@ def test_of_two_students_whose_earlier_folder_was_one_each_has_their_own(store: 
     """What stood there was the last one's: nobody else is given it."""
     store.write(result(5, student="Eve"))
     now = store.path("Eve", "tiny").parent
-    now.rename(now.with_name(earlier_results_folder("Ada")))
+    now.rename(now.with_name(earlier_name("Ada")))
     store.adopt()
     assert list(store.results()) == []
     assert store.read("Ada", "tiny") is None

@@ -300,10 +300,11 @@ class TestBadSubmissionsAmongGoodOnes:
             return look(path)
 
         monkeypatch.setattr(os, "scandir", refuse)
-        ada = find([Path("class")], None, MODULES, Path("scratch"))[0]
-        assert (ada.student, ada.problem) == ("ada", "")
-        with pytest.raises(errors.Fault, match="permission denied"):
-            read(ada.path)
+        for typed in ("class", "class/ada"):
+            ada = find([Path(typed)], None, MODULES, Path("scratch"))[0]
+            assert (ada.student, ada.problem) == ("ada", "")
+            with pytest.raises(errors.Fault, match="permission denied"):
+                read(ada.path)
 
 
 class TestZips:
