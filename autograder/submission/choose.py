@@ -170,9 +170,9 @@ def _refused(files: Sequence[File], module: str | None, modules: Sequence[str], 
     for file in files:
         if file.problem or (file.parts and not file.parts[-1]):
             return Choice(which, replace(file, unpack=None))
-    has = f"it has {_listed(files)}" if files else "it is empty"
+    has = f"It has {_listed(files)}, and no notebook (.ipynb) or .py file" if files else "It is empty"
     wanted = f"{which}.ipynb" if which else f"a notebook named after its module ({', '.join(modules)})"
-    problem = f"There is no notebook (.ipynb) and no .py file in it; {has}: hand in {wanted}."
+    problem = f"{has}: hand in {wanted}."
     return Choice(which, replace(files[0] if files else File((), scratch), problem=problem, unpack=None))
 
 

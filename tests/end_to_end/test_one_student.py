@@ -54,9 +54,9 @@ def test_the_class_is_graded_and_each_has_a_row_that_says_what_it_was(
     for name, said in {
         "Max": "not looked at: attention (1).ipynb",
         "Moe": "hand in one of them, named attention.ipynb",
-        "Pia": "it has attention.pdf (a PDF)",
-        "CON": "it has attention.ipynb.txt (a text file)",
-        "Nil": "it is empty",
+        "Pia": "It has attention.pdf (a PDF)",
+        "CON": "It has attention.ipynb.txt (a text file)",
+        "Nil": "It is empty",
     }.items():
         assert said in rows[name]["remark"]
         assert said in (out / rows[name]["page"]).read_text(encoding="utf-8")

@@ -84,7 +84,7 @@ WHOSE = [
     (
         "Chloé",
         None,
-        "There is no notebook (.ipynb) and no .py file in it; it has report.pdf (a PDF): "
+        "It has report.pdf (a PDF), and no notebook (.ipynb) or .py file: "
         "hand in a notebook named after its module (attention, unet).",
     ),
     ("Wei Wang (7002)", "attention", "a group's"),
@@ -239,11 +239,11 @@ class TestCanvas:
             "okaforemile_1238_9003_attention-1.docx": "",
         }
         assert [
-            (who, which, said.partition("it has ")[2]) for who, which, said in found(folder("s", files))
+            (who, which, said.partition(", and no")[0]) for who, which, said in found(folder("s", files))
         ] == [
-            ("lindqvistada_1234", "attention", "attention.pdf (a PDF): hand in attention.ipynb."),
-            ("okaforemile_1238", "attention", "attention.docx (a Word document): hand in attention.ipynb."),
-            ("wangwei_1235", "attention", "attention.ipynb.txt (a text file): hand in attention.ipynb."),
+            ("lindqvistada_1234", "attention", "It has attention.pdf (a PDF)"),
+            ("okaforemile_1238", "attention", "It has attention.docx (a Word document)"),
+            ("wangwei_1235", "attention", "It has attention.ipynb.txt (a text file)"),
         ]
 
     def test_a_table_beside_the_files_is_nobodys(self) -> None:
@@ -297,7 +297,7 @@ MOODLES = [
     (
         "Zoe O'Neil",
         "attention",
-        "There is no notebook (.ipynb) and no .py file in it; it has attention.docx (a Word document): "
+        "It has attention.docx (a Word document), and no notebook (.ipynb) or .py file: "
         "hand in attention.ipynb.",
     ),
 ]

@@ -71,15 +71,15 @@ def test_what_systems_make_of_a_name_is_that_name_still(chosen, name: str) -> No
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ([], "There is no notebook (.ipynb) and no .py file in it; it is empty: hand in attention.ipynb."),
+        ([], "It is empty: hand in attention.ipynb."),
         (
             ["report.pdf", "data.csv"],
-            "There is no notebook (.ipynb) and no .py file in it; it has report.pdf (a PDF), data.csv: "
+            "It has report.pdf (a PDF), data.csv, and no notebook (.ipynb) or .py file: "
             "hand in attention.ipynb.",
         ),
         (
             ["attention.ipynb.txt"],
-            "There is no notebook (.ipynb) and no .py file in it; it has attention.ipynb.txt (a text file): "
+            "It has attention.ipynb.txt (a text file), and no notebook (.ipynb) or .py file: "
             "hand in attention.ipynb.",
         ),
     ],
@@ -161,7 +161,7 @@ def test_a_zip_without_a_notebook_is_named_with_what_it_holds(tmp_path: Path) ->
     with zipfile.ZipFile(tmp_path / "lab.zip", "w") as archive:
         archive.writestr("report.pdf", "")
     (choice,) = choose([file_at(tmp_path / "lab.zip")], "attention", MODULES, tmp_path / "scratch")
-    assert "it has lab.zip, lab.zip/report.pdf (a PDF): hand in attention.ipynb." in choice.file.problem
+    assert "It has lab.zip, lab.zip/report.pdf (a PDF), and no notebook" in choice.file.problem
 
 
 def test_a_broken_zip_is_named(tmp_path: Path) -> None:

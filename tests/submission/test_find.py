@@ -190,7 +190,6 @@ class TestMistakesInTheCommand:
         assert "more than 3 files" in refused("class")
 
 
-NONE = "There is no notebook (.ipynb) and no .py file in it;"
 HAND_IN = "hand in a notebook named after its module (attention, unet)."
 
 
@@ -243,11 +242,7 @@ class TestBadSubmissionsAmongGoodOnes:
     def test_a_folder_named_like_a_notebook(self) -> None:
         put("class/ada/attention.ipynb/")
         assert submissions("class") == [
-            (
-                "ada",
-                None,
-                "class/ada: There is no notebook (.ipynb) and no .py file in it; it is empty: " + HAND_IN,
-            ),
+            ("ada", None, f"class/ada: It is empty: {HAND_IN}"),
             self.GOOD,
         ]
 
@@ -266,8 +261,7 @@ class TestBadSubmissionsAmongGoodOnes:
         assert bob == self.GOOD
         assert ada[:2] == ("ada", "attention")
         assert ada[2] == (
-            f"class/ada/{name}: There is no notebook (.ipynb) and no .py file in it; it has {said}: "
-            "hand in attention.ipynb."
+            f"class/ada/{name}: It has {said}, and no notebook (.ipynb) or .py file: hand in attention.ipynb."
         )
 
     def test_a_broken_zip(self) -> None:
@@ -345,8 +339,8 @@ class TestZips:
         assert submissions("class.zip")[0] == (
             "ada",
             None,
-            "class.zip/ada/homework.docx: There is no notebook (.ipynb) and no .py file in it; "
-            f"it has homework.docx (a Word document): {HAND_IN}",
+            "class.zip/ada/homework.docx: It has homework.docx (a Word document), "
+            f"and no notebook (.ipynb) or .py file: {HAND_IN}",
         )
 
     def test_two_zips_of_the_same_names(self) -> None:
