@@ -21,6 +21,7 @@ from .unzip import MAX_FILES, Archive
 
 NOTEBOOK, SCRIPT, ZIP = ".ipynb", ".py", ".zip"
 SUFFIXES = (NOTEBOOK, SCRIPT, ZIP)
+MAX_NAME = 255  # bytes in a file's name, anywhere but in a zip
 MOST = 10  # of a student's notebooks are looked into, to find out which modules they are of
 
 # `attention (1)`, `attention-2`, `attention-Copy1`, `attention copy 2`, `Copy of attention`: how systems call
@@ -65,17 +66,23 @@ def choose(files: Sequence[File], module: str | None, modules: Sequence[str], sc
 
     Raises `errors.Fault` where the machine is at fault.
     """
+    if len(files) > MAX_FILES:
+        problem = f"There are more than {MAX_FILES:,} files in it: hand in the notebook alone."
+        return [Choice(module, replace(files[0], problem=problem, unpack=None))]
     with ExitStack() as archives:
         work, inside = _of_kind(files, NOTEBOOK, SCRIPT), []
         if all(file.problem for file in work):
             inside = _unzipped(_of_kind(files, ZIP), scratch, archives)
             work += _of_kind(inside, NOTEBOOK, SCRIPT)
         chosen = _named(work, [module] if module is not None else modules)
-        if module is None or not chosen:
-            chosen += _unnamed(work, module, modules, bool(chosen))
+        others = [file for file in _of_kind(work, NOTEBOOK) if not named_after(file.place.name, modules)]
+        if not chosen:
+            chosen = _unnamed(work, others, module)
+        elif module is None and len(others) <= MOST:
+            chosen += [Choice(None, file, _rank(file, 3)) for file in others]
         else:
-            also = [file for file in _of_kind(work, NOTEBOOK) if not named_after(file.place.name, modules)]
-            chosen = [replace(one, others=(*one.others, *map(_shown, also))) for one in chosen]
+            first = replace(chosen[0], others=(*chosen[0].others, *map(_shown, others)))
+            chosen = [first, *chosen[1:]]
         if chosen:
             return [replace(one, file=one.file.unpacked(MAX_BYTES)) for one in chosen]
         return [_refused([*files, *inside], module, modules, scratch)]
@@ -88,7 +95,9 @@ def named_after(name: str, modules: Iterable[str]) -> str | None:
 
 
 def _stem(name: str) -> str:
-    """`attention` of `attention.ipynb`, and of `attention.ipynb.txt`."""
+    """`attention` of `attention.ipynb`, and of `attention.ipynb.txt`; nothing of what no file is called."""
+    if len(name) > MAX_NAME:
+        return ""
     while (suffix := PurePosixPath(name).suffix.lower()) in (*SUFFIXES, *_KINDS, ".json"):
         name = name[: -len(suffix)]
     return name
@@ -107,37 +116,33 @@ def _nearness(stem: str, module: str) -> int | None:
 def _named(work: Sequence[File], wanted: Iterable[str]) -> list[Choice]:
     """For each module the files with its name that lie highest, and their rank."""
     found = []
+    stems = [_stem(file.place.name) for file in work]
     for module in wanted:
-        ranked = []
-        for file in work:
-            near = _nearness(file.place.stem, module)
-            if near is not None:
-                ranked.append((_rank(file, near), file))
+        near = [(_nearness(stem, module), file) for stem, file in zip(stems, work, strict=True)]
+        ranked = [(_rank(file, how), file) for how, file in near if how is not None]
         sound = [pair for pair in ranked if not pair[1].problem] or ranked
-        if not sound:
-            continue
-        best = min(rank for rank, _ in sound)
-        first = [file for rank, file in sound if rank == best]
-        others = tuple(_shown(file) for rank, file in ranked if file not in first)
-        found += [Choice(module, file, best, others) for file in first[:MOST]]
+        if sound:
+            best = min(rank for rank, _ in sound)
+            first = [file for rank, file in sound if rank == best]
+            taken = set(first)
+            others = tuple(_shown(file) for _, file in ranked if file not in taken)
+            found += [Choice(module, file, best, others) for file in first[:MOST]]
     return found
 
 
-def _unnamed(
-    work: Sequence[File], module: str | None, modules: Sequence[str], some_are_named: bool
-) -> list[Choice]:
-    """Files whose names do not say the module. With a `module` that no file is named after: all there are."""
-    for kind in (NOTEBOOK, SCRIPT):
-        found = [file for file in _of_kind(work, kind) if named_after(file.place.name, modules) is None]
-        if module is not None and not found:
-            found = _of_kind(work, kind)  # named after another module: it may be of this one all the same
-        found = [file for file in found if not file.problem] or found
-        if len(found) > MOST and not some_are_named:
-            problem = f"It has {len(found)} files that it could be ({_listed(found)}): hand in one of them."
-            return [Choice(module, replace(found[0], problem=problem))]
-        if found and not (some_are_named and (kind == SCRIPT or len(found) > MOST)):
-            return [Choice(module, file, _rank(file, 3)) for file in found]
-    return []
+def _unnamed(work: Sequence[File], notebooks: Sequence[File], module: str | None) -> list[Choice]:
+    """What may be graded where no file has a name that says so.
+
+    With a `module` that includes files named after another one: they may be of this one all the same.
+    """
+    scripts = _of_kind(work, SCRIPT)
+    asked_for = _of_kind(work, NOTEBOOK) if module is not None else []
+    found = next(filter(None, (notebooks, asked_for, scripts)), [])
+    found = [file for file in found if not file.problem] or found
+    if len(found) > MOST:
+        problem = f"It has {len(found)} files that it could be ({_listed(found)}): hand in one of them."
+        return [Choice(module, replace(found[0], problem=problem))]
+    return [Choice(module, file, _rank(file, 3)) for file in found]
 
 
 def _rank(file: File, near: int) -> Rank:

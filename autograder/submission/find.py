@@ -33,6 +33,8 @@ from .people import printable, student
 from .unzip import Archive
 from .walk import below
 
+MAX_SHOWN = 500  # characters of a path: no honest one is longer
+
 _NUMBERED = re.compile(r" ?\(\d+\)$")  # `class (1).zip`
 
 
@@ -271,7 +273,7 @@ def _found(choice: Choice, group: HandedIn, typed: _Typed, scratch: Path) -> lis
         "",
         choice.module,
         path if file.problem else _reachable(path, scratch),
-        printable(str(shown)),
+        printable(str(shown))[:MAX_SHOWN],
         file.problem,
         len(group.students) > 1,
         printable(str(file.place)) if file.parts else "",

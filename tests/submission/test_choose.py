@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
 from pathlib import Path
 
@@ -112,6 +113,23 @@ def test_more_than_anybody_looks_into_is_a_problem(chosen) -> None:  # type: ign
     assert chosen("attention.ipynb", *(f"try {number}.ipynb" for number in range(11)), module=None) == [
         ("attention", "attention.ipynb")
     ]
+
+
+def test_names_made_to_take_for_ever_take_no_time(chosen, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    began = time.process_time()
+    long = [
+        "-" * 60_000 + "x.ipynb",
+        "a" + ".txt" * 15_000,
+        "a" + " (1)" * 15_000,
+        "copy of " * 7_000 + ".py",
+    ]
+    assert len(choose([File((name,), tmp_path) for name in long[:1]], None, MODULES, tmp_path)) == 1
+    choose([File((name,), tmp_path) for name in long[1:]], None, MODULES, tmp_path)
+    many = [File((f"{number:05}", "attention.ipynb"), tmp_path) for number in range(10_000)]
+    assert len(choose(many, None, MODULES, tmp_path)) == 10
+    (choice,) = choose([*many, many[0]], None, MODULES, tmp_path)
+    assert choice.file.problem == "There are more than 10,000 files in it: hand in the notebook alone."
+    assert time.process_time() - began < 10
 
 
 def test_a_link_named_as_the_module_gives_way_to_a_sound_copy(tmp_path: Path) -> None:
