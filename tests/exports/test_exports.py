@@ -148,6 +148,11 @@ class TestGradescope:
         zipped("class.zip", files | others)
         assert "Ada Lindqvist" not in {one[0] for one in found(Path("class.zip"))}
 
+    def test_a_list_in_a_folder_that_is_called_as_gradescope_does_makes_no_export(self) -> None:
+        files = {f"submission_7/{name}": content for name, content in GRADESCOPE.items()}
+        folder("class", files | {"submission_8/attention.ipynb": "{}"})
+        assert {one[0] for one in found(Path("class"))} == {"submission_7", "submission_8"}
+
     def test_a_list_in_a_submission_of_an_export_is_a_file_like_others(self) -> None:
         files = GRADESCOPE | {"submission_1003/submission_metadata.yml": METADATA}
         assert [one[:2] for one in found(folder("export", files))] == [one[:2] for one in WHOSE]
