@@ -112,6 +112,7 @@ class Result(_Record):
     isolation: str
     status: Status
     reason: str = ""
+    note: str = ""  # which of several files was graded, for student and teacher
     started: datetime
     seconds: float
     points: Points

@@ -8,60 +8,59 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from .. import errors
+from ..submission.choose import SUFFIXES
 from ..submission.export import HandedIn
 from ..submission.file import File, Parts
+from ..submission.people import student, told_apart
 from . import gradescope_metadata
+from .gradescope_metadata import Submitter
 
 METADATA = "submission_metadata.yml"
-ALSO: Mapping[str, int] = {".yml": gradescope_metadata.MAX_BYTES}
+OWN_NAME = re.compile(r"(?:assignment_\d+_)?export(?: ?\(\d+\))?", re.IGNORECASE)
+
+_SUBMISSION = re.compile(r"submission_\d+")
 
 
 def recognised(places: Sequence[Parts]) -> bool:
-    """By the list of submissions."""
-    return _metadata(places) is not None
+    """By the list of submissions at the top, where all that could be graded lies in submissions' folders.
+
+    A list within a student's folder is the student's, and a file.
+    """
+    work = [parts for parts in places if parts[-1].lower().endswith(SUFFIXES)]
+    return (METADATA,) in places and all(len(parts) > 1 and _SUBMISSION.fullmatch(parts[0]) for parts in work)
 
 
 def handed_in(files: Mapping[Parts, File], shown: str) -> list[HandedIn]:
     """One a folder, and of those that a student is in the newest."""
-    metadata = _metadata(files)
-    if metadata is None or files[metadata].problem:
-        raise errors.UsageError(f"{shown}: its {METADATA} is damaged: download the export again")
-    submitters = gradescope_metadata.load(files[metadata].path, f"{shown}: its {METADATA}")
-    top = metadata[:-1]
+    where = f"{shown}: its {METADATA}"
+    listed = files[(METADATA,)].unpacked(gradescope_metadata.MAX_BYTES)
+    if listed.problem:
+        raise errors.UsageError(f"{where} cannot be read: download the export again")
+    submitters = gradescope_metadata.load(listed.path, where)
     inside: dict[str, list[File]] = defaultdict(list)
     for parts, file in files.items():
-        below = parts[len(top) :]
-        if parts[: len(top)] == top and len(below) > 1:
-            inside[below[0]].append(replace(file, parts=below[1:]))
-    names = _told_apart([one for group in submitters.values() for one in group])
-    found = [
-        HandedIn(
-            tuple(names[one] for one in submitters.get(folder, ())) or (folder,),
-            (*top, folder),
-            inside.get(folder, []),
-        )
-        for folder in sorted(submitters.keys() | inside.keys(), key=_number)
-    ]
-    return _newest(found)
+        if len(parts) > 1 and _SUBMISSION.fullmatch(parts[0]):
+            inside[parts[0]].append(replace(file, parts=parts[1:]))
+    folders = sorted({*filter(_SUBMISSION.fullmatch, submitters), *inside}, key=_number)
+    # A folder that nobody is named for is somebody's all the same.
+    who = {folder: submitters.get(folder) or (Submitter(folder, folder=folder),) for folder in folders}
+    names = _names([one for group in who.values() for one in group])
+    return _newest([HandedIn(tuple(names[one] for one in who[f]), (f,), inside.get(f, [])) for f in folders])
 
 
-def _metadata(places: Iterable[Parts]) -> Parts | None:
-    found = [parts for parts in places if parts and parts[-1] == METADATA and len(parts) < 3]
-    return min(found, key=len, default=None)
-
-
-def _told_apart(
-    submitters: Sequence[gradescope_metadata.Submitter],
-) -> dict[gradescope_metadata.Submitter, str]:
-    """A name for each: as it stands, with the student number or address where two have the same."""
-    who: dict[str, set[str]] = defaultdict(set)
+def _names(submitters: Sequence[Submitter]) -> dict[Submitter, str]:
+    """What each is called: as the name stands, with student number or address where another has the same."""
+    spellings: dict[tuple[str, ...], list[str]] = {}
     for one in submitters:
-        who[one.name].add(one.key)
-    return {one: f"{one.name} ({one.key})" if len(who[one.name]) > 1 else one.name for one in submitters}
+        more = [one.number, one.address, f"{one.number}, {one.address}", one.folder]
+        told = [f"{one.name} ({said})" for said in more if said.strip(", ")]
+        spellings.setdefault(one.key, [student(text) for text in (one.name, *told)])
+    names = told_apart(spellings)
+    return {one: names[one.key] for one in submitters}
 
 
 def _newest(found: Sequence[HandedIn]) -> list[HandedIn]:

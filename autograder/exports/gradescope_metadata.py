@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 
 from .. import errors
-from ..submission.unzip import printable
 
 MAX_BYTES = 64_000_000  # an export has it once, and it lists everybody
 
@@ -23,10 +22,17 @@ _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 @dataclass(frozen=True)
 class Submitter:
-    """A student. `key` tells two of the same name apart: the student number, else the address."""
+    """A student of Gradescope's. `folder` is of the submission, where nothing else says who it is."""
 
     name: str
-    key: str
+    number: str = ""
+    address: str = ""
+    folder: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Who it is; the name is not asked."""
+        return self.number, self.address, self.folder
 
 
 def load(path: Path, shown: str) -> dict[str, tuple[Submitter, ...]]:
@@ -43,20 +49,20 @@ def load(path: Path, shown: str) -> dict[str, tuple[Submitter, ...]]:
         raise errors.UsageError(f"{shown} is no YAML{where}: download the export again") from None
     if not isinstance(data, dict):
         raise errors.UsageError(f"{shown} does not list submissions: download the export again")
-    return {folder: _submitters(entry) for folder, entry in data.items() if isinstance(folder, str)}
+    return {folder: _submitters(folder, entry) for folder, entry in data.items() if isinstance(folder, str)}
 
 
-def _submitters(entry: object) -> tuple[Submitter, ...]:
+def _submitters(folder: str, entry: object) -> tuple[Submitter, ...]:
     listed = entry.get(":submitters") if isinstance(entry, dict) else None
     found = []
     for one in listed if isinstance(listed, list) else []:
         if isinstance(one, dict):
             name, number, address = (_text(one.get(key)) for key in (":name", ":sid", ":email"))
             if said := name or address or number:
-                found.append(Submitter(said, number or address))
+                found.append(Submitter(said, number, address, "" if number or address else folder))
     return tuple(dict.fromkeys(found))
 
 
 def _text(value: object) -> str:
     text = value if isinstance(value, str) else ""
-    return printable(unicodedata.normalize("NFC", " ".join(text.split())))
+    return unicodedata.normalize("NFC", " ".join(text.split()))

@@ -63,6 +63,8 @@ def _output(result: Result, settings: Settings) -> str:
     if result.status is not Status.GRADED:
         return sentence(f"{result.path}: {result.reason}")
     lines = [f"{result.path} was read and graded.{_WHEN.get(settings.visibility, '')}"]
+    if result.note:
+        lines.append(result.note)
     if result.cell_errors:
         lines.append(
             f"{count(len(result.cell_errors), 'cell')} raised an error; the others were run all the same."

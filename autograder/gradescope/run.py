@@ -78,7 +78,6 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
     from ..contract.budget import Limits
     from ..run.run import Options, Progress, grade_found
     from ..run.store import Store
-    from ..submission.choose import SUFFIXES
     from ..submission.find import files_below, the_one
     from .results import results_json
 
@@ -86,7 +85,7 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
     module = root.module(settings.module)
     with tempfile.TemporaryDirectory(prefix="autograder-") as place:
         out, scratch = Path(place, "graded"), Path(place, "unpacked")
-        found = the_one(files_below(submission, SUFFIXES), STUDENT, module.id, scratch)
+        found = the_one(files_below(submission), STUDENT, module.id, scratch)
         options = Options(
             out=out,
             jobs=1,

@@ -26,8 +26,12 @@ from ..run.plan import Conditions, plan
 from ..run.run import Options, Progress, Summary, grade_found, write_views
 from ..run.store import Store
 from ..sandbox.levels import strongest
+from ..submission.file import ignored
 from ..submission.find import Found
+from ..submission.people import printable
 from .settings import FOLDER, AutograderCourse, coursedir_of
+
+_NBGRADERS = ("timestamp.txt", "submission_secret.txt")  # what it adds to what is handed in
 
 
 def submission(student: str, module: str, folder: Path, shown: Path) -> Found:
@@ -35,8 +39,9 @@ def submission(student: str, module: str, folder: Path, shown: Path) -> Found:
     path = folder / f"{module}.ipynb"
     problem = ""
     if not os.path.lexists(path):
-        others = sorted(other.name for other in folder.glob("*.ipynb"))
-        has = f"it has {', '.join(others[:3])}" if others else "it has no notebook at all"
+        names = {other.name for other in folder.glob("*")} - {*_NBGRADERS}
+        others = [printable(name) for name in sorted(names) if not ignored(name)]
+        has = f"it has {', '.join(others[:3])}" if others else "it is empty"
         problem = f"There is no {path.name} in the submission: {has}."
     elif os.path.realpath(path) != str(Path(os.path.realpath(folder), path.name)):
         problem = "It is a symbolic link, which is not followed: hand in the notebook itself."

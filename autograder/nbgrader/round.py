@@ -14,8 +14,9 @@ from nbgrader.apps.baseapp import NbGrader
 from ..atomic import write_atomically
 from ..errors import AutograderError, Fault
 from ..results import Result
+from ..run.folders import folder_name
 from ..run.run import Progress
-from ..run.store import Store, folder_name
+from ..run.store import Store
 from .autograde import Collected, enter, grade_collected, modules_of, students_with
 from .collect import collect_new
 from .gradings import Gradings, gradings_of
@@ -158,7 +159,8 @@ class Round:
 
     def _shown(self, student: str) -> str:
         try:
-            return str(json.loads(self._record_path(student).read_bytes())["fingerprint"])
+            record = json.loads(self._record_path(student).read_bytes())
+            return str(record["fingerprint"]) if record["student"] == student else ""
         except (OSError, ValueError, LookupError, TypeError):
             return ""
 

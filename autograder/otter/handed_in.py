@@ -12,7 +12,6 @@ from pathlib import Path
 import nbformat
 
 from ..build import dump
-from ..submission.choose import SUFFIXES
 from ..submission.find import Found, files_below, the_one
 
 STUDENT = "submission"  # whose it is, Otter does not say
@@ -43,5 +42,5 @@ def leave_empty(notebook: Path) -> None:
 
 def notebook_in(folder: Path, module: str, scratch: Path) -> Found:
     """The notebook of the module below a folder, or in a zip there; else what is wrong. Raises Fault."""
-    files = [file for file in files_below(folder, SUFFIXES) if file.place.name != "__init__.py"]
+    files = [file for file in files_below(folder) if file.place.name != "__init__.py"]
     return the_one(files, STUDENT, module, scratch)

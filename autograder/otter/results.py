@@ -55,6 +55,8 @@ def summary(result: Result) -> str:
     lines = [f"{number(result.points)} of {number(result.max_points)} points."]
     if result.status is not Status.GRADED:
         lines.append(sentence(result.reason))
+    if result.note:
+        lines.append(_TAG.sub("‹", sentence(result.note)))
     for error in result.cell_errors:
         lines.append(_TAG.sub("‹", f"Cell {error.cell} raised {sentence(raised(error.error))}"))
     return "\n".join(lines)

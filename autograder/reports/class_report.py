@@ -81,6 +81,7 @@ def class_html(
         views=[view for view in views if view.results],
         strangers=[result for result in ordered if result.module not in titles],
         flags=_flags(ordered, syllabus),
+        noted=[result for result in ordered if result.note],
         faults=faults,
         links=feedback_links,
         titles=titles,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,17 +52,19 @@ class ExerciseView:
         return any(row.verdict == "waits" for row in self.properties)
 
 
-def feedback_html(result: Result, module: Module) -> str:
+def feedback_html(result: Result, module: Module | None, modules: Sequence[Module] = ()) -> str:
     """One self-contained HTML page for the student whose result this is.
 
+    Without a `module` the file did not say of which it is, and the page names those that it could be of.
     It loads nothing, runs nothing, and holds no more than the result's own fields; flags, which are for
     a person to judge, the run's seed and the file's path are left out.
     """
-    exercises = exercise_views(result, module)
+    exercises = exercise_views(result, module) if module else []
     return render(
         "feedback.html.j2",
         result=result,
-        module=module,
+        heading=module.title if module else "A file of no module",
+        wanted=[module] if module else modules,
         exercises=exercises,
         graded=result.status is Status.GRADED,
         unreadable=result.status is Status.UNREADABLE,

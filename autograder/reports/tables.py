@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from course.catalogue.syllabus import Syllabus
 
@@ -17,12 +17,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
-def grades_csv(results: Sequence[Result], syllabus: Syllabus) -> str:
+def grades_csv(results: Sequence[Result], syllabus: Syllabus, pages: Mapping[tuple[str, str], str]) -> str:
     """One row a student and module, one column an exercise of the modules that occur, as `module.exercise`.
 
     Rows are by student, then module; columns by the syllabus. An exercise of another module is left
-    empty, one of the row's own module that was not graded is 0. A cell that a spreadsheet would take
-    for a formula begins with an apostrophe; control characters are spelled out.
+    empty, one of the row's own module that was not graded is 0. The last two columns are a sentence on what
+    was handed in, where there is something to say, and the place of the student's page, which `pages` has by
+    student and module. A cell that a spreadsheet would take for a formula begins with an apostrophe; control
+    characters are spelled out.
     """
     present = {result.module for result in results}
     columns = [(m.id, e.id) for m in syllabus.modules if m.id in present for e in m.graded]
@@ -31,6 +33,7 @@ def grades_csv(results: Sequence[Result], syllabus: Syllabus) -> str:
     writer.writerow(
         ["student", "module", "points", "max_points", "status", "isolation", "device"]
         + [f"{module}.{exercise}" for module, exercise in columns]
+        + ["remark", "page"]
     )
     for result in statistics.in_order(results, syllabus.modules):
         points = {exercise.id: exercise.points for exercise in result.exercises}
@@ -42,6 +45,7 @@ def grades_csv(results: Sequence[Result], syllabus: Syllabus) -> str:
                 _points(points.get(exercise, 0.0)) if module == result.module else ""
                 for module, exercise in columns
             ]
+            + [_word(result.reason or result.note), pages.get((result.student, result.module), "")]
         )
     return out.getvalue()
 

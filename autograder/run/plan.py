@@ -20,6 +20,7 @@ from ..errors import Fault, Unreadable
 from ..grading.ungraded import ungraded
 from ..results import Result
 from ..submission.find import Found, settle
+from ..submission.people import printable
 from ..submission.read import read
 from .store import Store
 
@@ -32,7 +33,8 @@ class Plan:
 
     `copies`: a group's submission is graded once, for the student and module of the key; the others get that.
     `examinations` are for the public checks, of all submissions that have a file and were not examined yet.
-    `faults`: student, module and reason where a file cannot be read for no fault of the student's.
+    `notes`, by student and module, say which of several files is graded. `faults`: student, module and reason
+    where a file cannot be read for no fault of the student's.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -40,6 +42,7 @@ class Plan:
     kept: list[Job] = field(default_factory=list)
     examinations: list[Job] = field(default_factory=list)
     copies: dict[tuple[str, str], list[Job]] = field(default_factory=dict)
+    notes: dict[tuple[str, str], str] = field(default_factory=dict)
     faults: list[tuple[str, str, str]] = field(default_factory=list)
 
 
@@ -74,21 +77,25 @@ def plan(
         try:
             known.append(_with_module(one, root))
         except Fault as fault:
-            made.faults.append((one.student, UNKNOWN, str(fault)))
+            made.faults.append((printable(one.student), one.module or UNKNOWN, str(fault)))
     for one in settle(known):
         module, problem = one.module or UNKNOWN, one.problem
         if module not in bases:
             bases[module] = _basis(root, module, conditions)
+        # What is said of the file is as much of a grade as its bytes.
+        basis = key_of(problem or one.note, bases[module]) if problem or one.note else bases[module]
         job = Job(
             student=one.student,
             module=module,
-            path=str(one.path),
+            path=printable(str(one.path)) if problem else str(one.path),
             shown=one.shown,
-            key=key_of(_content(one.path), bases[module]),
+            key=key_of(_content(one.path), basis),
             isolation=conditions.isolation,
-            basis=bases[module],
+            basis=basis,
             problem=problem,
         )
+        if one.note:
+            made.notes[one.student, module] = one.note
         if examine and not problem and (force or store.examined(one.student, module, job.key) is None):
             made.examinations.append(replace_fields(job, examine=True))
         if not force and store.has(one.student, module, job.key):
@@ -104,21 +111,36 @@ def plan(
 
 
 def _with_module(found: Found, root: CourseRoot) -> Found:
-    """The same with the module that the notebook says it is of, or with what is wrong with that."""
+    """The same with the module that the notebook says it is of; without one, with what is wrong with that.
+
+    Raises Fault where the machine is at fault.
+    """
+    if not found.problem and not _is_text(str(found.path), found.student, found.shown):
+        raise Fault(f"{printable(found.shown)}: its name is no UTF-8 text; rename it and run again")
     if found.module is not None:
         return found
     known = [module.id for module in root.syllabus.modules]
-    only = known[0] if len(known) == 1 else UNKNOWN
+    only = known[0] if len(known) == 1 else None
     if found.problem:
         return replace(found, module=only)
     try:
         said = read(found.path).module
     except Unreadable as error:
         return replace(found, module=only, problem=str(error))
-    if said in known or only != UNKNOWN:
+    if said in known or only is not None:
         return replace(found, module=said if said in known else only)
-    problem = f"It is not clear which module this is: name the file after one of {', '.join(known)}."
-    return replace(found, module=UNKNOWN, problem=problem)
+    return replace(
+        found, problem=f"It is not clear which module this is: name the file after one of {', '.join(known)}."
+    )
+
+
+def _is_text(*names: str) -> bool:
+    """Whether graders, who are told in UTF-8, can be told these."""
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _basis(root: CourseRoot, module: str, conditions: Conditions) -> str:

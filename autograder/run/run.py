@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from course.catalogue.syllabus import Syllabus
 
@@ -24,8 +25,9 @@ from ..results import Result
 from ..sandbox.levels import Isolation, strongest
 from ..submission.export import Export
 from ..submission.find import Found, find
-from .plan import Conditions, Plan, plan
-from .store import Store, folder_name
+from .folders import feedback_folders
+from .plan import UNKNOWN, Conditions, Plan, plan
+from .store import Store
 
 PUBLIC_CHECKS = ("course.checking.examine",)  # what the zygote imports for them: once, not in each worker
 
@@ -78,13 +80,14 @@ def grade(root: CourseRoot, paths: Sequence[Path], options: Options, progress: P
         root.module(options.module)
     modules = [module.id for module in root.syllabus.modules]
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
-        found = find(paths, options.module, modules, Path(scratch), options.exports)
+        found = find(paths, options.module, modules, Path(scratch), options.exports, options.out)
         return grade_found(root, found, options, progress)
 
 
 def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, progress: Progress) -> Summary:
     """Grades these submissions. Raises UsageError, or Fault when nothing can be graded."""
     store = Store(options.out)
+    store.adopt()
     level = strongest(options.sandbox)
     device = choose_device(options.device)
     seed = _seed(store, options)
@@ -146,7 +149,8 @@ def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progres
 
     def keep(job: Job, result: Result) -> None:
         for member in (job, *made.copies.get((job.student, job.module), ())):
-            own = result.model_copy(update={"student": member.student})
+            note = made.notes.get((member.student, member.module), "")
+            own = result.model_copy(update={"student": member.student, "note": note})
             try:
                 counts = store.write(own, force=options.force)
             except Fault as fault:
@@ -206,15 +210,31 @@ def write_views(store: Store, syllabus: Syllabus, report: Summary) -> None:
     from ..reports.tables import grades_csv, results_jsonl
 
     modules = {module.id: module for module in syllabus.modules}
-    links: dict[tuple[str, str], str] = {}
+    folders = feedback_folders(sorted({result.student for result in report.results}))
+    pages: dict[tuple[str, str], str] = {}
     for result in report.results:
-        if result.module not in modules:
-            continue
-        page = store.folder / "feedback" / folder_name(result.student) / f"{result.module}.html"
-        write_atomically(page, feedback_html(result, modules[result.module]))
-        links[result.student, result.module] = page.relative_to(store.folder).as_posix()
-        report.pages[result.student, result.module] = page
+        if result.module in (*modules, UNKNOWN):
+            page = Path("feedback", folders[result.student], f"{result.module}.html")
+            html = feedback_html(result, modules.get(result.module), syllabus.modules)
+            write_atomically(store.folder / page, html)
+            pages[result.student, result.module] = page.as_posix()
+            report.pages[result.student, result.module] = store.folder / page
+    _remove_others(store.folder, {store.folder / page for page in pages.values()}, (*modules, UNKNOWN))
     write_atomically(store.folder / "results.jsonl", results_jsonl(report.results))
-    write_atomically(store.folder / "grades.csv", grades_csv(report.results, syllabus))
+    write_atomically(store.folder / "grades.csv", grades_csv(report.results, syllabus, pages))
+    links = {whose: quote(page) for whose, page in pages.items()}
     report_page = class_html(report.results, syllabus, links, report.faults)
     write_atomically(store.folder / "report.html", report_page)
+
+
+def _remove_others(folder: Path, pages: Set[Path], modules: Iterable[str]) -> None:
+    """Takes away pages that were written when a student's folder had another name, and nothing else."""
+    names = {f"{module}.html" for module in modules}
+    for page in sorted(folder.glob("feedback/*/*.html")):
+        if page not in pages and page.name in names:
+            try:
+                page.unlink(missing_ok=True)
+                if not any(page.parent.iterdir()):
+                    page.parent.rmdir()
+            except OSError as error:
+                raise Fault(f"{page}: cannot be removed: {error.strerror or error}") from None

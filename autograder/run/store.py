@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import json
-import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +12,7 @@ from ..atomic import write_atomically
 from ..errors import Fault, UsageError
 from ..examined import Examined
 from ..results import Result
-
-
-def folder_name(student: str) -> str:
-    """A file name for any student's name: what is legible of it, and a short hash of all of it."""
-    plain = unicodedata.normalize("NFKD", student).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "student"
-    return f"{slug}-{hashlib.sha256(student.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+from .folders import EARLIER, earlier_name, folder_name
 
 
 @dataclass(frozen=True)
@@ -30,6 +22,8 @@ class Store:
     `results/STUDENT/MODULE.json` is the grade that counts. A later, lower one stands beside it as
     `MODULE.lower.json`, an earlier one that --force replaced as `MODULE.before-N.json`.
     `examined/STUDENT/MODULE.json` is what the public checks say of the notebook examined last.
+
+    A file counts only as the student's and of the module that it names itself and that its place is for.
     """
 
     folder: Path
@@ -40,10 +34,9 @@ class Store:
 
     def read(self, student: str, module: str, beside: str = "") -> Result | None:
         """The stored result; None if there is none or it is broken (a broken one is graded again)."""
-        try:
-            return Result.from_json(self.path(student, module, beside).read_bytes())
-        except (OSError, ValueError):
-            return None
+        result = _read(self.path(student, module, beside))
+        own = result is not None and (result.student, result.module) == (student, module)
+        return result if own else None
 
     def has(self, student: str, module: str, key: str) -> bool:
         """Whether this very notebook was graded before under the same conditions."""
@@ -79,7 +72,7 @@ class Store:
             found = Examined.from_json(self.examined_path(student, module).read_bytes())
         except (OSError, ValueError):
             return None
-        return found if found.key == key else None
+        return found if (found.student, found.module, found.key) == (student, module, key) else None
 
     def write_examined(self, examined: Examined) -> None:
         write_atomically(self.examined_path(examined.student, examined.module), examined.to_json() + "\n")
@@ -87,13 +80,30 @@ class Store:
     def results(self) -> Iterator[Result]:
         """All results that count, by student and module."""
         found = []
-        for path in sorted(self.folder.glob("results/*/*.json")):
-            if path.name.count(".") == 1:
-                try:
-                    found.append(Result.from_json(path.read_bytes()))
-                except (OSError, ValueError):
-                    continue
+        for path in self.folder.glob("results/*/*.json"):
+            result = _read(path)
+            if result is not None and path == self.path(result.student, result.module):
+                found.append(result)
         yield from sorted(found, key=lambda result: (result.student, result.module))
+
+    def adopt(self) -> None:
+        """Brings what was stored in folders of earlier names to where it is looked for now; raises Fault."""
+        for path in sorted(self.folder.glob("[re]*/*/*.json")):
+            kind, folder = path.parent.parent.name, path.parent.name
+            if kind not in ("results", "examined") or not EARLIER.fullmatch(folder):
+                continue
+            try:
+                student = str(json.loads(path.read_bytes())["student"])
+                target = self.folder / kind / folder_name(student) / path.name
+                if folder == earlier_name(student) and not target.exists():
+                    target.parent.mkdir(exist_ok=True)
+                    path.rename(target)
+                path.parent.rmdir()
+            except (ValueError, LookupError, TypeError):
+                continue  # broken: it never counted
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise Fault(f"{path}: cannot be moved: {error.strerror or error}") from None
 
     # The run's own settings
 
@@ -114,3 +124,10 @@ class Store:
 
     def write_settings(self, settings: dict[str, object]) -> None:
         write_atomically(self.folder / "run.json", json.dumps(settings, indent=1, sort_keys=True) + "\n")
+
+
+def _read(path: Path) -> Result | None:
+    try:
+        return Result.from_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,7 +12,7 @@ from .file import File, Parts
 
 @dataclass(frozen=True)
 class HandedIn:
-    """One submission: whose it is, several names for a group, and what it consists of."""
+    """What was handed in together: whose it is, several names for a group, and what it consists of."""
 
     students: tuple[str, ...]
     place: Parts  # below the path on the command line
@@ -21,10 +22,13 @@ class HandedIn:
 class Export(Protocol):
     """An export's layout, as a folder or a zip; a module with these names is one."""
 
-    ALSO: Mapping[str, int]  # suffixes of what it has beside submissions, and the bytes that one may have
+    OWN_NAME: re.Pattern[str]  # how the system itself calls the folder or zip, its suffix left out
 
     def recognised(self, places: Sequence[Parts]) -> bool:
-        """Whether files at these places are such an export."""
+        """Whether all files, which lie at these places, are such an export.
+
+        What students named may decide nothing here; only what the system itself named, at the top.
+        """
 
     def handed_in(self, files: Mapping[Parts, File], shown: str) -> list[HandedIn]:
         """The submissions of an export, whose files lie at these places; `shown` is how messages name it.

@@ -1,39 +1,41 @@
 """Finds whose notebooks there are below the paths on the command line.
 
-A student's name comes from the layout, never from a notebook:
+A student's name comes from the layout (see `layout`), never from a notebook. What another system exports, as
+a folder or a zip, is an adapter's: see `export`. A zip stands for the folder that it was made of; a lone
+folder at its top that holds only folders is a wrapper (`class.zip` with `class/STUDENT/MODULE.ipynb`) and is
+stepped through. Which of a student's files counts is decided alike for all of these: see `choose`.
 
-* `STUDENT/MODULE.ipynb`, at any depth below: the first folder below the given one;
-* a `submitted` folder, as nbgrader has it (`submitted/STUDENT/ASSIGNMENT/MODULE.ipynb`): the folder below it,
-  and nothing but `submitted` is looked at; a folder or notebook from within one is recognised too;
-* a lone notebook, or notebooks side by side: the file's name (`ada.ipynb` is ada's), but where that is a
-  module's (`attention.ipynb`), the name of the folder that it lies in;
-* what another system exports, as a folder or a zip: see `export`. Here a `.py` file will do, too;
-* a zip of any of these, its own name standing for the folder's. A lone folder at the top that holds only
-  folders is a wrapper (`class.zip` with `class/STUDENT/MODULE.ipynb`) and is stepped through.
-
-Hidden files, `.ipynb_checkpoints` and `__MACOSX` are not looked at, and symbolic links are not followed. What
-is wrong with one submission is its own `problem`; only what makes the results ambiguous stops the run.
+Everybody who handed in anything is found. What is wrong with one submission is its own `problem`; only what
+was typed can stop the run.
 """
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 import stat
-import unicodedata
+import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from .. import errors
-from .choose import SUFFIXES, choose
-from .export import Export
+from .choose import SUFFIXES, ZIP, Choice, Rank, choose
+from .export import Export, HandedIn
 from .file import File, Parts
-from .unzip import NOTEBOOKS, ignored, listed, printable, unzip
+from .layout import SUBMITTED, Tree, by_student, from_submitted, inside, unwrapped
+from .notebook import MAX_BYTES
+from .people import printable, student
+from .unzip import Archive
+from .walk import below
 
-MAX_FILES = 200_000  # looked at below one folder: more is a mistyped path, such as `/`
+MAX_SHOWN = 500  # characters of a path: no honest one is longer
 
-_SUBMITTED = "submitted"
+_NUMBERED = re.compile(r" ?\(\d+\)$")  # `class (1).zip`
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Found:
 
     `shown` is the path as typed, for people; `path` is where the bytes are. With a `problem`, one sentence,
     there is nothing to read. `shared`: it is a group's, and the same file is found once for each member.
+    `place`: within what the student handed in. `others`: what else could have been meant.
     """
 
     student: str
@@ -50,17 +53,33 @@ class Found:
     shown: str
     problem: str = ""
     shared: bool = False
+    place: str = ""
+    rank: Rank = (0, 0, 0)
+    others: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What the student and the teacher are to know of the choice; empty where there was none."""
+        if not self.others or self.problem:
+            return ""
+        return (
+            f"Of several files {self.place or self.shown} was graded; not looked at: {_listed(self.others)}."
+        )
 
 
 @dataclass(frozen=True)
-class _Tree:
-    """What lies below a path on the command line."""
+class _Typed:
+    """A path on the command line, looked at."""
 
-    name: str  # whose it is if the layout does not say
-    typed: Path
-    items: list[File]
-    folders: set[Parts]
-    student: str = ""  # whose it all is, where the path itself says so
+    path: Path
+    kind: Literal["file", "folder", "zip"]
+    tree: Tree
+    export: Export | None = None
+    top: Parts = ()  # the folder in which the export begins
+
+    @property
+    def shown(self) -> str:
+        return printable(str(self.path))
 
 
 def find(
@@ -69,75 +88,111 @@ def find(
     modules: Sequence[str],
     scratch: Path,
     exports: Sequence[Export] = (),
+    results: Path | None = None,
 ) -> list[Found]:
     """The submissions below `paths`, sorted by student and module; zips are unpacked into `scratch`.
 
-    With a `module`, notebooks below a folder that are named after another module are left out, and all
-    others are of this one. `exports` are the layouts of other systems that are known, in the order in which
-    they are tried. Raises `errors.UsageError` for a path that is not there or is of no use, for no submission
-    at all, and for two of the same student and module; `errors.Fault` if the disk is full.
+    With a `module`, all are of this one. `exports` are the layouts of other systems that are known, in the
+    order in which they are tried. A folder of `results` is nobody's work. Raises `errors.UsageError` for a
+    path that is not there or is of no use, and for no submission at all; `errors.Fault` if the disk is full.
     """
     if module is not None and module not in modules:
         raise errors.UsageError(f"there is no module {module!r}; the course has {', '.join(modules)}")
     found: list[Found] = []
-    without: list[Found] = []
-    for path in dict.fromkeys(paths):
-        here = _below(path, module, modules, scratch, exports)
-        found += here
-        if not here:
-            name = re.sub(r"\.zip$", "", Path(os.path.abspath(path)).name, flags=re.IGNORECASE)
-            problem = "There is no notebook (.ipynb) in it."
-            without.append(Found(_student(name), module, path, printable(str(path)), problem))
-    if not found:
+    with ExitStack() as archives:
+        typed = [_look(path, scratch, exports, results, archives) for path in dict.fromkeys(paths)]
+        for one in _agreed(typed):
+            found += _submissions(one, module, modules, scratch) or [_nothing_in(one, module)]
+    if all(one.problem for one in found) and not any(one.kind != "file" and one.tree.files for one in typed):
+        listed = ", ".join(one.shown for one in typed) or "nothing"
+        if typed and all(one.kind == "file" for one in typed):
+            raise errors.UsageError(f"{listed}: name a notebook (.ipynb), a .py file, a zip or a folder")
         raise errors.UsageError(
-            f"no notebook (.ipynb) in {', '.join(one.shown for one in without) or 'nothing'}: looked for "
-            f"STUDENT/MODULE.ipynb, STUDENT.ipynb and {_SUBMITTED}/STUDENT/ASSIGNMENT/MODULE.ipynb"
+            f"no notebook (.ipynb) in {listed}: looked for STUDENT/MODULE.ipynb, STUDENT.ipynb and "
+            f"{SUBMITTED}/STUDENT/ASSIGNMENT/MODULE.ipynb"
         )
-    return settle(found + without)
+    return settle(found)
 
 
-def refuse_duplicates(found: Iterable[Found]) -> None:
-    """Raises `errors.UsageError` naming two submissions of one student for one module."""
-    seen: dict[tuple[str, str], Found] = {}
-    for one in found:
-        if one.module is None or one.problem:
-            continue
-        other = seen.setdefault((one.student, one.module), one)
-        if other is not one:
-            raise errors.UsageError(
-                f"two notebooks of {one.student!r} for {one.module!r}: {other.shown} and {one.shown}; "
-                "remove one, or name the folder that holds the students' folders"
-            )
+def _nothing_in(typed: _Typed, module: str | None) -> Found:
+    problem = "There is no notebook (.ipynb) in it."
+    return Found(student(typed.tree.name), module, typed.path, typed.shown, problem)
 
 
 def settle(found: Iterable[Found]) -> list[Found]:
-    """One submission for each student and module; duplicates are refused as `refuse_duplicates` does.
+    """One submission for each student and module.
 
-    A file under two names counts once, and a problem only where its student has nothing sound that it could
-    be about. To be called again once the notebooks have said which module they are of.
+    A file under two names counts once. Of several files the one of least rank counts, and mentions the
+    others; where two have the same, that student alone is told so. A problem counts only where its student
+    has nothing sound that it could be about. To be called again once the notebooks have said their modules.
     """
-    found = list(found)
-    files = {
-        (os.path.realpath(one.path), one.student if one.shared else None): one
-        for one in found
-        if not one.problem
-    }
-    sound = list(files.values())
-    refuse_duplicates(sound)
-    taken = {(one.student, module) for one in sound for module in (one.module, None)}
+    found = sorted(found, key=lambda one: (one.student, one.module or "", one.rank, one.shown))
+    files: dict[tuple[str, str | None], Found] = {}
     for one in found:
-        if one.problem and (one.student, one.module) not in taken:
-            taken.add((one.student, one.module))
-            sound.append(one)
-    return sorted(sound, key=lambda one: (one.student, one.module or "", one.shown))
+        if not one.problem:
+            files.setdefault((os.path.realpath(one.path), one.student if one.shared else None), one)
+    of: dict[tuple[str, str | None], list[Found]] = defaultdict(list)
+    for one in files.values():
+        of[one.student, one.module].append(one)
+    settled: list[Found] = []
+    for (_, module), several in of.items():
+        settled += several if module is None else [_first(several)]
+    sound = {
+        (one.student, module): n
+        for n, one in reversed([*enumerate(settled)])
+        for module in (one.module, None)
+    }
+    taken = set()
+    for one in found:
+        about = (one.student, one.module)
+        if not one.problem:
+            continue
+        if about in sound:
+            settled[sound[about]] = _mentioning(settled[sound[about]], [one])
+        elif about not in taken:
+            taken.add(about)
+            settled.append(one)
+    return sorted(settled, key=lambda one: (one.student, one.module or "", one.shown))
+
+
+def _first(several: Sequence[Found]) -> Found:
+    """The one that counts; with a problem where it is not clear which that is. They come by rank."""
+    first = several[0]
+    equal = [one for one in several if one.rank == first.rank]
+    if all(_same(one.path, first.path) for one in equal[1:]):
+        return _mentioning(first, several[1:])
+    places = [one.place for one in equal]
+    told = places if all(places) and len(set(places)) == len(places) else [one.shown for one in equal]
+    problem = (
+        f"It has {len(equal)} files for {first.module!r} ({_listed(told)}): "
+        f"hand in one of them, named {first.module}.ipynb."
+    )
+    return replace(first, problem=problem)
+
+
+def _mentioning(one: Found, others: Iterable[Found]) -> Found:
+    """The same, which says that these could have been meant, too."""
+    places = [*one.others, *(other.place or other.shown for other in others)]
+    return replace(one, others=tuple(dict.fromkeys(places)))
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 # ------------------------------------------------------------------------------- what lies below a path
 
 
-def _below(
-    path: Path, module: str | None, modules: Sequence[str], scratch: Path, exports: Sequence[Export]
-) -> list[Found]:
+def _look(
+    path: Path, scratch: Path, exports: Sequence[Export], results: Path | None, archives: ExitStack
+) -> _Typed:
     shown = printable(str(path))
     try:
         mode = os.stat(path).st_mode
@@ -146,183 +201,133 @@ def _below(
     except OSError as error:
         raise errors.UsageError(f"{shown} cannot be looked at: {error.strerror}") from None
     here = Path(os.path.abspath(path))
-    also = {suffix: most for export in exports for suffix, most in export.ALSO.items()}
     if stat.S_ISDIR(mode):
-        items, folders = _walk(path, (*SUFFIXES, *also))
-        if export := _recognised([item.parts for item in items], exports, also):
-            return _exported(export, items, path, module, modules, scratch)
-        items = [item for item in items if item.parts[-1].lower().endswith(NOTEBOOKS) or not item.parts[-1]]
-        return _students(_Tree(here.name, path, items, folders, _from_submitted(here)), module, modules)
-    if stat.S_ISREG(mode) and path.suffix.lower() == ".ipynb":
-        # A link that was typed is followed: whoever typed it chose it.
-        item = File((path.name,), here.resolve())
-        tree = _Tree(here.parent.name, path.parent, [item], set(), _from_submitted(here.parent))
-        found = _students(tree, None, modules)
-        return [replace(one, module=module or one.module, shown=shown) for one in found]
-    if stat.S_ISREG(mode) and path.suffix.lower() == ".zip":
+        tree = Tree(here.name, *below(path, results), student=from_submitted(here))
+        return _Typed(path, "folder", tree, *_recognised(tree, exports))
+    if stat.S_ISREG(mode) and path.suffix.lower() == ZIP:
         try:
-            export = _recognised(listed(path), exports, also)
-            unzipped = unzip(path, scratch, SUFFIXES, also) if export else unzip(path, scratch)
+            archive = archives.enter_context(Archive(path, scratch))
         except errors.Unreadable as error:
-            return [Found(_student(path.stem), module, path, shown, str(error))]
-        if export:
-            return _exported(export, unzipped.entries, path, module, modules, scratch)
-        tree = _Tree(path.stem, path, unzipped.entries, unzipped.folders)
-        return _students(_unwrapped(tree), module, modules)
-    raise errors.UsageError(f"{shown} is neither a notebook (.ipynb), nor a zip, nor a folder")
+            file = File((path.name,), path, str(error))
+            return _Typed(path, "zip", Tree(here.stem, [file], student=here.stem))
+        tree = Tree(here.stem, archive.files, archive.folders)
+        return _Typed(path, "zip", tree, *_recognised(tree, exports))
+    # A link that was typed is followed: whoever typed it chose it.
+    file = File((path.name,), here.resolve())
+    return _Typed(path, "file", Tree(here.parent.name, [file], student=from_submitted(here.parent)))
 
 
-def _recognised(places: Iterable[Parts], exports: Sequence[Export], also: Iterable[str]) -> Export | None:
-    """The export that files at these places are; those that nobody hands in are not looked at."""
-    wanted = (*SUFFIXES, *also)
-    places = [
-        parts
-        for parts in places
-        if parts and parts[-1].lower().endswith(wanted) and not any(map(ignored, parts))
+def _recognised(tree: Tree, exports: Sequence[Export]) -> tuple[Export | None, Parts]:
+    """The export that lies in the tree, at its top or in the lone folder that an export is zipped as."""
+    if tree.student:
+        return None, ()
+    places = [file.parts for file in tree.files if file.parts]
+    tops = {parts[0] for parts in (*places, *tree.folders)}
+    if export := next((export for export in exports if export.recognised(places)), None):
+        return export, ()
+    if len(tops) == 1 and all(len(parts) > 1 for parts in places):
+        (top,) = tops
+        within = [parts[1:] for parts in places]
+        for export in exports:
+            is_wrapper = export.OWN_NAME.fullmatch(top) or top == _NUMBERED.sub("", tree.name)
+            if is_wrapper and export.recognised(within):
+                return export, (top,)
+    return None, ()
+
+
+def _agreed(typed: Sequence[_Typed]) -> list[_Typed]:
+    """Among students' folders none is an export, whatever it looks like, unless it is called as one is."""
+    if all(one.export for one in typed if one.kind != "file"):
+        return list(typed)
+    return [
+        replace(one, export=None)
+        if one.export and not one.export.OWN_NAME.fullmatch((*one.top, one.tree.name)[0])
+        else one
+        for one in typed
     ]
-    return next((export for export in exports if export.recognised(places)), None)
 
 
-def _exported(
-    export: Export,
-    items: Iterable[File],
-    typed: Path,
-    module: str | None,
-    modules: Sequence[str],
-    scratch: Path,
-) -> list[Found]:
-    """The submissions of an export: each student's own, and a group's once for each member."""
-    found = []
-    for one in export.handed_in(_files(items), printable(str(typed))):
-        for which, file in choose(one.files, module, modules, scratch):
-            shown = printable(str(typed.joinpath(*one.place, *file.parts)))
-            shared = len(one.students) > 1
-            found += [
-                Found(_student(student), which, file.path, shown, file.problem, shared)
-                for student in one.students
-            ]
-    return found
+def _submissions(typed: _Typed, module: str | None, modules: Sequence[str], scratch: Path) -> list[Found]:
+    """Each student's own, and a group's once for each member."""
+    tree = typed.tree
+    if typed.export is not None:
+        tree = inside(tree, typed.top[0]) if typed.top else tree
+        placed = {file.parts: file for file in tree.files if file.parts}
+        groups = typed.export.handed_in(placed, typed.shown)
+        groups += [HandedIn((student(tree.name),), (), [file]) for file in tree.files if not file.parts]
+    else:
+        groups = by_student(unwrapped(tree) if typed.kind == "zip" else tree, modules)
+    return [
+        found
+        for group in groups
+        for choice in choose(group.files, module, modules, scratch)
+        for found in _found(choice, group, typed, scratch)
+    ]
+
+
+def _found(choice: Choice, group: HandedIn, typed: _Typed, scratch: Path) -> list[Found]:
+    file = choice.file
+    shown = typed.path.joinpath(*(file.origin or group.place))
+    path = file.path if file.parts else typed.path.joinpath(*group.place)
+    made = Found(
+        "",
+        choice.module,
+        path if file.problem else _reachable(path, scratch),
+        printable(str(shown))[:MAX_SHOWN],
+        file.problem,
+        len(group.students) > 1,
+        printable(str(file.place)) if file.parts else "",
+        choice.rank,
+        choice.others,
+    )
+    return [replace(made, student=name) for name in group.students]
+
+
+def _reachable(path: Path, scratch: Path) -> Path:
+    """The file, or a copy of it where its name is no text, which those who grade could not be told."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return path
+    scratch.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix="copy-", suffix=_kind(path.name), dir=scratch)
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with open(handle, "wb") as copy:
+        try:
+            with open(os.open(path, flags), "rb") as file:
+                copy.write(file.read(MAX_BYTES + 1))
+        except OSError:
+            os.unlink(name)  # which reading says, as of any file that is gone
+    return Path(name)
+
+
+def _kind(name: str) -> str:
+    return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
 
 
 def the_one(files: Sequence[File], student: str, module: str, scratch: Path) -> Found:
     """The submission for `module` among all files that a student handed in; raises `errors.Fault`."""
-    ((_, file),) = choose(files, module, [module], scratch)
-    return Found(student, module, file.path, str(file.place), file.problem)
-
-
-def files_below(top: Path, suffixes: tuple[str, ...]) -> list[File]:
-    """All files of these kinds below a folder; raises `errors.Fault` where one may not be looked into."""
-    return list(_files(_walk(top, suffixes)[0]).values())
-
-
-def _files(items: Iterable[File]) -> dict[Parts, File]:
-    """By their places. A folder that cannot be looked into is no student's fault."""
-    found = {}
-    for item in items:
-        if item.parts and item.parts[-1]:
-            found[item.parts] = item
-        elif item.parts and not item.problem:
-            raise errors.Fault(f"{printable(str(item.path))} cannot be looked into: make it readable")
-    return found
-
-
-def _walk(top: Path, wanted: tuple[str, ...]) -> tuple[list[File], set[Parts]]:
-    items: list[File] = []
-    folders: set[Parts] = set()
-    waiting: list[Parts] = [()]
-    looked_at = 0
-    while waiting:
-        parts = waiting.pop()
-        folder = top.joinpath(*parts)
-        try:
-            with os.scandir(folder) as entries:
-                listed = sorted(entries, key=lambda entry: entry.name)
-        except FileNotFoundError:
-            continue  # removed while this ran
-        except OSError:
-            items.append(File((*parts, ""), folder))  # reading it will say what is wrong: no student's fault
-            continue
-        looked_at += len(listed)
-        if looked_at > MAX_FILES:
-            raise errors.UsageError(
-                f"{printable(str(top))} holds more than {MAX_FILES:,} files; name the folder of submissions"
-            )
-        for entry in listed:
-            place = (*parts, entry.name)
-            if ignored(entry.name):
-                continue
-            is_notebook = entry.name.lower().endswith(wanted)
-            if entry.is_dir(follow_symlinks=False):
-                folders.add(place)
-                waiting.append(place)
-            elif entry.is_symlink() and (is_notebook or entry.is_dir()):
-                items.append(File(place if is_notebook else (*place, ""), folder / entry.name, _LINK))
-            elif is_notebook and not entry.is_file(follow_symlinks=False):
-                items.append(File(place, folder / entry.name, _NO_FILE))
-            elif is_notebook:
-                items.append(File(place, folder / entry.name))
-    return items, folders
-
-
-_LINK = "It is a symbolic link, which is not followed: hand in the notebook itself."
-_NO_FILE = "It is a pipe, socket or device, not a file: hand in the notebook itself."
-
-
-# ----------------------------------------------------------------------------------- whose each one is
-
-
-def _students(tree: _Tree, module: str | None, modules: Sequence[str]) -> list[Found]:
-    tree = _from(tree, (_SUBMITTED,))
     found = []
-    with_notebooks = {item.parts[0] for item in tree.items if len(item.parts) > 1}
-    for item in tree.items:
-        stem = Path(item.parts[-1]).stem if item.parts else ""
-        which = stem if stem in modules else None
-        if module is not None and which not in (None, module):
-            continue
-        if tree.student or not item.parts:
-            student = tree.student or tree.name
-        elif len(item.parts) > 1:
-            student = item.parts[0]
-        else:
-            student = tree.name if which or not stem else stem
-        shown = printable(str(tree.typed.joinpath(*item.parts)))
-        found.append(Found(_student(student), module or which, item.path, shown, item.problem))
-    if with_notebooks and not tree.student:
-        for (name,) in sorted(parts for parts in tree.folders if len(parts) == 1):
-            if name not in with_notebooks:
-                path = tree.typed / name
-                problem = "There is no notebook (.ipynb) in the folder."
-                found.append(Found(_student(name), module, path, printable(str(path)), problem))
-    return found
+    for choice in choose(files, module, [module], scratch):
+        file, place = choice.file, printable(str(choice.file.place))
+        found.append(
+            Found(
+                student,
+                module,
+                file.path,
+                place,
+                file.problem,
+                place=place,
+                rank=choice.rank,
+                others=choice.others,
+            )
+        )
+    (one,) = settle(found)
+    return one
 
 
-def _unwrapped(tree: _Tree) -> _Tree:
-    """The tree without the one folder that somebody zipped."""
-    tops = {item.parts[0] for item in tree.items if item.parts} | {parts[0] for parts in tree.folders}
-    deep = all(len(item.parts) > 2 for item in tree.items if item.parts)
-    return _from(tree, tuple(tops)) if len(tops) == 1 and tops != {_SUBMITTED} and deep else tree
-
-
-def _from(tree: _Tree, prefix: tuple[str, ...]) -> _Tree:
-    """The tree below `prefix`, if it has anything there, else as it is."""
-    depth = len(prefix)
-    if not any(parts[:depth] == prefix for parts in tree.folders):
-        return tree
-    items = [
-        replace(item, parts=item.parts[depth:]) for item in tree.items if item.parts[:depth] in (prefix, ())
-    ]
-    folders = {parts[depth:] for parts in tree.folders if parts[:depth] == prefix and len(parts) > depth}
-    return replace(tree, typed=tree.typed.joinpath(*prefix), items=items, folders=folders)
-
-
-def _from_submitted(folder: Path) -> str:
-    """The student, if `folder` is `submitted/STUDENT` or `submitted/STUDENT/ASSIGNMENT`."""
-    if folder.parent.name == _SUBMITTED:
-        return folder.name
-    return folder.parent.name if folder.parent.parent.name == _SUBMITTED else ""
-
-
-def _student(name: str) -> str:
-    """One spelling of a name for each way in which file systems may store it."""
-    return printable(unicodedata.normalize("NFC", name)).strip() or "unnamed"
+def files_below(top: Path) -> list[File]:
+    """All files below a folder."""
+    return below(top)[0]

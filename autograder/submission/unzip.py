@@ -1,6 +1,6 @@
-"""Unpacks the notebooks of a zip that nobody vouches for. Nothing else in it is read, unless asked for.
+"""A zip that nobody vouches for: its files are listed, and unpacked one by one, if they are asked for.
 
-No name in the archive ever becomes a path: notebooks are written as `00001.ipynb`, and their places in the
+No name in the archive ever becomes a path: files are written as `00001.ipynb`, and their places in the
 archive are kept beside. What is wrong with one entry is that entry's problem; what is wrong with the archive
 as a whole is raised.
 """
@@ -17,20 +17,17 @@ import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
+from types import TracebackType
+from typing import Self
 
 from .. import errors
-from .file import File, Parts
-from .notebook import MAX_BYTES
+from .file import File, Parts, ignored
+from .people import printable
 
-MAX_NOTEBOOKS = 10_000
-MAX_UNPACKED = 4_000_000_000  # bytes of all notebooks together: a thousand students with 4 MB each
-MAX_DIRECTORY = 8_000_000  # bytes of the archive's list of files, which is read at once: 60,000 files
-
-NOTEBOOKS = (".ipynb",)
+MAX_DIRECTORY = 32_000_000  # bytes of the archive's list of files, which is read at once: 250,000 files
+MAX_FILES = 10_000  # in what one student hands in
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # lzma may ask for gigabytes to unpack a kilobyte
 _HEADER = 30  # bytes before each file's name
@@ -48,58 +45,81 @@ _BROKEN = (  # what `zipfile` raises on hostile bytes
 )
 
 
-@dataclass(frozen=True)
-class Unzipped:
-    """The notebooks of a zip, and its folders, also those without a notebook.
+class Archive:
+    """An open zip. `files` are all that somebody may have handed in, `folders` also those without a file.
 
-    A refused notebook has a `problem` and the archive's own path.
+    A refused file has a `problem`, and no `parts` where its name leads out of the archive. Files are unpacked
+    into a new folder below `scratch`.
+
+    Raises `errors.Unreadable` for what is no zip or lists more than `most` files, and `errors.Fault` where
+    the machine is at fault (no permission, a full disk); unpacking raises the latter.
     """
 
-    entries: list[File]
-    folders: set[Parts]
+    def __init__(self, path: Path, scratch: Path, most: int | None = None) -> None:
+        self._path, self._scratch = path, scratch
+        self._folder: Path | None = None
+        try:
+            self._file = _Bounded(io.FileIO(path))
+        except OSError as error:
+            raise errors.Fault(f"{path} could not be read: {error.strerror or error}") from None
+        try:
+            self._zip = _opened(self._file)
+            infos = self._zip.infolist()
+            if most is not None and len(infos) > most:
+                raise errors.Unreadable(f"The zip has more than {most:,} files: hand in the notebook alone.")
+            self.files, self.folders = self._listed(infos)
+        except OSError as error:
+            self._file.close()
+            raise errors.Fault(f"{path} could not be read: {error.strerror or error}") from None
+        except BaseException:
+            self._file.close()
+            raise
 
+    def __enter__(self) -> Self:
+        return self
 
-def unzip(
-    archive: Path,
-    scratch: Path,
-    suffixes: tuple[str, ...] = NOTEBOOKS,
-    also: Mapping[str, int] = MappingProxyType({}),
-) -> Unzipped:
-    """Unpacks the notebooks of `archive` into a new folder below `scratch`, or the files with these suffixes.
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._zip.close()
+        self._file.close()
 
-    `also` are further suffixes, each with the bytes that such a file may have.
+    def _listed(self, infos: list[zipfile.ZipInfo]) -> tuple[list[File], set[Parts]]:
+        files: list[File] = []
+        folders: set[Parts] = set()
+        # Old .NET writes backslashes between folders, and then nothing else. Elsewhere they are a name's own.
+        windows = not any("/" in info.orig_filename for info in infos)
+        overlapping = _overlapping(infos)
+        places = [_parts(info.orig_filename, windows) for info in infos]
+        count = Counter(parts for info, parts in zip(infos, places, strict=True) if not _is_folder(info))
+        for number, (info, parts) in enumerate(zip(infos, places, strict=True), start=1):
+            leads_out = _leads_out(info.orig_filename)
+            if not leads_out and any(map(ignored, parts)):
+                continue
+            if not leads_out:
+                inside = parts if _is_folder(info) else parts[:-1]
+                folders.update(inside[:depth] for depth in range(1, min(len(inside), 3) + 1))
+            if parts and not _is_folder(info):
+                problem = _problem(info, leads_out, count[parts])
+                if not problem and info.header_offset in overlapping:
+                    problem = "Its bytes in the zip are another file's as well: it is damaged, or a zip bomb."
+                place = () if leads_out else parts
+                unpack = None if problem else partial(self._unpack, info, number)
+                files.append(File(place, self._path, problem, unpack, place))
+        return files, folders
 
-    Raises `errors.Unreadable` for what is no zip or is too large as a whole, and `errors.Fault` where the
-    machine is at fault (no permission, a full disk).
-    """
-    try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="zip-", dir=scratch))
-        with _Bounded(io.FileIO(archive)) as file, _opened(file) as opened:
-            return _unpack(opened, archive, folder, {**dict.fromkeys(suffixes, MAX_BYTES), **also})
-    except OSError as error:
-        raise errors.Fault(
-            f"{archive} could not be unpacked into {scratch}: {error.strerror or error}"
-        ) from None
-
-
-def listed(archive: Path) -> list[Parts]:
-    """Where the files of a zip lie, without unpacking any; raises `errors.Unreadable` and `errors.Fault`."""
-    try:
-        with _Bounded(io.FileIO(archive)) as file, _opened(file) as opened:
-            return [_parts(info.orig_filename) for info in opened.infolist() if not _is_folder(info)]
-    except OSError as error:
-        raise errors.Fault(f"{archive} could not be read: {error.strerror or error}") from None
-
-
-def ignored(name: str) -> bool:
-    """Whether a file or folder is nobody's work: hidden, a checkpoint, or what macOS adds to a zip."""
-    return name.startswith(".") or name in ("__MACOSX", "__pycache__")
-
-
-def printable(text: str) -> str:
-    """`text` with control characters, lone surrogates and the like spelled out, for terminals and JSON."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    def _unpack(self, info: zipfile.ZipInfo, number: int, most: int) -> tuple[Path, str]:
+        try:
+            if self._folder is None:
+                self._scratch.mkdir(parents=True, exist_ok=True)
+                self._folder = Path(tempfile.mkdtemp(prefix="zip-", dir=self._scratch))
+            target = self._folder / f"{number:05}{_suffix(info.orig_filename)}"
+            problem = "" if target.exists() else _write(self._zip, info, target, most)
+        except OSError as error:
+            raise errors.Fault(
+                f"{self._path} could not be unpacked into {self._scratch}: {error.strerror or error}"
+            ) from None
+        return (self._path if problem else target), problem
 
 
 class _Bounded(io.BufferedReader):
@@ -119,41 +139,10 @@ def _opened(file: _Bounded) -> zipfile.ZipFile:
             raise
     except _BROKEN as error:
         if "lists too many" in str(error):
-            raise errors.Unreadable(f"The zip lists too many files (over {MAX_NOTEBOOKS:,}).") from None
+            raise errors.Unreadable(
+                "The zip lists too many files to be read: unpack it, and name the folder."
+            ) from None
     raise errors.Unreadable("The file is not a zip, or it is damaged.")
-
-
-def _unpack(opened: zipfile.ZipFile, archive: Path, folder: Path, largest: Mapping[str, int]) -> Unzipped:
-    result = Unzipped([], set())
-    notebooks: list[tuple[zipfile.ZipInfo, Parts, str]] = []
-    for info in opened.infolist():
-        parts = _parts(info.orig_filename)
-        honest = not _leads_out(info.orig_filename)
-        if honest and any(map(ignored, parts)):
-            continue
-        if honest:
-            inside = parts if _is_folder(info) else parts[:-1]
-            result.folders.update(inside[:depth] for depth in range(1, min(len(inside), 3) + 1))
-        if not _is_folder(info) and parts and (suffix := _suffix(parts[-1], largest)):
-            notebooks.append((info, parts if honest else (), suffix))
-    if len(notebooks) > MAX_NOTEBOOKS:
-        raise errors.Unreadable(f"The zip has more than {MAX_NOTEBOOKS:,} notebooks.")
-
-    count = Counter(parts for _, parts, _ in notebooks if parts)
-    overlapping = _overlapping(opened.infolist())
-    left = MAX_UNPACKED
-    for number, (info, parts, suffix) in enumerate(notebooks, start=1):
-        problem = _problem(info, parts, count[parts])
-        if not problem and info.header_offset in overlapping:
-            problem = (
-                "The notebook's bytes in the zip are another file's as well: it is damaged, or a zip bomb."
-            )
-        target = folder / f"{number:05}{suffix}"
-        if not problem:
-            problem, size = _write(opened, info, target, largest[suffix], left)
-            left -= size
-        result.entries.append(File(parts, archive if problem else target, problem))
-    return result
 
 
 def _is_folder(info: zipfile.ZipInfo) -> bool:
@@ -161,40 +150,37 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
     return info.filename.endswith("/")
 
 
-def _parts(name: str) -> Parts:
-    return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
+def _parts(name: str, windows: bool) -> Parts:
+    return tuple(
+        part for part in (name.replace("\\", "/") if windows else name).split("/") if part not in ("", ".")
+    )
 
 
-def _suffix(name: str, suffixes: Iterable[str]) -> str:
-    """The one that a file has; empty if none."""
-    return next((suffix for suffix in suffixes if name.lower().endswith(suffix)), "")
+def _suffix(name: str) -> str:
+    """The kind of file that it is unpacked as, which decides how it is read."""
+    return next((suffix for suffix in (".ipynb", ".py", ".zip") if name.lower().endswith(suffix)), ".bin")
 
 
 def _leads_out(name: str) -> bool:
-    return "\0" in name or ".." in _parts(name) or re.match(r"[\\/]|[A-Za-z]:", name) is not None
+    return "\0" in name or ".." in _parts(name, True) or re.match(r"[\\/]|[A-Za-z]:", name) is not None
 
 
-def _problem(info: zipfile.ZipInfo, parts: Parts, copies: int) -> str:
+def _problem(info: zipfile.ZipInfo, leads_out: bool, copies: int) -> str:
     """Why an entry is refused, in one sentence; '' if it is not."""
     mode = info.external_attr >> 16
-    if not parts:
-        name = printable(info.orig_filename[:80])
+    name = printable(info.orig_filename[:80])
+    if leads_out:
         return f"The zip has a file whose place is not within it (`{name}`); it was not unpacked."
     if copies > 1:
-        return f"The zip has {copies} files of the same name (`{printable('/'.join(parts)[:80])}`)."
+        return f"The zip has {copies} files of the same name (`{name}`)."
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         what = "a symbolic link" if stat.S_ISLNK(mode) else "no ordinary file"
-        return f"The notebook in the zip is {what}: hand in the notebook itself."
+        return f"The file in the zip is {what}: hand in the notebook itself."
     if info.flag_bits & _ENCRYPTED:
         return "The zip is encrypted: zip the notebook again without a password."
     if info.compress_type not in _METHODS:
         return f"The zip uses compression method {info.compress_type}: zip it the ordinary way (deflate)."
     return ""
-
-
-_TOO_LARGE = (
-    f"The notebook in the zip is larger than {MAX_BYTES / 1e6:.0f} MB: clear its outputs and zip it again."
-)
 
 
 def _overlapping(infos: list[zipfile.ZipInfo]) -> set[int]:
@@ -209,11 +195,9 @@ def _overlapping(infos: list[zipfile.ZipInfo]) -> set[int]:
     return found
 
 
-def _write(
-    opened: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, most: int, left: int
-) -> tuple[str, int]:
-    """Unpacks one entry, counting what really comes out; returns a problem, or '', and the bytes written."""
-    written = 0
+def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, most: int) -> str:
+    """Unpacks one entry, counting what really comes out; returns a problem, or ''."""
+    written, problem = 0, "The file in the zip is damaged: zip it again."
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with open(os.open(target, flags, 0o600), "wb") as file:
         try:
@@ -221,18 +205,18 @@ def _write(
                 while chunk := source.read(_CHUNK):
                     written += len(chunk)
                     if written > most:
-                        return _TOO_LARGE, written
-                    if written > left:
-                        return (
-                            f"The zip as a whole unpacks to more than {MAX_UNPACKED / 1e9:.0f} GB.",
-                            written,
+                        problem = (
+                            f"The file in the zip is larger than {most / 1e6:.0f} MB: "
+                            "clear the notebook's outputs and zip it again."
                         )
+                        break
                     file.write(chunk)
+                else:
+                    return ""
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
         except _BROKEN:
             pass
-        else:
-            return "", written
-    return "The notebook in the zip is damaged: zip it again.", written
+    target.unlink()
+    return problem

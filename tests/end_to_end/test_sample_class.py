@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -19,7 +20,8 @@ from autograder.content.course_root import CourseRoot
 from autograder.handout.leaks import Secret, find_leaks, secrets
 from autograder.processes.devices import cuda_problem
 from autograder.results import Result
-from autograder.run.store import Store, folder_name
+from autograder.run.folders import folder_name
+from autograder.run.store import Store
 from autograder.sandbox.levels import Isolation, probe
 from tests.end_to_end.conftest import SEED, Grade, Graded, named
 from tests.sample_class import CLASS, Student, as_expected
@@ -29,7 +31,7 @@ EVERYBODY = pytest.mark.parametrize("student", CLASS, ids=lambda student: studen
 
 
 def page_of(run: Graded, student: Student) -> Path:
-    return run.out / "feedback" / folder_name(student.name) / "attention.html"
+    return run.out / "feedback" / student.name / "attention.html"
 
 
 def as_read(page: Path) -> str:
@@ -129,6 +131,7 @@ def test_the_tables_agree_with_the_results(class_run: Graded) -> None:
     assert rows.keys() == results.keys() == {student.name for student in CLASS}
     for name, result in results.items():
         assert float(rows[name]["points"]) == result.points
+        assert class_run.out / rows[name]["page"] == page_of(class_run, named(name))
         for exercise in result.exercises:
             assert float(rows[name][f"attention.{exercise.id}"]) == exercise.points
 
@@ -138,7 +141,7 @@ def test_the_report_names_everybody_and_shows_what_a_person_should_look_at(class
     text, links = as_read(page), set(re.findall(r'href="(feedback/[^"]+)"', page.read_text(encoding="utf-8")))
     for student in CLASS:
         assert student.name in text
-        assert page_of(class_run, student).relative_to(class_run.out).as_posix() in links
+        assert quote(page_of(class_run, student).relative_to(class_run.out).as_posix()) in links
     for result in class_run.results.values():
         for flag in result.flags:
             assert squeezed(flag.message) in squeezed(text)

@@ -202,6 +202,7 @@ def graded(
     stdout: str = "",
     isolation: str = "full",
     minute: int = 0,
+    note: str = "",
 ) -> Result:
     """A graded submission: full marks, but for what `answers` says."""
     answers = answers or {}
@@ -218,6 +219,7 @@ def graded(
         device="cpu",
         isolation=isolation,
         status=Status.GRADED,
+        note=note,
         started=datetime(2025, 11, 3, 9, 0, 0, tzinfo=UTC) + timedelta(seconds=7 * minute),
         seconds=0.31,
         points=round(sum(e.points for e in exercises), 2),
@@ -386,6 +388,7 @@ def small_class() -> list[Result]:
         graded(
             "nadia-benali",
             flags=[Flag(kind="edited-cell", message="The check cell of `split_heads` was edited.")],
+            note="Of several files attention.ipynb was graded; not looked at: attention-old.ipynb.",
         ),
         graded("oskar-nowak", {"CrossAttention": Answer(gpu="`.numpy()` needs a tensor on the CPU.")}),
         graded(
@@ -472,3 +475,8 @@ def large_class(size: int) -> list[Result]:
         flags = [Flag(kind="forbidden-call", exercise="split_heads", message="`einops` is called.")]
         results.append(graded(f"student-{n:04}", answers, flags=flags if luck.random() > 0.97 else ()))
     return results
+
+
+def pages(results: Iterable[Result]) -> dict[tuple[str, str], str]:
+    """Where the students' pages lie."""
+    return {(r.student, r.module): f"feedback/{r.student}/{r.module}.html" for r in results}

@@ -65,6 +65,7 @@ def test_only_these_fields_of_a_result_reach_a_students_page() -> None:
     hidden = {field for code, field in marks.items() if code not in page}
     assert shown == {
         "student",
+        "note",
         "device",
         "sha256",
         "stdout",
@@ -177,6 +178,28 @@ def test_an_unreadable_notebook_gets_a_reason_and_a_way_out() -> None:
     assert "What to do" in page.text
     assert "Traceback" not in page.text
     assert "0 of 110 points" in page.text
+
+
+def test_what_could_not_be_read_says_which_file_is_wanted() -> None:
+    wanted = "Wanted is attention.ipynb, the notebook of Attention"
+    assert wanted in page_of(examples.unreadable()).text
+    assert wanted not in page_of(examples.mixed()).text
+
+
+def test_a_file_of_no_module_has_a_page_that_names_those_it_could_be_of() -> None:
+    result = examples.unreadable().model_copy(update={"module": "unknown", "max_points": 0})
+    text = read(feedback_html(result, None, examples.SYLLABUS.modules)).text
+    assert "A file of no module" in text
+    assert "Wanted is one of these:" in text
+    for module in examples.SYLLABUS.modules:
+        assert f"{module.id}.ipynb, the notebook of {module.title}" in text
+
+
+def test_which_of_several_files_was_graded_is_said() -> None:
+    assert (
+        "not looked at: draft.ipynb"
+        in page_of(examples.graded("ada", note="not looked at: draft.ipynb")).text
+    )
 
 
 def test_a_notebook_that_would_not_run_shows_its_own_errors_only() -> None:

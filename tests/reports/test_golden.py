@@ -20,11 +20,8 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def class_report() -> str:
     results = examples.small_class()
-    links = {
-        (result.student, result.module): f"feedback/{result.student}/attention.html" for result in results
-    }
     fault = ("walter-petit", "attention", "The worker would not start: no space left on the scratch disk.")
-    return without_style(class_html(results, examples.SYLLABUS, links, [fault]))
+    return without_style(class_html(results, examples.SYLLABUS, examples.pages(results), [fault]))
 
 
 REPORTS: dict[str, Callable[[], str]] = {
@@ -33,7 +30,9 @@ REPORTS: dict[str, Callable[[], str]] = {
         feedback_html(examples.unreadable(), examples.ATTENTION)
     ),
     "class.html": class_report,
-    "grades.csv": lambda: grades_csv(examples.small_class(), examples.SYLLABUS),
+    "grades.csv": lambda: grades_csv(
+        examples.small_class(), examples.SYLLABUS, examples.pages(examples.small_class())
+    ),
     "results.jsonl": lambda: results_jsonl([examples.mixed(), examples.unreadable()]),
 }
 

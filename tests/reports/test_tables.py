@@ -13,7 +13,8 @@ from . import examples
 
 
 def rows(results: list[Result]) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(grades_csv(results, examples.SYLLABUS))))
+    table = grades_csv(results, examples.SYLLABUS, examples.pages(results))
+    return list(csv.DictReader(io.StringIO(table)))
 
 
 def test_a_row_a_submission_and_a_column_an_exercise() -> None:
@@ -28,9 +29,18 @@ def test_a_row_a_submission_and_a_column_an_exercise() -> None:
         "isolation",
         "device",
     ]
-    assert list(table[0])[7:] == [f"attention.{exercise.id}" for exercise in examples.ATTENTION.graded]
+    assert list(table[0])[7:-2] == [f"attention.{exercise.id}" for exercise in examples.ATTENTION.graded]
+    assert list(table[0])[-2:] == ["remark", "page"]
     lena = next(row for row in table if row["student"] == "lena-fischer")
     assert (lena["points"], lena["attention.stable_softmax"], lena["status"]) == ("62.68", "7.14", "graded")
+
+
+def test_a_row_says_what_was_handed_in_and_where_the_page_is() -> None:
+    table = {row["student"]: row for row in rows(examples.small_class())}
+    assert "line 1 begins with `PK`" in table["samir-haddad"]["remark"]
+    assert table["nadia-benali"]["remark"].startswith("Of several files attention.ipynb was graded")
+    assert table["lena-fischer"]["remark"] == ""
+    assert table["lena-fischer"]["page"] == "feedback/lena-fischer/attention.html"
 
 
 def test_what_was_not_graded_is_zero_and_another_modules_exercise_is_empty() -> None:

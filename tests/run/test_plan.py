@@ -12,7 +12,7 @@ import pytest
 
 from autograder.content.course_root import CourseRoot
 from autograder.contract.jobs import Job
-from autograder.errors import ContentError, UsageError
+from autograder.errors import ContentError
 from autograder.examined import Examined
 from autograder.results import Result
 from autograder.run import plan as planning
@@ -218,12 +218,52 @@ def test_a_notebook_that_says_nothing_is_a_result_of_no_module(
     assert "name the file after one of tiny, huge" in made.reason
 
 
-def test_two_notebooks_of_one_student_and_module_stop_the_run(
+def test_two_notebooks_of_one_student_and_module_are_that_students_problem(
     two: CourseRoot, store: Store, tmp_path: Path
 ) -> None:
-    found = [unnamed(notebook(tmp_path / name, module="huge")) for name in ("a.ipynb", "b.ipynb")]
-    with pytest.raises(UsageError, match=r"two notebooks of 'Ada' for 'huge': a\.ipynb and b\.ipynb"):
-        plan(two, found, store, HERE)
+    found = [
+        unnamed(notebook(tmp_path / "a.ipynb", code="x = 1", module="huge")),
+        unnamed(notebook(tmp_path / "b.ipynb", code="x = 2", module="huge")),
+        unnamed(notebook(tmp_path / "c.ipynb", module="huge"), "Bo"),
+    ]
+    ada, bo = plan(two, found, store, HERE).jobs
+    assert (bo.student, bo.problem) == ("Bo", "")
+    assert (ada.module, ada.problem) == (
+        "huge",
+        "It has 2 files for 'huge' (a.ipynb, b.ipynb): hand in one of them, named huge.ipynb.",
+    )
+
+
+def test_a_notebook_of_the_modules_name_counts_before_one_that_says_so(
+    two: CourseRoot, store: Store, tmp_path: Path
+) -> None:
+    exact = Found("Ada", "huge", notebook(tmp_path / "huge.ipynb"), "huge.ipynb", place="huge.ipynb")
+    draft = replace(unnamed(notebook(tmp_path / "draft.ipynb", code="x = 2", module="huge")), rank=(0, 3, 1))
+    silent = unnamed(notebook(tmp_path / "silent.ipynb"))
+    made = plan(two, [exact, draft, silent], store, HERE)
+    assert [job.path for job in made.jobs] == [str(exact.path)]
+    assert made.notes == {
+        ("Ada", "huge"): "Of several files huge.ipynb was graded; not looked at: draft.ipynb, silent.ipynb."
+    }
+    assert (made.unplaced, made.faults) == ([], [])
+
+
+def test_what_is_said_of_a_file_is_part_of_its_grade(root: CourseRoot, ada: Found, store: Store) -> None:
+    keys = {
+        key(root, replace(ada, **said), store) for said in ({}, {"others": ("b",)}, {"problem": "It is."})
+    }
+    assert len(keys) == 3
+
+
+def test_a_name_that_graders_cannot_be_told_is_a_fault_of_its_own(
+    root: CourseRoot, ada: Found, store: Store, tmp_path: Path
+) -> None:
+    odd = replace(ada, student="B\udcff", path=Path("B\udcff/tiny.ipynb"))
+    made = plan(root, [ada, odd], store, HERE)
+    assert [job.student for job in made.jobs] == ["Ada"]
+    ((student, module, reason),) = made.faults
+    assert (student, module) == ("B\\udcff", "tiny")
+    assert "no UTF-8 text" in reason
 
 
 def test_a_file_that_the_machine_cannot_read_is_a_fault_of_its_own(

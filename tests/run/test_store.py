@@ -7,12 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from autograder.atomic import write_atomically
 from autograder.errors import Fault, UsageError
-from autograder.run.store import Store, folder_name
+from autograder.run.folders import earlier_name
+from autograder.run.store import Store
 from tests.run.example import result
 
 
@@ -28,29 +27,6 @@ def files(store: Store) -> set[str]:
 def counts(store: Store) -> float:
     (stored,) = store.results()
     return stored.points
-
-
-# --- names
-
-
-def test_a_folder_is_named_after_what_is_legible_of_a_student() -> None:
-    assert folder_name("Émile Okafor").startswith("emile-okafor-")
-    assert folder_name("김혜진").startswith("student-")
-
-
-@pytest.mark.parametrize(
-    ("one", "other"), [("Ada", "ada"), ("Ada L", "Ada-L"), ("Émile", "Emile"), ("김혜진", "陈晨曦")]
-)
-def test_students_whose_names_look_alike_have_folders_of_their_own(one: str, other: str) -> None:
-    assert folder_name(one) != folder_name(other)
-
-
-@given(st.text(alphabet=st.characters(), max_size=300))
-def test_any_name_makes_a_plain_file_name(name: str) -> None:
-    made = folder_name(name)
-    assert made == folder_name(name)
-    assert len(made) <= 50
-    assert set(made) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
 # --- reading back
@@ -81,6 +57,42 @@ def test_a_broken_result_counts_as_not_graded(store: Store, content: bytes) -> N
     assert list(store.results()) == []
     assert store.write(result(2))
     assert counts(store) == 2
+
+
+def test_a_file_that_names_another_student_is_not_taken_for_ones_own(store: Store) -> None:
+    store.write(result(9, student="Eve"))
+    copied = store.path("Ada", "tiny")
+    copied.parent.mkdir()
+    copied.write_bytes(store.path("Eve", "tiny").read_bytes())
+    store.path("Eve", "huge").write_bytes(copied.read_bytes())
+    assert store.read("Ada", "tiny") is None
+    assert not store.has("Ada", "tiny", "k")
+    assert store.read("Eve", "huge") is None
+    assert [(one.student, one.module) for one in store.results()] == [("Eve", "tiny")]
+    assert store.write(result(2, student="Ada"))
+    assert [one.points for one in store.results()] == [2, 9]
+
+
+def test_what_an_earlier_version_stored_is_found_again(store: Store) -> None:
+    store.write(result(5, key="first"))
+    store.write(result(3, key="second"))
+    now = store.path("Ada", "tiny").parent
+    now.rename(now.with_name(earlier_name("Ada")))
+    assert list(store.results()) == []
+    store.adopt()
+    assert counts(store) == 5
+    assert store.has("Ada", "tiny", "second")
+    assert [path.name for path in (store.folder / "results").iterdir()] == [now.name]
+
+
+def test_of_two_students_whose_earlier_folder_was_one_each_has_their_own(store: Store) -> None:
+    """What stood there was the last one's: nobody else is given it."""
+    store.write(result(5, student="Eve"))
+    now = store.path("Eve", "tiny").parent
+    now.rename(now.with_name(earlier_name("Ada")))
+    store.adopt()
+    assert list(store.results()) == []
+    assert store.read("Ada", "tiny") is None
 
 
 # --- which grade counts

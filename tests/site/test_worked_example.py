@@ -282,7 +282,7 @@ def assert_graded(folder: Path) -> None:
         for exercise in json.loads(path.read_text(encoding="utf-8"))["exercises"]
     }
     assert named == {"untouched": [], "right": [], "wrong": ["share_written_in"]}
-    (page,) = (folder / "feedback").glob(f"wrong-*/{MODULE}.html")
+    (page,) = (folder / "feedback").glob(f"wrong/{MODULE}.html")
     assert "The default value belongs in the signature" in " ".join(page.read_text(encoding="utf-8").split())
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autograder import errors
-from autograder.submission import find as finding
+from autograder.submission import walk
 from autograder.submission.find import Found, find, settle
 from autograder.submission.read import read
 
@@ -171,33 +172,25 @@ class TestMistakesInTheCommand:
         put("class/")
         assert refused("class").startswith("no notebook (.ipynb) in class: looked for STUDENT/MODULE.ipynb")
 
-    def test_a_zip_without_a_notebook(self) -> None:
-        zipped("class.zip", "ada/readme.txt", "inner.zip")
+    def test_an_empty_zip(self) -> None:
+        zipped("class.zip")
         assert refused("class.zip").startswith("no notebook (.ipynb) in class.zip")
 
     def test_another_kind_of_file(self) -> None:
         put("grades.csv")
-        assert refused("grades.csv") == "grades.csv is neither a notebook (.ipynb), nor a zip, nor a folder"
-
-    def test_two_notebooks_of_one_student_for_one_module(self) -> None:
-        put("class/ada/attention.ipynb", "class/ada/old/attention.ipynb")
-        message = refused("class")
-        assert "'ada' for 'attention'" in message
-        assert "class/ada/attention.ipynb and class/ada/old/attention.ipynb" in message
-
-    def test_also_over_several_paths(self) -> None:
-        put("a/ada/attention.ipynb")
-        zipped("b.zip", "ada/attention.ipynb")
-        assert "a/ada/attention.ipynb and b.zip/ada/attention.ipynb" in refused("a", "b.zip")
+        assert refused("grades.csv") == "grades.csv: name a notebook (.ipynb), a .py file, a zip or a folder"
 
     def test_the_same_file_named_twice_is_one(self) -> None:
         put("class/ada/attention.ipynb")
         assert len(submissions("class", "class/ada/attention.ipynb", str(Path("class").resolve()))) == 1
 
     def test_a_folder_that_was_surely_not_meant(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(finding, "MAX_FILES", 3)
+        monkeypatch.setattr(walk, "MAX_FOLDERS", 3)
         put("class/a.ipynb", "class/b.ipynb", "class/c.ipynb", "class/d.ipynb")
         assert "more than 3 files" in refused("class")
+
+
+HAND_IN = "hand in a notebook named after its module (attention, unet)."
 
 
 class TestBadSubmissionsAmongGoodOnes:
@@ -249,16 +242,27 @@ class TestBadSubmissionsAmongGoodOnes:
     def test_a_folder_named_like_a_notebook(self) -> None:
         put("class/ada/attention.ipynb/")
         assert submissions("class") == [
-            ("ada", None, "class/ada: There is no notebook (.ipynb) in the folder."),
+            ("ada", None, f"class/ada: It is empty: {HAND_IN}"),
             self.GOOD,
         ]
 
-    def test_a_student_who_handed_in_something_else(self) -> None:
-        put("class/ada/attention.docx")
-        assert submissions("class") == [
-            ("ada", None, "class/ada: There is no notebook (.ipynb) in the folder."),
-            self.GOOD,
-        ]
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("attention.docx", "attention.docx (a Word document)"),
+            ("attention.ipynb.txt", "attention.ipynb.txt (a text file)"),
+            ("attention.7z", "attention.7z (an archive of another kind than zip)"),
+            ("week 3/attention.pdf", "week 3/attention.pdf (a PDF)"),
+        ],
+    )
+    def test_a_student_who_handed_in_something_else(self, name: str, said: str) -> None:
+        put(f"class/ada/{name}")
+        (ada, bob) = submissions("class")
+        assert bob == self.GOOD
+        assert ada[:2] == ("ada", "attention")
+        assert ada[2] == (
+            f"class/ada/{name}: It has {said}, and no notebook (.ipynb) or .py file: hand in attention.ipynb."
+        )
 
     def test_a_broken_zip(self) -> None:
         Path("ada.zip").write_bytes(b"PK nonsense")
@@ -290,10 +294,11 @@ class TestBadSubmissionsAmongGoodOnes:
             return look(path)
 
         monkeypatch.setattr(os, "scandir", refuse)
-        ada = find([Path("class")], None, MODULES, Path("scratch"))[0]
-        assert (ada.student, ada.problem) == ("ada", "")
-        with pytest.raises(errors.Fault, match="permission denied"):
-            read(ada.path)
+        for typed in ("class", "class/ada"):
+            ada = find([Path(typed)], None, MODULES, Path("scratch"))[0]
+            assert (ada.student, ada.problem) == ("ada", "")
+            with pytest.raises(errors.Fault, match="permission denied"):
+                read(ada.path)
 
 
 class TestZips:
@@ -334,7 +339,8 @@ class TestZips:
         assert submissions("class.zip")[0] == (
             "ada",
             None,
-            "class.zip/ada: There is no notebook (.ipynb) in the folder.",
+            "class.zip/ada/homework.docx: It has homework.docx (a Word document), "
+            f"and no notebook (.ipynb) or .py file: {HAND_IN}",
         )
 
     def test_two_zips_of_the_same_names(self) -> None:
@@ -344,10 +350,179 @@ class TestZips:
         assert [one[0] for one in submissions("1/ada.zip", "bob.zip")] == ["ada", "bob"]
 
 
+class TestSeveralFilesOfOneStudent:
+    """The one with the module's exact name counts; that student alone is told where there is none."""
+
+    @pytest.fixture(autouse=True)
+    def good(self) -> None:
+        put("class/bob/attention.ipynb")
+
+    @staticmethod
+    def of_ada(*typed: str, module: str | None = None) -> Found:
+        ada, bob = find([Path(path) for path in typed], module, MODULES, Path("scratch"))
+        assert (bob.student, bob.problem, bob.others) == ("bob", "", ())
+        assert ada.student == "ada"
+        return ada
+
+    @pytest.mark.parametrize("other", ["old/attention.ipynb", "attention (1).ipynb", "Attention.ipynb"])
+    def test_the_exact_name_that_lies_highest_counts_and_the_other_is_mentioned(self, other: str) -> None:
+        put("class/ada/attention.ipynb", f"class/ada/{other}")
+        ada = self.of_ada("class")
+        assert (ada.shown, ada.problem) == ("class/ada/attention.ipynb", "")
+        assert ada.note == f"Of several files attention.ipynb was graded; not looked at: {other}."
+
+    def test_without_an_exact_name_there_is_a_problem(self) -> None:
+        put("class/ada/attention (1).ipynb", "class/ada/attention-2.ipynb")
+        Path("class/ada/attention (1).ipynb").write_text("another")
+        assert self.of_ada("class").problem == (
+            "It has 2 files for 'attention' (attention (1).ipynb, attention-2.ipynb): "
+            "hand in one of them, named attention.ipynb."
+        )
+
+    def test_two_that_are_the_same_byte_for_byte_are_one(self) -> None:
+        put("class/ada/x/attention.ipynb", "class/ada/y/attention.ipynb")
+        assert self.of_ada("class").note.startswith("Of several files x/attention.ipynb was graded")
+
+    def test_over_several_paths(self) -> None:
+        put("class/ada/attention.ipynb")
+        with zipfile.ZipFile("late.zip", "w") as archive:
+            archive.writestr("ada/attention.ipynb", "another")
+        assert "(class/ada/attention.ipynb, late.zip/ada/attention.ipynb)" in (
+            self.of_ada("class", "late.zip").problem
+        )
+
+    def test_named_one_by_one(self) -> None:
+        put("class/ada/attention.ipynb", "class/ada/attention (1).ipynb")
+        typed = ["class/ada/attention (1).ipynb", "class/ada/attention.ipynb", "class/bob/attention.ipynb"]
+        assert self.of_ada(*typed).shown == "class/ada/attention.ipynb"
+
+    def test_in_nbgraders_folder(self) -> None:
+        put("submitted/ada/ps1/attention.ipynb", "submitted/ada/ps1/attention-Copy1.ipynb")
+        put("submitted/bob/ps1/attention.ipynb", "submitted/ada/timestamp.txt")
+        assert self.of_ada("submitted").others == ("ps1/attention-Copy1.ipynb",)
+
+    def test_of_a_link_and_a_sound_file_the_sound_one_counts(self) -> None:
+        put("class/ada/attention (1).ipynb")
+        Path("class/ada/attention.ipynb").symlink_to("../bob/attention.ipynb")
+        assert self.of_ada("class").shown == "class/ada/attention (1).ipynb"
+
+
+class TestOneStudentCannotTouchAnother:
+    def names(self, *typed: str) -> set[str]:
+        return {one[0] for one in submissions(*typed)}
+
+    def test_one_who_is_called_submitted(self) -> None:
+        put("class/ada/attention.ipynb", "class/bob/attention.ipynb", "class/submitted/eve/attention.ipynb")
+        assert self.names("class") == {"ada", "bob", "submitted"}
+
+    def test_a_course_folder_is_known_by_its_configuration(self) -> None:
+        put("course/submitted/ada/ps1/attention.ipynb", "course/slides/x.ipynb", "course/nbgrader_config.py")
+        assert self.names("course") == {"ada"}
+
+    def test_names_that_would_look_the_same_are_told_apart(self) -> None:
+        for name in ("ada", "ada ", "Zoë", "Zoe\u0308", "b\x1bo", "b\\x1bo"):
+            put(f"class/{name}/attention.ipynb")
+        assert self.names("class") == {
+            "ada",
+            "ada ('ada ')",
+            "Zoë",
+            "Zoë ('Zoe\\u0308')",
+            "b\\x1bo",
+            "b\\x1bo ('b\\x1bo')",
+        }
+
+    def test_a_name_that_goes_on_and_on_is_cut_and_told_apart(self) -> None:
+        zipped("class.zip", f"{'a' * 5_000}/attention.ipynb", f"{'a' * 5_001}/attention.ipynb")
+        names = self.names("class.zip")
+        assert len(names) == 2
+        assert max(map(len, names)) < 200
+
+    def test_a_name_that_is_no_text_is_read_all_the_same(self) -> None:
+        put("class/ada/attention.ipynb")
+        for name in (b"class/M\xfcller/attention.ipynb", b"class/Zo\xeb.ipynb"):
+            path = Path(os.fsdecode(name))
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"{}")
+        found = find([Path("class")], None, MODULES, Path("scratch"))
+        assert {one.student for one in found} == {"ada", "M\\udcfcller", "Zo\\udceb"}
+        for one in found:
+            assert one.path.read_bytes() == b"{}"
+            assert f"{one.path}{one.shown}{one.student}{one.place}".encode()
+
+    def test_more_files_than_anybody_hands_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(walk, "MAX_FILES", 3)
+        put(
+            "class/ada/attention.ipynb",
+            *(f"class/bob/data/{n}.csv" for n in range(5)),
+            "class/cem/unet.ipynb",
+        )
+        assert [one[:2] for one in submissions("class")] == [
+            ("ada", "attention"),
+            ("bob", None),
+            ("cem", "unet"),
+        ]
+        assert "more than 3 files" in submissions("class")[1][2]
+
+    def test_folders_without_end(self) -> None:
+        put("class/ada/attention.ipynb")
+        folder = os.open("class", os.O_RDONLY)
+        for _ in range(100):
+            os.mkdir("deeper" * 20, dir_fd=folder)
+            inner = os.open("deeper" * 20, os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        os.close(folder)
+        assert [one[0] for one in submissions("class")] == ["ada", "deeper" * 20]
+
+    def test_a_zip_in_a_class_is_each_students_own(self) -> None:
+        put("class/bob/attention.ipynb")
+        zipped("class/ada.zip", "attention.ipynb", "../x.ipynb")
+        Path("class/eve.zip").write_bytes(b"PK")
+        assert [one[:2] for one in submissions("class")] == [
+            ("ada", "attention"),
+            ("bob", "attention"),
+            ("eve", None),
+        ]
+
+    def test_many_files_of_one_in_a_zip_take_nothing_from_the_next(self) -> None:
+        zipped("class.zip", *(f"bob/{n}/attention.ipynb" for n in range(2_000)), "cem/attention.ipynb")
+        bob, cem = find([Path("class.zip")], None, MODULES, Path("scratch"))
+        assert (bob.student, cem.student, cem.problem) == ("bob", "cem", "")
+        assert len(os.listdir(cem.path.parent)) < 20
+
+    def test_results_in_the_folder_are_nobodys_work(self) -> None:
+        put("class/ada/attention.ipynb", "class/graded/results/ada/attention.json")
+        found = find([Path("class")], None, MODULES, Path("scratch"), results=Path("class/graded"))
+        assert [one.student for one in found] == ["ada"]
+
+
+def test_everybody_in_a_flat_folder_has_a_row() -> None:
+    put("class/ada.ipynb", "class/bob.pdf", "class/cem.ipynb.txt", "class/dov.py")
+    assert [one[0] for one in submissions("class")] == ["ada", "bob", "cem", "dov"]
+
+
+def test_files_that_are_typed_one_by_one_have_rows_of_their_own() -> None:
+    put("in/ada.ipynb", "in/bob.pdf", "in/cem.py")
+    zipped("in/dov.zip", "attention.ipynb")
+    typed = ["in/ada.ipynb", "in/bob.pdf", "in/cem.py", "in/dov.zip"]
+    assert [one[0] for one in submissions(*typed)] == ["ada", "bob", "cem", "dov"]
+
+
+def test_what_lies_beside_a_students_notebook_is_theirs() -> None:
+    put("ada/attention.ipynb", "ada/helpers.py", "ada/picture.png", "ada/data/x.csv")
+    assert [one[:2] for one in submissions("ada")] == [("ada", "attention")]
+
+
+def test_what_lies_beside_the_students_folders_is_nobodys_but_a_notebook() -> None:
+    put("class/ada/attention.ipynb", "class/attention.pdf", "class/roster.csv", "class/bob.ipynb")
+    assert [one[0] for one in submissions("class")] == ["ada", "bob"]
+
+
 def test_settling_again_once_the_notebooks_said_their_modules() -> None:
     one = Found("ada", "attention", Path("a.ipynb"), "a.ipynb")
     broken = Found("ada", "attention", Path("b.ipynb"), "b.ipynb", "It is empty.")
-    assert settle([broken, one]) == [one]
+    of_none = Found("ada", None, Path("c.ipynb"), "c.ipynb", "It is not clear which module this is.")
+    assert settle([broken, of_none, one]) == [replace(one, others=("c.ipynb", "b.ipynb"))]
     assert settle([broken]) == [broken]
-    with pytest.raises(errors.UsageError, match=r"a\.ipynb and c\.ipynb"):
-        settle([one, Found("ada", "attention", Path("c.ipynb"), "c.ipynb")])
+    assert settle([of_none]) == [of_none]
+    assert "(a.ipynb, d.ipynb)" in settle([one, replace(one, path=Path("d"), shown="d.ipynb")])[0].problem
