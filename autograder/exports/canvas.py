@@ -12,9 +12,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from course.cells.notebook import MAX_BYTES
+
 from ..submission.export import HandedIn
 from ..submission.file import File, Parts
-from ..submission.notebook import MAX_BYTES
 
 ALSO: Mapping[str, int] = {".html": MAX_BYTES}  # Canvas writes text and links as HTML
 

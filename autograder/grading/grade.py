@@ -124,6 +124,10 @@ def _grade_all(
         graded[exercise.id] = grade_exercise(bench.setting, line, exercise, failed_before)
     if module.quiz is not None:
         graded[module.quiz.id] = _grade_quiz(bench, line, extracted)
+    for id, notes in extracted.notes.items():
+        result = graded[id].result
+        result.state = "answered"  # whatever its functions say of themselves
+        result.note = "\n\n".join([*notes, *filter(None, [result.note])])
     return list(graded.values()), None
 
 

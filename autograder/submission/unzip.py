@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from course.cells.notebook import MAX_BYTES
+
 from .. import errors
 from .file import File, Parts
-from .notebook import MAX_BYTES
 
 MAX_NOTEBOOKS = 10_000
 MAX_UNPACKED = 4_000_000_000  # bytes of all notebooks together: a thousand students with 4 MB each

@@ -244,10 +244,10 @@ def test_a_notebook_of_an_older_format_or_with_a_byte_order_mark_is_read(tmp_pat
 def test_a_notebook_too_large_to_be_one_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "attention.ipynb"
     with path.open("wb") as file:
-        file.truncate(60_000_000)
+        file.truncate(30_000_000)
     result = run("check", path, folder=tmp_path)
     assert result.returncode == 2
-    assert "is larger than 50 MB: clear its outputs and save it again" in result.stderr
+    assert "is larger than 20 MB: clear its outputs and save it again" in result.stderr
 
 
 def test_progress_starts_with_the_first_exercise(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.submission.extract import Extracted, extract
-from autograder.submission.notebook import Notebook
-from autograder.submission.read import parse
 from course.catalogue.syllabus import Module
+from course.cells.ipynb import parse
+from course.cells.notebook import Notebook
 
 MODULE = Module.model_validate(
     {
@@ -99,6 +99,10 @@ CHECKS = {
     "Attention": "check(Attention)",
     "quiz": 'check(answers, quiz="quiz")',
 }
+LONG_DEMO = """from course.lab import words
+
+scores = split_heads(torch.ones(1, 2, 4), 2)
+figures.show(words.of(scores))"""
 DEMO = "figures.bars(softmax(torch.arange(3.0), 0), F.softmax(torch.arange(3.0), 0))"
 
 
@@ -129,6 +133,8 @@ def released_json() -> dict[str, Any]:
         ]
         if exercise == "softmax":
             cells.append(code(DEMO, id="softmax-demo", tags=["demo"]))
+        if exercise == "heads":
+            cells.append(code(LONG_DEMO, id="heads-demo", tags=["demo"]))
     return new_notebook(cells=cells, metadata={"course": {"module": "attention"}})  # type: ignore[no-any-return]
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder.submission.notebook import MAX_CODE, BrokenNotebook, Notebook
+from autograder.submission.read import BrokenNotebook as Refused
 from autograder.submission.read import read
-from autograder.submission.script import parse
+from course.cells.notebook import MAX_CODE, BrokenNotebook, Notebook
+from course.cells.script import parse
 
 
 def code(notebook: Notebook) -> list[tuple[int, str]]:
@@ -63,5 +64,5 @@ def test_the_ending_of_the_name_decides(tmp_path: Path) -> None:
     script.write_bytes(b"x = 1\n")
     assert code(read(script)) == [(1, "x = 1")]
     assert read(script).sha256 != ""
-    with pytest.raises(BrokenNotebook):
+    with pytest.raises(Refused):
         read(script.rename(tmp_path / "attention.ipynb"))
