@@ -83,9 +83,13 @@ def _cells(lines: list[str]) -> list[tuple[Kind, list[str]]]:
         title = begins["title"] or begins["light"] or begins["old"] or ""
         prose = _PROSE.match(title.strip()) or (_PROSE.search(title) and "[" in title)
         found.append(("markdown" if prose else "code", []))
-    if len(found) > 1 and not any(line.strip() and not line.startswith("#") for line in found[0][1]):
+    if len(found) > 1 and not any(_is_code(line) for line in found[0][1]):
         del found[0]  # jupytext's header, or nothing
     return [_as_in_the_notebook(kind, source) for kind, source in found]
+
+
+def _is_code(line: str) -> bool:
+    return bool(line.strip()) and (not line.startswith("#") or line.startswith("# MAGIC"))
 
 
 def _as_in_the_notebook(kind: Kind, source: list[str]) -> tuple[Kind, list[str]]:
@@ -94,7 +98,7 @@ def _as_in_the_notebook(kind: Kind, source: list[str]) -> tuple[Kind, list[str]]
         return kind, []
     if any(line.startswith("# MAGIC") for line in source):
         source = [re.sub(r"^# MAGIC ?", "", line) for line in source]
-        first = next((line for line in source if line.strip() and not line.startswith("# DBTITLE")), "")
+        first = next((line for line in source if line.strip() and not line.startswith("#")), "")
         if _OTHER_LANGUAGE.match(first):
             return "raw", []
         source = ["" if line.strip() == "%python" else line for line in source]
