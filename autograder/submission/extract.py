@@ -80,24 +80,18 @@ def extract(
     """
     original = Released.of(released, module, tuple(front_ends))
     read = _Read(notebook, original, module)
-    bound = {name for part in read.parts for name in part.bound()}
-    _refuse_another_notebook(notebook, original, bound, module, others)
+    changes = [change for part in read.parts for change in part.changes()]
+    _refuse_another_notebook(notebook, original, {name for name, _ in changes}, module, others)
     notes: dict[str, list[str]] = {}
     states: dict[str, State] = {}
     for exercise in module.graded:
+        mine = [(name, statement) for name, statement in changes if name in exercise.defines]
+        state: State = "untouched" if mine else "missing"
+        if exercise.id in read.attempted or not all(original.is_stub(*change) for change in mine):
+            state = "answered"
+        states[exercise.id] = state
         found = _notes(exercise, read, original)
-        changes = [
-            (name, statement)
-            for part in read.parts
-            for name, statement in names.changes(ast.Module(part.statements, []))
-            if name in exercise.defines
-        ]
-        state: State = "missing"
-        if changes:
-            untouched = all(original.is_stub(name, statement) for name, statement in changes)
-            state = "untouched" if untouched else "answered"
-        states[exercise.id] = "answered" if exercise.id in read.attempted else state
-        if found and states[exercise.id] == "answered":
+        if found and state == "answered":
             notes[exercise.id] = found
     cells = [Cell(part.cell.number, part.source, exercise) for part, exercise in read.to_run()]
     return Extracted(cells, states, _flags(notebook, original, module, read), read.errors, notes)
@@ -131,9 +125,12 @@ class _Read:
             if part.statements:
                 whole = parts[part.cell.number] == 1
                 known = self._original.solutions.get(part.cell.grade_id) if whole else None
-                yield part, known or _answered(part.bound(), self._module)
+                yield part, known or _answered({name for name, _ in part.changes()}, self._module)
 
     def _take(self, cell: NotebookCell) -> None:
+        if cell.source in self._original.as_released:
+            self.as_released.add(cell.number)
+            return
         source = to_python(cell.source) if len(cell.source) <= MAX_CELL else cell.source
         tree = _parsed(source, cell.number, self._python)
         if isinstance(tree, CellError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from course.cells.python import parsed as parsed
 
@@ -133,21 +134,30 @@ def _is_expression(node: ast.AST) -> bool:
 
 
 def _declared_global(definition: ast.stmt) -> set[str]:
-    return {name for node in ast.walk(definition) if isinstance(node, ast.Global) for name in node.names}
+    found: set[str] = set()
+    waiting: list[ast.AST] = [definition]  # statements and their blocks alone: expressions declare nothing
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Global):
+            found.update(node.names)
+        waiting.extend(child for block in BLOCKS for child in getattr(node, block, ()))
+    return found
 
 
-def tokens(node: ast.AST) -> tuple[object, ...]:
-    """The same for two pieces of code that differ in comments and layout at most."""
-    found: list[object] = []
+def same(one: ast.AST, other: ast.AST) -> bool:
+    """Whether both are the same code, whatever their comments and layout."""
+    return all(a == b for a, b in zip_longest(_tokens(one), _tokens(other)))
+
+
+def _tokens(node: ast.AST) -> Iterator[object]:
     waiting: list[object] = [node]
     while waiting:
         part = waiting.pop()
+        yield type(part)
         if isinstance(part, ast.AST):
-            found.append(type(part))
             waiting.extend(getattr(part, field, None) for field in reversed(part._fields))
         elif isinstance(part, list):
-            found.append(len(part))
+            yield len(part)
             waiting.extend(reversed(part))
         else:
-            found += [type(part), part]
-    return tuple(found)
+            yield part

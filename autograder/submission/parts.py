@@ -1,13 +1,15 @@
 """One code cell as what is to be run of it: whole, or in parts where it is several cells in one.
 
 Colab's `.py`, a merge of cells and a pasted notebook make one cell of many. It is cut where they began, so
-that an error in one of them costs what it cost there: no more than the rest of that one.
+that an error in one of them costs what it cost there: no more than the rest of that one. Imports go by
+themselves in every cell, since `from google.colab import drive` fails here and never failed there.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from course.cells.notebook import NotebookCell
@@ -27,9 +29,9 @@ class Part:
     source: str
     statements: list[ast.stmt]
 
-    def bound(self) -> set[str]:
-        """The top-level names that it binds or changes."""
-        return {name for statement in self.statements for name in names.all_changed(statement)}
+    def changes(self) -> list[tuple[str, ast.stmt]]:
+        """Each top-level name that it binds or changes, with the statement that does."""
+        return names.changes(ast.Module(self.statements, []))
 
     def leave_out(self, statement: ast.stmt) -> bool:
         """Takes out one of its statements; not where another one stands on the same line."""
@@ -50,48 +52,71 @@ def parts_of(
     `asked_for` has the names of each exercise.
     """
     lines = source.split("\n")
-    runs = list(original.found_in(tree.body))
-    used = _used({id(one) for _, statements in runs for one in statements}, tree.body)
-    cuts: list[ast.stmt] = []
-    stand_ins: list[tuple[int, str]] = []
-    for run, statements in runs:
-        bound = {name for one in statements for name in names.all_changed(one)}
-        if _stands_alone(statements, tree.body) and not bound & used:
-            cuts += statements
-            if run.stand_in:
-                stand_ins.append((statements[0].lineno, run.stand_in))
+    changed = {id(one): names.all_changed(one) for one in tree.body}
+    cuts, stand_ins = _cuts(cell, tree.body, original, changed)
     left_out = set(map(id, cuts))
-    kept = [statement for statement in tree.body if id(statement) not in left_out]
-    answered = {index for one in kept for index, ids in enumerate(asked_for) if names.all_changed(one) & ids}
-    groups = _groups(tree.body, left_out, set().union(*asked_for)) if cuts or len(answered) > 1 else [kept]
+    kept = [one for one in tree.body if id(one) not in left_out]
+    answered = {index for one in kept for index, ids in enumerate(asked_for) if changed[id(one)] & ids}
+    several = bool(cuts) or len(answered) > 1
+    if several:
+        left_out |= {id(one) for one in kept if _is_prose(one)}
+    names_asked_for = set().union(*asked_for) if several else set()
+    alone = {id(one) for one in kept if is_import(one) or changed[id(one)] & names_asked_for}
+    groups = _groups(tree.body, left_out, alone)
     if len(groups) > MOST_PARTS or len(groups) * len(lines) > MOST_PADDING:
         groups = [kept]
-    whole = len(groups) == 1
-    found = [
-        Part(cell, _without(lines, cuts) if whole else _only(lines, group), group)
-        for group in groups
-        if group
+    if len(groups) == 1:
+        found = [Part(cell, _without(lines, cuts), groups[0])] if groups[0] else []
+    else:
+        found = [Part(cell, _only(lines, group), group) for group in groups]
+    return sorted([*found, *stand_ins], key=lambda part: part.statements[0].lineno), bool(cuts)
+
+
+def _cuts(
+    cell: NotebookCell, body: Sequence[ast.stmt], original: Released, changed: Mapping[int, set[str]]
+) -> tuple[list[ast.stmt], list[Part]]:
+    """The statements of released demos and checks, and what runs in the place of some.
+
+    Not of those that share a line with another statement, or whose names the cell uses elsewhere.
+    """
+    ends = Counter(line for one in body for line in {*_ends(one)})
+    runs = [
+        (run, statements)
+        for run, statements in original.found_in(body)
+        if all(ends[line] == 1 for one in statements for line in _ends(one))
     ]
-    for line, stand_in in stand_ins:
-        there = "\n" * (line - 1) + stand_in
-        found.append(Part(cell, there, names.parsed(there).body))
-    return sorted(found, key=lambda part: part.statements[0].lineno), bool(cuts)
+    of_runs = {id(one) for _, statements in runs for one in statements}
+    rest = [one for one in body if id(one) not in of_runs] if runs else []
+    nodes = (node for one in rest for node in names.outside_functions(one))
+    used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    used -= {name for one in rest for name in changed[id(one)]}
+    cuts: list[ast.stmt] = []
+    stand_ins: list[Part] = []
+    for run, statements in runs:
+        if used.isdisjoint(name for one in statements for name in changed[id(one)]):
+            cuts += statements
+            if run.stand_in:
+                there = "\n" * (statements[0].lineno - 1) + run.stand_in
+                stand_ins.append(Part(cell, there, names.parsed(there).body))
+    return cuts, stand_ins
 
 
-def _groups(body: Iterable[ast.stmt], left_out: set[int], asked_for: set[str]) -> list[list[ast.stmt]]:
-    """Statements that belonged together: parted by what is left out, by prose, imports and answers."""
-    groups: list[list[ast.stmt]] = [[]]
-    apart, last_line = False, 0
+def _groups(body: Iterable[ast.stmt], left_out: set[int], alone: set[int]) -> list[list[ast.stmt]]:
+    """Statements that belonged together, in order: parted by those left out, and by those that go `alone`.
+
+    What shares a line stays together. One group at least, which may be empty.
+    """
+    groups: list[list[ast.stmt]] = []
+    apart, last_line = True, 0
     for statement in body:
-        if id(statement) in left_out or _is_prose(statement):
+        if id(statement) in left_out:
             apart, last_line = True, 0
             continue
-        alone = is_import(statement) or bool(names.all_changed(statement) & asked_for)
-        if (apart or alone) and statement.lineno != last_line:
+        if (apart or id(statement) in alone) and statement.lineno != last_line:
             groups.append([])
         groups[-1].append(statement)
-        apart, last_line = alone, statement.end_lineno or statement.lineno
-    return groups
+        apart, last_line = id(statement) in alone, statement.end_lineno or statement.lineno
+    return groups or [[]]
 
 
 def _is_prose(statement: ast.stmt) -> bool:
@@ -99,21 +124,6 @@ def _is_prose(statement: ast.stmt) -> bool:
         case ast.Expr(value=ast.Constant(value=str())):
             return True
     return False
-
-
-def _stands_alone(statements: Sequence[ast.stmt], body: Iterable[ast.stmt]) -> bool:
-    """Whether no other statement of the cell is on a line of these."""
-    these = set(map(id, statements))
-    ends = {line for one in body if id(one) not in these for line in _ends(one)}
-    return not any(line in ends for one in statements for line in _ends(one))
-
-
-def _used(left_out: set[int], body: Iterable[ast.stmt]) -> set[str]:
-    """The names that a cell's other statements use, outside of functions, and do not bind themselves."""
-    rest = [one for one in body if id(one) not in left_out]
-    nodes = (node for one in rest for node in names.outside_functions(one))
-    loaded = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    return loaded - {name for one in rest for name in names.all_changed(one)}
 
 
 def _ends(statement: ast.stmt) -> tuple[int, int]:

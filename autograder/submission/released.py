@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from course.catalogue.syllabus import Module
 from course.cells.magics import to_python
@@ -14,15 +15,13 @@ from course.cells.python import is_stub
 from ..contract.front_end import FrontEnd
 from . import names
 
-Tokens = tuple[object, ...]
-
 
 @dataclass(frozen=True)
 class Run:
     """The statements of a released demo or check, its imports apart; what runs in its place, if anything."""
 
-    statements: tuple[Tokens, ...]
-    imports: frozenset[Tokens]
+    statements: tuple[ast.stmt, ...]
+    imports: tuple[ast.stmt, ...]
     imported: frozenset[str]
     stand_in: str = ""
 
@@ -31,16 +30,17 @@ class Run:
 class Released:
     """The cells that students were given.
 
-    `solutions` and `checks` lead from nbgrader's grade ids to exercises, `runs` from the first statement of
-    each demo and check to all of it, `stubs` from a name to the statements that the notebook binds it with.
+    `solutions` and `checks` lead from nbgrader's grade ids to exercises, `runs` from the kind of the first
+    statement of a demo or check to all of them, `stubs` from a name to the statements that bind it.
     """
 
     ids: frozenset[str]
     solutions: dict[str, str] = field(default_factory=dict)
     checks: dict[str, str] = field(default_factory=dict)
-    stubs: dict[str, list[Tokens]] = field(default_factory=dict)
-    runs: dict[Tokens, list[Run]] = field(default_factory=dict)
+    stubs: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    runs: dict[tuple[object, ...], list[Run]] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)  # the names that the set-up binds
+    as_released: set[str] = field(default_factory=set)  # sources of which nothing is to be run, as they stand
 
     @classmethod
     def of(cls, notebook: Notebook, module: Module, front_ends: Sequence[FrontEnd]) -> Released:
@@ -58,7 +58,7 @@ class Released:
             if cell.grade_id in exercises:
                 current = it.solutions[cell.grade_id] = cell.grade_id
                 for name, statement in names.changes(_tree(cell.source)):
-                    it.stubs.setdefault(name, []).append(names.tokens(statement))
+                    it.stubs.setdefault(name, []).append(statement)
             elif cell.grade:
                 it.checks[cell.grade_id] = current
                 left_out += [cell.source, *(one.check_source(module.id, current) for one in front_ends)]
@@ -68,31 +68,33 @@ class Released:
                 it.kept |= {name for name, _ in names.changes(_tree(cell.source))}
         for source in dict.fromkeys([*left_out, *stand_ins]):
             it._add(source, stand_ins.get(source, ""))
+        it.as_released |= set(left_out) - stand_ins.keys()
         return it
 
     def _add(self, source: str, stand_in: str) -> None:
         body = _tree(source).body
-        imports = [statement for statement in body if is_import(statement)]
-        statements = tuple(names.tokens(statement) for statement in body if not is_import(statement))
+        imports = tuple(statement for statement in body if is_import(statement))
+        statements = tuple(statement for statement in body if not is_import(statement))
         if statements:
-            found = self.runs.setdefault(statements[0], [])
+            found = self.runs.setdefault(_kind(statements[0]), [])
             imported = frozenset(name for one in imports for name in names.changed(one))
-            found.append(Run(statements, frozenset(map(names.tokens, imports)), imported, stand_in))
+            found.append(Run(statements, imports, imported, stand_in))
             found.sort(key=lambda run: len(run.statements), reverse=True)
 
     def is_stub(self, name: str, statement: ast.stmt) -> bool:
         """Whether the statement binds `name` as the released notebook does, or to what only says so."""
-        return is_stub(statement) or names.tokens(statement) in self.stubs.get(name, ())
+        return is_stub(statement) or any(names.same(statement, stub) for stub in self.stubs.get(name, ()))
 
     def found_in(self, body: Sequence[ast.stmt]) -> Iterator[tuple[Run, list[ast.stmt]]]:
         """Each demo and check that stands whole in a cell, with its statements and its imports there.
 
         An import from the course is a demo's also where another edition of the course had it elsewhere.
         """
-        code = [(index, names.tokens(one)) for index, one in enumerate(body) if not is_import(one)]
+        code = [(index, one) for index, one in enumerate(body) if not is_import(one)]
         at = 0
         while at < len(code):
-            run = next((run for run in self.runs.get(code[at][1], ()) if self._is_at(run, code, at)), None)
+            runs = self.runs.get(_kind(code[at][1]), ())
+            run = next((run for run in runs if _is_at(run, code, at)), None)
             if run is None:
                 at += 1
                 continue
@@ -101,23 +103,32 @@ class Released:
             there = body[begin : code[at - 1][0] + 1]
             yield run, [one for one in there if not is_import(one) or self._is_of(run, one)]
 
-    @staticmethod
-    def _is_at(run: Run, code: Sequence[tuple[int, Tokens]], at: int) -> bool:
-        found = code[at : at + len(run.statements)]
-        return tuple(one for _, one in found) == run.statements
-
     def _is_of(self, run: Run, statement: ast.stmt) -> bool:
         """Whether the import is the run's, and not one that the rest of the notebook needs."""
         bound = names.changed(statement)
         if not bound <= run.imported or bound & self.kept:
             return False
         module = getattr(statement, "module", None) or ""
-        return names.tokens(statement) in run.imports or module.partition(".")[0] == "course"
+        of_course = module.partition(".")[0] == "course"
+        return of_course or any(names.same(statement, one) for one in run.imports)
+
+
+def _is_at(run: Run, code: Sequence[tuple[int, ast.stmt]], at: int) -> bool:
+    found = code[at : at + len(run.statements)]
+    return len(found) == len(run.statements) and all(
+        names.same(one, other) for (_, one), other in zip(found, run.statements, strict=True)
+    )
+
+
+def _kind(statement: ast.stmt) -> tuple[object, ...]:
+    """What two statements share that are the same, told at a glance."""
+    return type(statement), getattr(statement, "name", None)
 
 
 def is_import(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Import | ast.ImportFrom)
 
 
+@lru_cache(maxsize=1000)  # of what was released, the same for every submission
 def _tree(source: str) -> ast.Module:
     return names.parsed(to_python(source))

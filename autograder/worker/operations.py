@@ -7,6 +7,7 @@ ever produces values, never a verdict.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import contextlib
@@ -283,13 +284,22 @@ def run_cell(number: int, source: str, namespace: dict[str, Any]) -> None:
     linecache.cache[name] = (len(source), None, lines, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)  # what one Python warns of, another does not
-        code = compile(source, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | _future_flags(namespace)
+        code = compile(source, name, "exec", flags, dont_inherit=True)
     if code.co_flags & inspect.CO_COROUTINE:
         from . import loop  # asyncio takes its time to load, and few cells await anything
 
         loop.run(eval(code, namespace))
     else:
         exec(code, namespace)
+
+
+def _future_flags(namespace: dict[str, Any]) -> int:
+    """What the cells before have imported from `__future__`: in Jupyter it holds for all that come after."""
+    flags = 0
+    for value in namespace.values():
+        flags |= value.compiler_flag if type(value) is __future__._Feature else 0
+    return flags
 
 
 def describe(error: BaseException) -> wire.ErrorHeader:

@@ -4,6 +4,7 @@ The student's own code on the student's own machine: nothing is locked here, and
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import inspect
@@ -193,7 +194,10 @@ def _run_cell(number: int, source: str, namespace: dict[str, Any]) -> str:
     name = f"<cell {number}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     try:
-        code = compile(source, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        for value in namespace.values():  # what is imported from `__future__` holds for the cells after it
+            flags |= value.compiler_flag if type(value) is __future__._Feature else 0
+        code = compile(source, name, "exec", flags, dont_inherit=True)
     except SyntaxError as error:
         return f"SyntaxError in line {error.lineno}: {explained(error, source)}"
     except ValueError as error:

@@ -150,6 +150,11 @@ def test_a_cell_may_await_what_needs_no_network(open_line: Open) -> None:
     assert line.cell_errors[4].trace.startswith("cell 4, line 1")
 
 
+def test_what_is_imported_from_the_future_holds_for_the_cells_after_it(open_line: Open) -> None:
+    line = open_line("from __future__ import annotations", "def seen(x: no_such_name = 5): return x")
+    assert Student(line).seen() == 5
+
+
 def test_what_nbconvert_made_of_magics_does_nothing(open_line: Open) -> None:
     line = open_line(
         "get_ipython().run_line_magic('matplotlib', 'inline')\nx = get_ipython().getoutput('ls')"

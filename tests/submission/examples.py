@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import copy
 import json
+from itertools import zip_longest
 from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograder.submission.extract import Extracted, extract
+from autograder.submission.extract import Cell, Extracted, extract
 from course.catalogue.syllabus import Module
 from course.cells.ipynb import parse
 from course.cells.notebook import Notebook
@@ -176,6 +177,16 @@ class Draft:
 
     def remove(self, id: str) -> None:
         self.cells.remove(self.cell(id))
+
+    def run(self) -> list[Cell]:
+        """What is to be run, the parts of a cell put together again."""
+        found: dict[int, Cell] = {}
+        for cell in self.extract().cells:
+            before = found.get(cell.number, Cell(cell.number, ""))
+            pairs = zip_longest(before.source.split("\n"), cell.source.split("\n"), fillvalue="")
+            source = "\n".join(one or other for one, other in pairs)
+            found[cell.number] = Cell(cell.number, source, before.exercise or cell.exercise)
+        return list(found.values())
 
     def extract(self, others: tuple[Module, ...] = ()) -> Extracted:
         return extract(as_notebook(self.json), as_notebook(released_json()), MODULE, others)

@@ -28,7 +28,7 @@ ANSWER = "def softmax(x, dim):\n    return x.exp() / x.exp().sum(dim, keepdim=Tr
 
 
 def sources(draft: Draft) -> list[str]:
-    return [cell.source for cell in draft.extract().cells]
+    return [cell.source for cell in draft.run()]
 
 
 class TestWhichCellsRun:
@@ -38,7 +38,7 @@ class TestWhichCellsRun:
     def test_in_the_notebooks_order_with_the_numbers_that_the_reader_counts(self, draft: Draft) -> None:
         draft.write("softmax", ANSWER)
         helper = draft.add("helper = 1", after="title")
-        cells = draft.extract().cells
+        cells = draft.run()
         assert cells[:3] == [
             Cell(2, "helper = 1"),
             Cell(3, SET_UP),
@@ -239,7 +239,7 @@ class TestCellErrors:
             "    def split_heads(x, heads)",
             "                             ^",
         ]
-        assert [cell.exercise for cell in extracted.cells] == [None, "softmax", "Attention", "quiz"]
+        assert [cell.exercise for cell in draft.run()] == [None, "softmax", "Attention", "quiz"]
 
     @pytest.mark.parametrize(
         ("source", "kind", "says"),
@@ -266,7 +266,7 @@ class TestCellErrors:
         assert (error.cell, error.error.type) == (draft.number(cell), kind)
         assert says in error.error.message
         assert len(error.error.message + error.error.trace) < 700
-        assert len(extracted.cells) == 5
+        assert len(draft.run()) == 5
 
     @pytest.mark.parametrize(
         "source",
