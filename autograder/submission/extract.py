@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from course.catalogue.syllabus import Exercise, Module
-from course.cells.magics import to_python
+from course.cells.magics import blocks, to_python
 from course.cells.notebook import Notebook, NotebookCell
 from course.cells.python import explained, raise_left_behind
 
@@ -28,7 +28,7 @@ from ..contract.front_end import FrontEnd
 from ..errors import Unreadable
 from ..results import CellError, ErrorExcerpt, Flag
 from . import names
-from .parts import Part, answers_in, parts_of
+from .parts import MOST_PADDING, Part, answers_in, parts_of
 from .released import Released
 
 State = Literal["answered", "untouched", "missing"]
@@ -107,7 +107,7 @@ class _Read:
         self.parts: list[Part] = []
         self.errors: list[CellError] = []
         self.attempted: set[str] = set()  # exercises whose answer is no Python
-        self.as_released: set[int] = set()  # numbers of cells with nothing but released demos and checks
+        self.as_released: set[int] = set()  # numbers of cells of which nothing is to be run
         self.not_code: dict[str, NotebookCell] = {}  # exercise → the Markdown or raw cell that answers it
         for cell in notebook.cells:
             if cell.kind == "code":
@@ -131,17 +131,37 @@ class _Read:
         if cell.source in self._original.as_released:
             self.as_released.add(cell.number)
             return
-        source = to_python(cell.source) if len(cell.source) <= MAX_CELL else cell.source
+        source = whole = to_python(cell.source) if len(cell.source) <= MAX_CELL else cell.source
         tree = _parsed(source, cell.number, self._python)
         if isinstance(tree, CellError):
             self.errors.append(tree)
+            begun = _begun(source, self._module)
+            source = self._legible(cell, source) if len(begun) > 1 else ""
+            tree = names.parsed(source)
             known = self._original.solutions.get(cell.grade_id)
-            self.attempted |= {known} if known else _begun(source, self._module)
-            return
-        found, left_out = parts_of(cell, source, tree, self._original, self._asked_for)
+            self.attempted |= {known} if known and not source else begun - _begun(source, self._module)
+        elif not tree.body and (unread := _begun(cell.source, self._module)):
+            line = cell.source.strip().split("\n")[0][:80]
+            message = f"`{line}` keeps this cell from being run as Python: take that line out"
+            self.errors.append(_cell_error(cell.number, "NotRun", message))
+            self.attempted |= unread
+        found = parts_of(cell, source, tree, self._original, self._asked_for)
         self.parts += found
-        if left_out and not found:
+        if not found and source == whole:
             self.as_released.add(cell.number)
+
+    def _legible(self, cell: NotebookCell, source: str) -> str:
+        """The blocks that are Python, of several cells in one: what is broken must not cost the others."""
+        pieces = blocks(source) if len(source) <= MAX_CELL else []
+        if len(pieces) * source.count("\n") > MOST_PADDING:
+            return ""
+        read = (piece for piece in pieces if isinstance(_parsed(piece, cell.number), ast.Module))
+        lines = [""] * (source.count("\n") + 1)
+        for piece in read:
+            for number, line in enumerate(piece.split("\n")):
+                lines[number] = line or lines[number]
+        legible = "\n".join(lines)
+        return legible if isinstance(_parsed(legible, cell.number), ast.Module) else ""
 
     def _take_if_an_answer(self, cell: NotebookCell) -> None:
         """nbgrader makes its solution cells code again; so does grading with all that answers one."""

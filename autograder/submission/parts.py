@@ -46,10 +46,10 @@ class Part:
 
 def parts_of(
     cell: NotebookCell, source: str, tree: ast.Module, original: Released, asked_for: Sequence[set[str]]
-) -> tuple[list[Part], bool]:
-    """What is to be run of a cell that has been parsed, and whether a released demo or check was left out.
+) -> list[Part]:
+    """What is to be run of a cell, or of a block of one, that has been parsed.
 
-    `asked_for` has the names of each exercise.
+    `source` is the whole cell's; `asked_for` has the names of each exercise.
     """
     lines = source.split("\n")
     changed = {id(one): names.all_changed(one) for one in tree.body}
@@ -69,7 +69,7 @@ def parts_of(
         found = [Part(cell, _without(lines, cuts), groups[0])] if groups[0] else []
     else:
         found = [Part(cell, _only(lines, group), group) for group in groups]
-    return sorted([*found, *stand_ins], key=lambda part: part.statements[0].lineno), bool(cuts)
+    return sorted([*found, *stand_ins], key=lambda part: part.statements[0].lineno)
 
 
 def _cuts(

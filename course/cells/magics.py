@@ -3,7 +3,7 @@
 IPython's own transformer would do, but for three things: it joins continued lines, so that a traceback's
 line numbers no longer are the student's; it tokenises the whole cell again for each magic and has regular
 expressions of quadratic cost, which a hostile cell can turn into minutes; and it takes 0.4 s to import.
-`tests/submission/test_magics.py` holds this against IPython's, as the oracle.
+`tests/cells/test_magics.py` holds this against IPython's, as the oracle.
 
 | in the cell | becomes |
 |---|---|
@@ -55,11 +55,27 @@ _LEXEME = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _FIRST = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?\n)*+([ \t]*+)(?=[^\s#])")
+_BEGINS_BLOCK = re.compile(r"(?!(?:else|elif|except|finally)\b)[^\s)\]}]")
 _INDENT = re.compile(r"[ \t\f]*+")
 _LINE = re.compile(r"(?:[^\n\\]++|\\.)*+", re.DOTALL)  # with the lines that backslashes join to it
 _ESCAPE = re.compile(r"!|%{1,2}[^\W\d]|[,;/][^\W\d]")
 _HELP = re.compile(r"(?:%{0,2}[\w.*\[\]-]++)?\?\??[ \t]*(?=\n|\Z)|\?[^\n]*+")
 _TIMED = re.compile(r"%time[ \t]++(?!-)")
+
+
+def blocks(source: str) -> list[str]:
+    """The source cut where something begins at its left edge below a blank line, strings apart.
+
+    Each block has blank lines in the place of those before it, so that its lines are numbered as they were.
+    """
+    cuts, last = [0], -1
+    for lexeme in _LEXEME.finditer(source):
+        if lexeme["newline"]:
+            if not source[last + 1 : lexeme.start()].strip() and _BEGINS_BLOCK.match(source, lexeme.end()):
+                cuts.append(lexeme.end())
+            last = lexeme.start()
+    pairs = zip(cuts, [*cuts[1:], len(source)], strict=True)
+    return ["\n" * source.count("\n", 0, start) + source[start:end] for start, end in pairs]
 
 
 def is_dropped(magic: str) -> bool:

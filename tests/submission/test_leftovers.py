@@ -64,6 +64,18 @@ class TestCellsThatAreNoCode:
         assert [error.error.type for error in found.cell_errors] == ["SyntaxError"]
 
 
+def test_a_magic_that_keeps_an_answer_from_being_run_is_named(draft: Draft) -> None:
+    cell = draft.write("softmax", f"\n%%writefile softmax.py\n{ANSWER}")
+    found = draft.extract()
+    ((number, error),) = [(one.cell, one.error) for one in found.cell_errors]
+    assert (number, error.type) == (draft.number(cell), "NotRun")
+    assert (
+        error.message
+        == "`%%writefile softmax.py` keeps this cell from being run as Python: take that line out"
+    )
+    assert found.states["softmax"] == "answered"
+
+
 class TestStubsBelowAnAnswer:
     @pytest.mark.parametrize(
         "stub",
@@ -186,6 +198,27 @@ class TestSeveralCellsInOne:
     def test_a_demo_on_the_line_of_something_else_runs(self, draft: Draft) -> None:
         draft.add(f"x = 1; {DEMO}")
         assert f"x = 1; {DEMO}" in run(draft)
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            "def split_heads(x, heads)\n    return x",
+            "This was prose, once:\n    indented",
+            "scores = (1,\n  2",
+            "<<<<<<< HEAD\nx = 1\n=======\nx = 2\n>>>>>>> theirs",
+        ],
+    )
+    def test_what_is_no_python_in_one_does_not_cost_the_others(self, draft: Draft, broken: str) -> None:
+        draft.write("softmax", ANSWER)
+        draft.write("heads", broken)
+        draft.write("quiz", QUIZ)
+        source = self.merged(draft)
+        found = self.alone(draft, f'"""# Title\n\nA module\'s text.\n"""\n\n{source}').extract()
+        assert (found.states["softmax"], found.states["quiz"]) == ("answered", "answered")
+        assert [error.error.type for error in found.cell_errors] == ["SyntaxError"]
+        assert ANSWER in run(draft)
+        assert DEMO not in run(draft)
+        assert LONG_DEMO.splitlines()[-1] not in run(draft)
 
     def test_a_cell_of_very_many_parts_stays_in_one_piece(self, draft: Draft) -> None:
         draft.add("check(softmax)\n" * 3000 + "import a\n" * 6000)
