@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from course.catalogue import hints as catalogue
 from course.catalogue.syllabus import Module
+from course.cells.notebook import Notebook
 
 from ..errors import ContentError
-from ..submission.notebook import Notebook
 from ..submission.read import read
 from . import self_check
 from .course_root import SYLLABUS, CourseRoot

@@ -18,7 +18,7 @@ from ..contract.line import legible
 from ..errors import ProtocolViolation, StudentFailure, Unreadable
 from ..examined import Examined, ExaminedExercise
 from ..sandbox.line import WorkerLine
-from ..submission.extract import extract
+from ..submission.extract import Extracted, extract
 from ..submission.read import read
 from .grade import Bench, cell_error
 
@@ -51,7 +51,7 @@ def examine_submission(job: Job, bench: Bench) -> tuple[Examined, bool]:
     line = bench.open_line(Budget(bench.limits), [(cell.number, cell.source) for cell in extracted.cells])
     try:
         line.load()
-        found.exercises = list(_exercises(module.entry, line, dict(extracted.states)))
+        found.exercises = list(_exercises(module.entry, line, extracted))
     except StudentFailure as failure:  # not one cell could be run, or messages are forged
         found.reason = str(failure)
     finally:
@@ -62,9 +62,9 @@ def examine_submission(job: Job, bench: Bench) -> tuple[Examined, bool]:
     return found, line.wall_timeout
 
 
-def _exercises(module: Module, line: WorkerLine, states: dict[str, Any]) -> Iterator[ExaminedExercise]:
+def _exercises(module: Module, line: WorkerLine, extracted: Extracted) -> Iterator[ExaminedExercise]:
     for exercise in module.graded:
-        if (state := states[exercise.id]) != "answered":
+        if (state := extracted.states[exercise.id]) != "answered":
             lines = [_WITHOUT_ANSWER[state]]
             yield ExaminedExercise(id=exercise.id, title=exercise.title, state=state, lines=lines)
             continue
@@ -74,7 +74,9 @@ def _exercises(module: Module, line: WorkerLine, states: dict[str, Any]) -> Iter
             raise
         except StudentFailure as failure:  # it ran out of time, or ended the process: the others go on
             said = ("failed", [f"✗ {failure}"])
-        yield _told(exercise, said)
+        told = _told(exercise, said)
+        told.lines = [*(f"! {note}" for note in extracted.notes.get(exercise.id, ())), *told.lines]
+        yield told
 
 
 def _told(exercise: Exercise, said: Any) -> ExaminedExercise:

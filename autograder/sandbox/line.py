@@ -102,7 +102,7 @@ class WorkerLine(Line):
         self._start_worker, self._budget, self._cells = start, budget, list(cells)
         self._worker: Worker | None = None
         self._cpu_seen = 0.0  # on the worker's clock, at the last look
-        self._ended_in: set[int] = set()
+        self._ended_in: set[int] = set()  # places in `cells`
         self._tampered: ProtocolViolation | None = None
         self.cell_errors: dict[int, wire.ErrorHeader] = {}
         self.wall_timeout = False
@@ -132,7 +132,7 @@ class WorkerLine(Line):
         while True:
             self._budget.spend_worker()
             self._greet()
-            if all(self._run_cell(number, source) for number, source in self._cells):
+            if all(self._run_cell(*place) for place in enumerate(self._cells)):
                 return
 
     def _greet(self) -> None:
@@ -154,14 +154,15 @@ class WorkerLine(Line):
             raise Fault(f"a worker could not be locked: {hello.error.message if hello.error else hello.kind}")
         self._cpu_seen = worker.cpu()  # locking is ours; what comes now is the student's
 
-    def _run_cell(self, number: int, source: str) -> bool:
-        """Whether the worker is still there for the next cell."""
-        if number in self._ended_in:
+    def _run_cell(self, place: int, cell: tuple[int, str]) -> bool:
+        """Whether the worker is still there for the next cell. Several may have one number, as its parts."""
+        number, source = cell
+        if place in self._ended_in:
             return True
         try:
             report = self._exchange("load", {"cell": number, "source": source}, self._budget.limits.cell_cpu)
         except (StudentTimeout, WorkerDied) as failure:
-            self._ended_in.add(number)
+            self._ended_in.add(place)
             self.cell_errors[number] = wire.ErrorHeader(type(failure).__name__, str(failure), "")
             return False
         if report is not None:
@@ -169,7 +170,7 @@ class WorkerLine(Line):
                 kind, message, trace = (legible(text, 2000) for text in report)
             except (TypeError, ValueError):
                 raise ProtocolViolation("the worker's answer is not what was asked for") from None
-            self.cell_errors[number] = wire.ErrorHeader(kind, message, trace)
+            self.cell_errors.setdefault(number, wire.ErrorHeader(kind, message, trace))
         return True
 
     def _end(self, patience: float = 0.0) -> Ending | None:

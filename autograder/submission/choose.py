@@ -13,9 +13,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from course.cells.notebook import MAX_BYTES
+
 from .. import errors
 from .file import File
-from .notebook import MAX_BYTES
 from .people import printable
 from .unzip import MAX_FILES, Archive
 

@@ -23,12 +23,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from course.cells.notebook import MAX_BYTES
+
 from .. import errors
 from .choose import SUFFIXES, ZIP, Choice, Rank, choose
 from .export import Export, HandedIn
 from .file import File, Parts
 from .layout import SUBMITTED, Tree, by_student, from_submitted, inside, unwrapped
-from .notebook import MAX_BYTES
 from .people import printable, student
 from .unzip import Archive
 from .walk import below

@@ -6,17 +6,12 @@ Nothing here recurses: a hostile cell can nest deeper than Python's stack.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
+from itertools import zip_longest
+
+from course.cells.python import parsed as parsed
 
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
-
-
-def parsed(source: str) -> ast.Module:
-    """`ast.parse` without its warnings (`"\\d"`, `x is 1`): they would go to the grader's own output."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(source)
 
 
 def statements(tree: ast.Module) -> Iterator[ast.stmt]:
@@ -45,6 +40,11 @@ def outside_functions(tree: ast.AST, classes: bool = True) -> Iterator[ast.AST]:
             waiting.extend(ast.iter_child_nodes(node))
 
 
+def all_changed(statement: ast.stmt) -> set[str]:
+    """`changed` of a top-level statement and of those in its blocks: `if`, `for`, `with`, `try`."""
+    return {name for one in statements(ast.Module([statement], [])) for name in changed(one)}
+
+
 def changes(tree: ast.Module) -> list[tuple[str, ast.stmt]]:
     """Each top-level name that the cell binds or changes in place, with the statement that does."""
     return [(name, statement) for statement in statements(tree) for name in sorted(changed(statement))]
@@ -71,6 +71,19 @@ def changed(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.Try):
         found |= {handler.name for handler in statement.handlers if handler.name}
     return found - {""}
+
+
+def binds_anew(statement: ast.stmt, name: str) -> bool:
+    """Whether the name means something of its own after the statement, whatever it meant before."""
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return statement.name == name
+        case ast.Import() | ast.ImportFrom():
+            return name in changed(statement)
+        case ast.Assign() | ast.AnnAssign():
+            found = [part for target in targets(statement) for part in parts(target)]
+            return any(isinstance(part, ast.Name) and part.id == name for part in found)
+    return False
 
 
 def targets(statement: ast.stmt) -> list[ast.expr]:
@@ -121,24 +134,30 @@ def _is_expression(node: ast.AST) -> bool:
 
 
 def _declared_global(definition: ast.stmt) -> set[str]:
-    return {name for node in ast.walk(definition) if isinstance(node, ast.Global) for name in node.names}
+    found: set[str] = set()
+    waiting: list[ast.AST] = [definition]  # statements and their blocks alone: expressions declare nothing
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Global):
+            found.update(node.names)
+        waiting.extend(child for block in BLOCKS for child in getattr(node, block, ()))
+    return found
 
 
 def same(one: ast.AST, other: ast.AST) -> bool:
     """Whether both are the same code, whatever their comments and layout."""
-    waiting: list[tuple[object, object]] = [(one, other)]
+    return all(a == b for a, b in zip_longest(_tokens(one), _tokens(other)))
+
+
+def _tokens(node: ast.AST) -> Iterator[object]:
+    waiting: list[object] = [node]
     while waiting:
-        a, b = waiting.pop()
-        if type(a) is not type(b):
-            return False
-        if isinstance(a, ast.AST):
-            assert isinstance(b, ast.AST)
-            waiting.extend((getattr(a, field, None), getattr(b, field, None)) for field in a._fields)
-        elif isinstance(a, list):
-            assert isinstance(b, list)
-            if len(a) != len(b):
-                return False
-            waiting.extend(zip(a, b, strict=True))
-        elif a != b:
-            return False
-    return True
+        part = waiting.pop()
+        yield type(part)
+        if isinstance(part, ast.AST):
+            waiting.extend(getattr(part, field, None) for field in reversed(part._fields))
+        elif isinstance(part, list):
+            yield len(part)
+            waiting.extend(reversed(part))
+        else:
+            yield part

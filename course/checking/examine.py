@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import linecache
 import os
 import sysconfig
 import traceback
@@ -14,6 +15,8 @@ import torch
 
 from course.catalogue.quiz import QuizError, problems, quiz_of
 from course.catalogue.syllabus import Exercise, Module, Quiz, load
+from course.cells.magics import to_python
+from course.cells.python import parsed, raise_left_behind
 from course.checking import show
 from course.checking.expect import Broken, Call, Check, Raised, Untouched, Work, checks_of
 from course.checking.portability import DeviceMismatch, PretendedAccelerator
@@ -189,6 +192,9 @@ def _run(check: Check, student: Work) -> Broken | None:
     except Raised as raised:
         frame = _own_frame(raised.error)
         if isinstance(raised.error, NotImplementedError) and _is_stub(raised.error, frame):
+            if frame and _is_left_behind(frame):
+                left = f"the line `raise NotImplementedError` is still there, {_place(frame)}: delete it"
+                return Broken(left)
             raise Untouched from None
         where = [f"{_place(frame)}: {frame.line}"] if frame and frame.line else []
         return Broken(f"it raised {describe(raised.error)}", *where, *_called(raised.call))
@@ -233,6 +239,16 @@ def _is_stub(error: NotImplementedError, frame: traceback.FrameSummary | None) -
     if frame and frame.line:
         return "raise NotImplementedError" in frame.line
     return str(error).startswith("write ")
+
+
+def _is_left_behind(frame: traceback.FrameSummary) -> bool:
+    """Whether the function that raised has code of its own beside the stub's line."""
+    try:
+        tree = parsed(to_python("".join(linecache.getlines(frame.filename))))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    left = map(raise_left_behind, tree.body)
+    return any(line is not None and line.lineno == frame.lineno for line in left)
 
 
 def _on_a_gpu(calls: Iterable[Call]) -> str:

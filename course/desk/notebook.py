@@ -4,10 +4,14 @@ The student's own code on the student's own machine: nothing is locked here, and
 """
 
 from __future__ import annotations
+import __future__
 
+import ast
+import inspect
 import json
 import linecache
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,9 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from course.catalogue.syllabus import Module, load
+from course.cells import ipynb, script
+from course.cells.magics import to_python
+from course.cells.notebook import MAX_BYTES, BrokenNotebook, Notebook, NotebookCell
+from course.cells.python import explained
 from course.checking.report import Report
 
-LARGEST = 50_000_000  # bytes; a notebook with many pictures has a few million
+_DEFINED = re.compile(r"^[ \t]*(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 
 
 class NotebookError(ValueError):
@@ -39,87 +47,63 @@ class Checked:
 
 def check_notebook(path: Path, timeout: float) -> tuple[Module, Checked]:
     """Runs a notebook and checks its module's exercises; raises NotebookError for any other file."""
-    cells, module = read(path)
-    return module, run(cells, module, path.absolute().parent, timeout)
+    cells, module, remarks = read(path)
+    outcome = run(cells, module, path.absolute().parent, timeout)
+    outcome.cell_errors[:0] = remarks
+    return module, outcome
 
 
-def read(path: Path) -> tuple[list[tuple[int, str]], Module]:
-    """The code cells to run, each with its number (counting all cells from 1), and the notebook's module."""
-    notebook = _read(path)
-    cells = []
-    for number, cell in enumerate(notebook["cells"], start=1):
-        if cell["cell_type"] == "code" and "demo" not in cell["metadata"].get("tags", []):
-            cells.append((number, "".join(cell["source"])))
-    return cells, _module_of(notebook, path)
+def read(path: Path) -> tuple[list[tuple[int, str]], Module, list[str]]:
+    """The cells to run, as plain Python with their numbers (all cells counted from 1), and the module.
 
-
-def _read(path: Path) -> Any:
+    And a line for each Markdown or raw cell that answers an exercise, which no Jupyter would run.
+    """
     try:
-        if path.stat().st_size > LARGEST:
+        if path.stat().st_size > MAX_BYTES:
             raise NotebookError(
-                f"{path} is larger than {LARGEST // 1_000_000} MB: clear its outputs and save it again"
+                f"{path} is larger than {MAX_BYTES // 1_000_000} MB: clear its outputs and save it again"
             )
-        content = json.loads(path.read_bytes())
+        notebook = (script if path.suffix.lower() == ".py" else ipynb).parse(path.read_bytes())
     except OSError as error:
         raise NotebookError(f"{path} cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise NotebookError(f"{path} is no notebook: byte {error.start} is not {error.encoding}") from None
-    except ValueError as error:
-        raise NotebookError(f"{path} is no notebook: it is not JSON ({error})") from None
-    except RecursionError:
-        raise NotebookError(f"{path} is no notebook: it is nested too deeply") from None
-    return content if _is_of_today(content) else _converted(content, path)
+    except BrokenNotebook as error:
+        sentence = str(error).rstrip(".")
+        raise NotebookError(f"{path} is no notebook: {sentence[0].lower()}{sentence[1:]}") from None
+    module = _module_of(notebook, path)
+    code = [cell for cell in notebook.cells if cell.kind == "code" and "demo" not in cell.tags]
+    remarks = [
+        f"cell {cell.number} is a {cell.kind} cell, though it has code: select it and press Esc, then Y"
+        for cell in notebook.cells
+        if cell.kind != "code"
+        and _names_in(cell) & {name for one in module.exercises for name in one.defines}
+    ]
+    return [(cell.number, to_python(cell.source)) for cell in code], module, remarks
 
 
-def _is_of_today(content: Any) -> bool:
-    """Whether this is a notebook of today's format, in all that is used here."""
-    try:
-        cells = content["cells"]
-        return (
-            content["nbformat"] == 4
-            and all(isinstance(part["metadata"], dict) for part in (content, *cells))
-            and all(isinstance(cell["metadata"].get("tags", []), list) for cell in cells)
-            and all(cell["cell_type"] and isinstance("".join(cell["source"]), str) for cell in cells)
-        )
-    except (KeyError, TypeError):
-        return False
-
-
-def _converted(content: Any, path: Path) -> Any:
-    """A notebook of an older format; for any other content nbformat, which takes long, finds the words."""
-    import nbformat
-
-    try:
-        notebook = nbformat.reads(json.dumps(content), as_version=4)  # type: ignore[no-untyped-call]
-        nbformat.validate(notebook)
-    except Exception as error:  # nbformat raises whatever it stumbles over
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise NotebookError(f"{path} is no notebook: {reason[:200]}") from None
-    return notebook
-
-
-def _module_of(notebook: Any, path: Path) -> Module:
+def _module_of(notebook: Notebook, path: Path) -> Module:
     """The module that the notebook says it is of, or else the one that most of its cells are of."""
     modules = load().modules
-    said = notebook["metadata"].get("course", {})
-    if isinstance(said, dict) and isinstance(said.get("module"), str):
+    if notebook.module is not None:
         for module in modules:
-            if module.id == said["module"]:
+            if module.id == notebook.module:
                 return module
         raise NotebookError(
-            f"{path} is of the module {said['module']!r}, which this version of the course has not"
+            f"{path} is of the module {notebook.module!r}, which this version of the course has not"
         )
-    ids = [_grade_id(cell) for cell in notebook["cells"]]
-    shared = {module.id: sum(exercise.id in ids for exercise in module.graded) for module in modules}
+    ids = {name for cell in notebook.cells for name in (cell.grade_id, *_names_in(cell))}
+    shared = {
+        module.id: sum(not ids.isdisjoint({each.id, *each.defines}) for each in module.exercises)
+        for module in modules
+    }
     best = max(modules, key=lambda module: (shared[module.id], module.id == path.stem))
     if not shared[best.id] and best.id != path.stem:
         raise NotebookError(f"{path} is no notebook of this course: none of its cells belongs to an exercise")
     return best
 
 
-def _grade_id(cell: Any) -> Any:
-    nbgrader = cell["metadata"].get("nbgrader")
-    return nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
+def _names_in(cell: NotebookCell) -> set[str]:
+    """The names of functions and classes that the cell seems to define."""
+    return set(_DEFINED.findall(cell.source))
 
 
 # --- The process ------------------------------------------------------------------------------------------
@@ -204,28 +188,30 @@ def _reports(module: Module, namespace: dict[str, Any]) -> Iterator[tuple[str, C
 
 
 def _run_cell(number: int, source: str, namespace: dict[str, Any]) -> str:
-    """Runs one cell; what it raised, in a line, or an empty text."""
+    """Runs one cell as Jupyter does, `await` included; what it raised, in a line, or an empty text."""
     from course.checking.examine import describe
 
     name = f"<cell {number}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     try:
-        source = _in_python(source)
-        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        exec(compile(source, name, "exec", dont_inherit=True), namespace)
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        for value in namespace.values():  # what is imported from `__future__` holds for the cells after it
+            flags |= value.compiler_flag if type(value) is __future__._Feature else 0
+        code = compile(source, name, "exec", flags, dont_inherit=True)
+    except SyntaxError as error:
+        return f"SyntaxError in line {error.lineno}: {explained(error, source)}"
+    except ValueError as error:
+        return describe(error)
+    try:
+        if code.co_flags & inspect.CO_COROUTINE:
+            import asyncio
+
+            asyncio.run(eval(code, namespace))
+        else:
+            exec(code, namespace)
     except (Exception, SystemExit) as error:
         return describe(error)
     return ""
-
-
-def _in_python(source: str) -> str:
-    """The cell without IPython's own notation, which is loaded only where there is some."""
-    try:
-        compile(source, "", "exec", dont_inherit=True)
-    except SyntaxError:
-        from IPython.core.inputtransformer2 import TransformerManager
-
-        return str(TransformerManager().transform_cell(source))  # type: ignore[no-untyped-call]
-    return source
 
 
 def _do_nothing(*_: Any, **__: Any) -> None:

@@ -42,6 +42,19 @@ def named(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def test_a_stubs_line_left_in_an_answer_is_named(tmp_path: Path) -> None:
+    source = (
+        "def stable_softmax(x, dim):\n    e = (x - x.amax(dim, keepdim=True)).exp()\n"
+        '    raise NotImplementedError("write stable_softmax")\n    return e / e.sum(dim, keepdim=True)\n'
+    )
+    namespace: dict[str, Any] = {}
+    file = tmp_path / "answer.py"
+    file.write_text(source, encoding="utf-8")
+    exec(compile(source, str(file), "exec"), namespace)
+    text = report_of(namespace["stable_softmax"])
+    assert "the line `raise NotImplementedError` is still there, in your line 3: delete it" in text
+
+
 # --- Right answers -----------------------------------------------------------------------------------------
 
 

@@ -228,13 +228,34 @@ def test_a_notebook_is_known_by_its_cells_too(tmp_path: Path) -> None:
     assert "`stable_softmax` is not defined" in rows(result.stdout)["stable_softmax"]
 
 
+def test_cells_are_run_and_named_as_jupyter_would_and_as_grading_does(tmp_path: Path) -> None:
+    cells = [
+        "    import asyncio\n    x = await asyncio.sleep(0, 3)",
+        "%%time\ny = x + 1",
+        "assert y == 4",
+        new_markdown_cell("def stable_softmax(x, dim):\n    return x"),
+        "def split_heads(x)\n    return x",
+    ]
+    result = run("check", write(tmp_path / "attention.ipynb", *cells), folder=tmp_path)
+    told = " ".join(result.stdout.split())
+    assert told.count("! cell") == 2
+    assert "cell 4 is a markdown cell, though it has code" in told
+    assert "cell 5 raised SyntaxError in line 1: expected ':' (read by Python 3." in told
+
+
 def test_a_notebook_of_an_older_format_or_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     new = new_notebook(cells=[new_code_cell("%matplotlib inline\nx = 1"), new_code_cell("y = x + 1")])
-    marked, old = tmp_path / "attention.ipynb", tmp_path / "old" / "attention.ipynb"
-    marked.write_text(nbformat.writes(new), encoding="utf-8-sig")
+    old = tmp_path / "old" / "attention.ipynb"
     old.parent.mkdir()
     old.write_text(nbformat.writes(new, version=3), encoding="utf-8")
-    for path in (marked, old):
+    paths = [old]
+    for encoding in ("utf-8-sig", "utf-16"):
+        paths.append(tmp_path / encoding / "attention.ipynb")
+        paths[-1].parent.mkdir()
+        paths[-1].write_text(nbformat.writes(new), encoding=encoding)
+    paths.append(tmp_path / "attention.py")
+    paths[-1].write_text("# %%\n# %matplotlib inline\nx = 1\n# %%\ny = x + 1\n", encoding="utf-8")
+    for path in paths:
         result = run("check", path, folder=tmp_path)
         assert result.returncode == 1
         assert "! cell" not in result.stdout
@@ -244,10 +265,10 @@ def test_a_notebook_of_an_older_format_or_with_a_byte_order_mark_is_read(tmp_pat
 def test_a_notebook_too_large_to_be_one_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "attention.ipynb"
     with path.open("wb") as file:
-        file.truncate(60_000_000)
+        file.truncate(30_000_000)
     result = run("check", path, folder=tmp_path)
     assert result.returncode == 2
-    assert "is larger than 50 MB: clear its outputs and save it again" in result.stderr
+    assert "is larger than 20 MB: clear its outputs and save it again" in result.stderr
 
 
 def test_progress_starts_with_the_first_exercise(tmp_path: Path) -> None:

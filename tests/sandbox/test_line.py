@@ -122,6 +122,54 @@ def test_a_cell_that_ends_the_process_is_left_out_of_the_next_one(open_line: Ope
     assert list(line.cell_errors) == [2]
 
 
+def test_parts_of_a_cell_are_run_each_by_itself_and_keep_their_lines(open_line: Open) -> None:
+    line = open_line()
+    parts = [(2, "def early(): return 1 / 0"), (2, "\n1 / 0"), (2, "\n\nunknown")]
+    line._cells = [(1, SOURCE), *parts, (3, "leave()"), (3, "\ndef late(): return 7")]
+    student = Student(line)
+    assert student.late() == 7
+    assert [(number, error.type) for number, error in line.cell_errors.items()] == [
+        (2, "ZeroDivisionError"),  # the first of them
+        (3, "WorkerDied"),
+    ]
+    with pytest.raises(StudentError) as raised:
+        student.early()
+    assert raised.value.trace == "cell 2, line 1, in early: def early(): return 1 / 0"
+
+
+def test_a_cell_may_await_what_needs_no_network(open_line: Open) -> None:
+    line = open_line(
+        "import asyncio\n"
+        "async def soon(x):\n    await asyncio.sleep(0.01)\n    return x\n"
+        "both = await asyncio.gather(soon(3), asyncio.to_thread(lambda: 4))",
+        "def seen(): return both",
+        "await soon(1 / 0)",
+    )
+    assert Student(line).seen() == [3, 4]
+    assert list(line.cell_errors) == [4]
+    assert line.cell_errors[4].trace.startswith("cell 4, line 1")
+
+
+def test_what_is_imported_from_the_future_holds_for_the_cells_after_it(open_line: Open) -> None:
+    line = open_line("from __future__ import annotations", "def seen(x: no_such_name = 5): return x")
+    assert Student(line).seen() == 5
+
+
+def test_what_nbconvert_made_of_magics_does_nothing(open_line: Open) -> None:
+    line = open_line(
+        "get_ipython().run_line_magic('matplotlib', 'inline')\nx = get_ipython().getoutput('ls')"
+    )
+    line.load()
+    assert line.cell_errors == {}
+
+
+def test_what_one_python_warns_of_is_not_printed(open_line: Open) -> None:
+    line = open_line("x = 1 is 1\ny = '\\d'\nprint('printed')")
+    line.load()
+    assert line.cell_errors == {}
+    assert bytes(line.printed) == b"printed\n"
+
+
 def test_an_error_tells_the_students_own_lines(open_line: Open) -> None:
     with pytest.raises(StudentError) as caught:
         Student(open_line()).twice("a", 3)

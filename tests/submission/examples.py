@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import copy
 import json
+from itertools import zip_longest
 from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograder.submission.extract import Extracted, extract
-from autograder.submission.notebook import Notebook
-from autograder.submission.read import parse
+from autograder.submission.extract import Cell, Extracted, extract
 from course.catalogue.syllabus import Module
+from course.cells.ipynb import parse
+from course.cells.notebook import Notebook
 
 MODULE = Module.model_validate(
     {
@@ -99,6 +100,10 @@ CHECKS = {
     "Attention": "check(Attention)",
     "quiz": 'check(answers, quiz="quiz")',
 }
+LONG_DEMO = """from course.lab import words
+
+scores = split_heads(torch.ones(1, 2, 4), 2)
+figures.show(words.of(scores))"""
 DEMO = "figures.bars(softmax(torch.arange(3.0), 0), F.softmax(torch.arange(3.0), 0))"
 
 
@@ -129,6 +134,8 @@ def released_json() -> dict[str, Any]:
         ]
         if exercise == "softmax":
             cells.append(code(DEMO, id="softmax-demo", tags=["demo"]))
+        if exercise == "heads":
+            cells.append(code(LONG_DEMO, id="heads-demo", tags=["demo"]))
     return new_notebook(cells=cells, metadata={"course": {"module": "attention"}})  # type: ignore[no-any-return]
 
 
@@ -170,6 +177,16 @@ class Draft:
 
     def remove(self, id: str) -> None:
         self.cells.remove(self.cell(id))
+
+    def run(self) -> list[Cell]:
+        """What is to be run, the parts of a cell put together again."""
+        found: dict[int, Cell] = {}
+        for cell in self.extract().cells:
+            before = found.get(cell.number, Cell(cell.number, ""))
+            pairs = zip_longest(before.source.split("\n"), cell.source.split("\n"), fillvalue="")
+            source = "\n".join(one or other for one, other in pairs)
+            found[cell.number] = Cell(cell.number, source, before.exercise or cell.exercise)
+        return list(found.values())
 
     def extract(self, others: tuple[Module, ...] = ()) -> Extracted:
         return extract(as_notebook(self.json), as_notebook(released_json()), MODULE, others)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from autograder import errors
 from autograder.submission import unzip as unzipping
 from autograder.submission.file import File
-from autograder.submission.notebook import MAX_BYTES
 from autograder.submission.unzip import Archive
+from course.cells.notebook import MAX_BYTES
 
 
 def archive(

@@ -18,8 +18,9 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from course.cells.notebook import MAX_BYTES
+
 from ...reports.text import excerpt
-from ...submission.notebook import MAX_BYTES
 from ...submission.read import read
 
 PICTURES = ("image/png", "image/jpeg")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
 from autograder.submission.extract import MAX_CELL
-from autograder.submission.magics import to_python
+from course.cells.magics import to_python
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,8 @@ from autograder.submission.magics import to_python
         ("a = b = !ls \\\n  -l\nc = 1", "a = b = None\n\nc = 1"),
         ("out = %sql SELECT 1", "out = None"),
         ("x.y[0] = %sql 1", "x.y[0] = None"),
+        ("x, y = !ls", "x, y = None"),
+        ("!!ls\n/f 1\n,f a\n;f b\nx = 1;", "pass\npass\npass\npass\nx = 1;"),
     ],
 )
 def test_magics_shell_and_help_lines_do_nothing(cell: str, python: str) -> None:
@@ -104,7 +106,15 @@ def test_beside_a_magic_strings_comments_and_brackets_keep_theirs(cell: str, pyt
     [
         (">>> x = 1\n>>> def f():\n...     return 1", "x = 1\ndef f():\n    return 1"),
         ("In [1]: x = 1\n   ...: y = 2", "x = 1\ny = 2"),
-        ("  x = 1\n  y = 2\n", "  x = 1\n  y = 2\n"),
+        ("  x = 1\n  y = 2\n", "x = 1\ny = 2\n"),
+        (
+            "\n    def f():\n        return 1\n  # left\n    x = f()",
+            "\ndef f():\n    return 1\n  # left\nx = f()",
+        ),
+        ("    # what I did\n    x = 1", "# what I did\nx = 1"),
+        ("\tif x:\n\t\ty = 1", "if x:\n\ty = 1"),
+        ("%%time\n  x = 1\n  y = 2", "\nx = 1\ny = 2"),
+        ("    # only a remark\nx = 1", "    # only a remark\nx = 1"),
         ("\n  x = 1\n  !ls\n", "\nx = 1\npass\n"),
     ],
 )

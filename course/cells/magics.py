@@ -3,11 +3,11 @@
 IPython's own transformer would do, but for three things: it joins continued lines, so that a traceback's
 line numbers no longer are the student's; it tokenises the whole cell again for each magic and has regular
 expressions of quadratic cost, which a hostile cell can turn into minutes; and it takes 0.4 s to import.
-`tests/submission/test_magics.py` holds this against IPython's, as the oracle.
+`tests/cells/test_magics.py` holds this against IPython's, as the oracle.
 
 | in the cell | becomes |
 |---|---|
-| `%matplotlib inline`, `!pip install x`, `?x`, `x?` | `pass` |
+| `%matplotlib inline`, `!pip install x`, `?x`, `x?`, `/f x`, `,f x` | `pass` |
 | `%time statement` | the statement |
 | `x = !ls`, `x = %magic` | `x = None` |
 | `%%time`, `%%capture out`, a profiler not known here | the rest of the cell, as it is (`out = None`) |
@@ -18,10 +18,9 @@ from __future__ import annotations
 
 import ast
 import re
-import textwrap
 from typing import Literal
 
-from . import names
+from course.cells.python import parsed
 
 # Their bodies are another language, or Python that leaves no names behind.
 _DROPPED = re.compile(
@@ -31,7 +30,9 @@ _DROPPED = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
-_MAYBE = re.compile(r"^[ \t\f]*(?:[%!?]|>>>|In \[\d+\]: )|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
+_MAYBE = re.compile(
+    r"\A\s*^[ \t]|^[ \t\f]*(?:[%!?]|[,;/]\w|>>>|In \[\d+\]: )|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE
+)
 
 # Enough of Python's lexer to know which lines begin a statement. Possessive, and no alternative can fail
 # once it has begun: the time is linear in the cell, whatever is in it.
@@ -53,11 +54,33 @@ _LEXEME = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_FIRST = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?\n)*+([ \t]*+)(?=[^\s#])")
+_BEGINS_BLOCK = re.compile(r"(?!(?:else|elif|except|finally)\b)[^\s)\]}]")
 _INDENT = re.compile(r"[ \t\f]*+")
 _LINE = re.compile(r"(?:[^\n\\]++|\\.)*+", re.DOTALL)  # with the lines that backslashes join to it
-_ESCAPE = re.compile(r"!|%{1,2}[^\W\d]")
+_ESCAPE = re.compile(r"!|%{1,2}[^\W\d]|[,;/][^\W\d]")
 _HELP = re.compile(r"(?:%{0,2}[\w.*\[\]-]++)?\?\??[ \t]*(?=\n|\Z)|\?[^\n]*+")
 _TIMED = re.compile(r"%time[ \t]++(?!-)")
+
+
+def blocks(source: str) -> list[str]:
+    """The source cut where something begins at its left edge below a blank line, strings apart.
+
+    Each block has blank lines in the place of those before it, so that its lines are numbered as they were.
+    """
+    cuts, last = [0], -1
+    for lexeme in _LEXEME.finditer(source):
+        if lexeme["newline"]:
+            if not source[last + 1 : lexeme.start()].strip() and _BEGINS_BLOCK.match(source, lexeme.end()):
+                cuts.append(lexeme.end())
+            last = lexeme.start()
+    pairs = zip(cuts, [*cuts[1:], len(source)], strict=True)
+    return ["\n" * source.count("\n", 0, start) + source[start:end] for start, end in pairs]
+
+
+def is_dropped(magic: str) -> bool:
+    """Whether a cell with `%%magic` at its top leaves nothing behind that later cells could use."""
+    return _DROPPED.fullmatch(magic) is not None
 
 
 def to_python(source: str) -> str:
@@ -66,24 +89,29 @@ def to_python(source: str) -> str:
         return source
     start = source.rfind("\n", 0, len(source) - len(source.lstrip())) + 1
     done, body = [source[:start]], source[start:]
-    if body[:1] in (" ", "\t"):
-        body = textwrap.dedent(body)
-    body = _without_prompts(body)
+    body = _without_prompts(_dedented(body))
     while body.startswith("%%"):  # there may be several, one below the other
         line, newline, body = body.partition("\n")
         name, _, arguments = line[2:].strip().partition(" ")
-        if _DROPPED.fullmatch(name) or "?" in name:
+        if is_dropped(name) or "?" in name:
             return "".join(done) + newline + "\n" * body.count("\n")
         done += [_captured(name, arguments), newline]
+        body = _dedented(body)
     return "".join(done) + _lines(body)
 
 
 def _parses(source: str, mode: Literal["exec", "eval"] = "exec") -> bool:
     try:
-        tree = names.parsed(source)
+        tree = parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return False
     return mode == "exec" or (len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr))
+
+
+def _dedented(body: str) -> str:
+    """Without the indentation of its first line that has any code, as an indented cell runs in Jupyter."""
+    first = _FIRST.match(body)
+    return re.sub(f"^{first[1]}", "", body, flags=re.MULTILINE) if first and first[1] else body
 
 
 def _without_prompts(body: str) -> str:
