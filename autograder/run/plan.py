@@ -84,7 +84,7 @@ def plan(
             module=module,
             path=str(one.path),
             shown=one.shown,
-            key=key_of(_content(one.path), bases[module]),
+            key=key_of(content_of(one.path), bases[module]),
             isolation=conditions.isolation,
             basis=bases[module],
             problem=problem,
@@ -128,7 +128,7 @@ def _basis(root: CourseRoot, module: str, conditions: Conditions) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _content(path: Path) -> str:
+def content_of(path: Path) -> str:
     """A hash of the file's bytes; of what can be said about it where it is no ordinary file."""
     try:
         status = os.lstat(path)
