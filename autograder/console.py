@@ -35,7 +35,7 @@ Modules = Annotated[list[str] | None, typer.Argument(metavar="[MODULE]...")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR")]
 CORES = usable()
 Jobs = Annotated[int, typer.Option(min=1, help="Submissions at a time.")]
-Seed = Annotated[int | None, typer.Option(help="The run's seed; by default a fresh one.")]
+Seed = Annotated[int | None, typer.Option(help="Draw the hidden inputs of this seed; by default new ones.")]
 
 
 def modules_of(root: CourseRoot, named: Sequence[str] | None) -> list[str]:

@@ -98,6 +98,7 @@ class Flag(_Record):
     ]
     exercise: str = ""
     message: str
+    submission: str = ""  # the beginning of its hash, where it was found in another one of the student's
 
 
 class Result(_Record):
@@ -107,7 +108,8 @@ class Result(_Record):
     path: str  # as given on the command line, never absolute unless that was
     sha256: str
     key: str  # what must be equal for a repeated run to keep this result
-    run_seed: int
+    run_seed: int  # of all hidden inputs: `--seed` with it draws them again
+    round: int = 0  # which run of its output folder; 0 where the seed was given
     device: str
     isolation: str
     status: Status

@@ -34,7 +34,7 @@ def export(
     ] = "auto",
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=(1 << 32) - 1, help="The seed; by default the zip's, or a new one."),
+        typer.Option(min=0, max=(1 << 63) - 1, help="The seed; by default the zip's, or a new one."),
     ] = None,
     course_root: Root = None,
 ) -> None:

@@ -93,4 +93,4 @@ def _seed_of(path: Path) -> int:
         with zipfile.ZipFile(path) as archive:
             return Settings.model_validate_json(archive.read(FILE)).seed
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        return secrets.randbits(32)
+        return secrets.randbits(63)

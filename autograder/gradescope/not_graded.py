@@ -37,6 +37,14 @@ def not_graded(settings: Settings, previous: float | None = None) -> dict[str, A
     }
 
 
+def attempt_of(tree: Path) -> int:
+    """Which of the student's submissions this is, from 1; where nothing says so, the first."""
+    try:
+        return 1 + len(json.loads((tree / "submission_metadata.json").read_bytes())["previous_submissions"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return 1
+
+
 def previous_score(tree: Path) -> float | None:
     """The score of the submission before this one; None where there is none, or nothing that can be read."""
     try:

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..atomic import write_atomically
 from ..errors import AutograderError, Fault
 from .memory import for_workers
-from .not_graded import not_graded, previous_score
+from .not_graded import attempt_of, not_graded, previous_score
 from .settings import COURSE, Settings
 
 STUDENT = "the student"  # whose it is, Gradescope knows
@@ -76,6 +76,7 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
     from ..adapters import FRONT_ENDS
     from ..content.course_root import CourseRoot
     from ..contract.budget import Limits
+    from ..run.rounds import seed_of_submission
     from ..run.run import Options, Progress, grade_found
     from ..run.store import Store
     from ..submission.find import files_below, the_one
@@ -91,7 +92,7 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
             jobs=1,
             device="cpu",
             sandbox=settings.sandbox,
-            seed=settings.seed,
+            seed=seed_of_submission(settings.seed, found.path, attempt_of(tree)),
             examine=settings.public_first,
             views=False,
             limits=Limits(memory=for_workers(Limits.memory)),

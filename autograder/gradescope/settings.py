@@ -20,7 +20,7 @@ Sandbox = Literal["auto", "full", "landlock"]
 
 class Settings(BaseModel, extra="forbid", frozen=True):
     module: str
-    seed: int = Field(ge=0, lt=1 << 32)  # all students of an assignment get the same inputs
+    seed: int = Field(ge=0, lt=1 << 63)  # the secret from which each submission's inputs are drawn
     visibility: Visibility = "after_published"
     details: Details = "exercises"
     sandbox: Sandbox = "auto"

@@ -34,8 +34,8 @@ def export(
 ) -> list[str]:
     """Writes both folders; the names of their files.
 
-    All students of a module get the same hidden inputs, from `seed`, by default a fresh one. Nothing is
-    written unless all can be: raises UsageError, ContentError.
+    Hidden inputs are drawn from `seed`, by default a fresh one, for each submission. Nothing is written
+    unless all can be: raises UsageError, ContentError.
     """
     check_free(destination)
     chosen = [root.module(id) for id in modules]
@@ -45,7 +45,7 @@ def export(
     if leaks := find_leaks(students.items(), secrets(root)):
         raise ContentError(f"{leaks[0]}: take it out, then export again ({len(leaks)} such in all).")
     wheels = archive.build_wheels(root)
-    drawn = random.randbits(32) if seed is None else seed
+    drawn = random.randbits(63) if seed is None else seed
     files = {f"students/{name}": content for name, content in students.items()}
     for module in chosen:
         folder = f"instructors/{module.id}"

@@ -18,8 +18,10 @@ from pydantic import BaseModel, ValidationError
 from ..adapters import FRONT_ENDS
 from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
+from ..gradescope.not_graded import attempt_of
 from ..gradescope.settings import COURSE, Sandbox
 from ..results import Result
+from ..run.rounds import seed_of_submission
 from ..run.run import Options, Progress, grade_found
 from ..run.store import Store
 from . import results as ours
@@ -88,7 +90,11 @@ def _grade(root: CourseRoot, settings: Settings, folder: Path) -> Result:
         out, scratch = Path(place, "out"), Path(place, "scratch")
         found = notebook_in(folder, settings.module, scratch)
         options = Options(
-            out, sandbox=settings.sandbox, seed=settings.seed, views=False, front_ends=FRONT_ENDS
+            out,
+            sandbox=settings.sandbox,
+            seed=seed_of_submission(settings.seed, found.path, attempt_of(folder.parent)),
+            views=False,
+            front_ends=FRONT_ENDS,
         )
         run = grade_found(root, [found], options, Progress())
         for _, _, reason in run.faults:

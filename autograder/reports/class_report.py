@@ -129,7 +129,7 @@ def _facts(results: Sequence[Result]) -> list[tuple[str, str]]:
         ("Graded", _span(min(r.started for r in results), max(r.started for r in results))),
         ("Isolation", _counted(result.isolation for result in results)),
         ("Device", _counted(result.device for result in results)),
-        ("Run seed", _counted(str(result.run_seed) for result in results)),
+        ("Run seed", _seeds({result.run_seed for result in results})),
     ]
 
 
@@ -139,6 +139,10 @@ def _span(first: datetime, last: datetime) -> str:
     if first.date() == last.date() and first.tzinfo == last.tzinfo:
         return date(last).replace(", ", f", {first:%H:%M} to ")
     return f"{date(first)} to {date(last)}"
+
+
+def _seeds(seeds: set[int]) -> str:
+    return str(*seeds) if len(seeds) == 1 else f"{len(seeds):,} rounds, each result names its own"
 
 
 def _counted(values: Iterable[str]) -> str:

@@ -89,7 +89,7 @@ def plan(
             module=module,
             path=printable(str(one.path)) if problem else str(one.path),
             shown=one.shown,
-            key=key_of(_content(one.path), basis),
+            key=key_of(content_of(one.path), basis),
             isolation=conditions.isolation,
             basis=basis,
             problem=problem,
@@ -150,7 +150,7 @@ def _basis(root: CourseRoot, module: str, conditions: Conditions) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _content(path: Path) -> str:
+def content_of(path: Path) -> str:
     """A hash of the file's bytes; of what can be said about it where it is no ordinary file."""
     try:
         status = os.lstat(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from ..content.course_root import CourseRoot
 from ..contract.budget import Limits
 from ..contract.front_end import FrontEnd
 from ..contract.jobs import Finished, Job
-from ..errors import Fault, UsageError
+from ..errors import Fault
 from ..examined import Examined
 from ..processes import inline
 from ..processes.devices import choose_device
@@ -27,6 +26,7 @@ from ..submission.export import Export
 from ..submission.find import Found, find
 from .folders import feedback_folders
 from .plan import UNKNOWN, Conditions, Plan, plan
+from .rounds import begin
 from .store import Store
 
 PUBLIC_CHECKS = ("course.checking.examine",)  # what the zygote imports for them: once, not in each worker
@@ -90,11 +90,11 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
     store.adopt()
     level = strongest(options.sandbox)
     device = choose_device(options.device)
-    seed = _seed(store, options)
-    conditions = Conditions(seed, device, level.value)
+    now, about = begin(store, options.seed)
+    conditions = Conditions(now.seed, device, level.value)
     store.write_settings(
         {
-            "seed": seed,
+            **about,
             "device": device,
             "isolation": level.value,
             "modules": sorted({str(f.module) for f in found}),
@@ -105,7 +105,7 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
     setup = Setup(
         root=root.path,
         modules=sorted({job.module for job in jobs}),
-        run_seed=seed,
+        run_seed=now.seed,
         device=device,
         level=level,
         jobs=max(1, min(options.jobs if device == "cpu" else 1, len(jobs))),
@@ -113,7 +113,7 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
         limits=options.limits,
         front_ends=options.front_ends,
     )
-    report = _grade_all(setup, store, made, options, progress)
+    report = _grade_all(setup, store, made, options, progress, now.number)
     if options.views:
         # All of the folder, not only what this command named: a run may add one student to a class.
         report.results = list(store.results())
@@ -124,7 +124,10 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
     return report
 
 
-def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progress: Progress) -> Summary:
+def _grade_all(
+    setup: Setup, store: Store, made: Plan, options: Options, progress: Progress, number: int
+) -> Summary:
+    """What came of the jobs of round `number`, all of it stored."""
     report = Summary([], list(made.faults), 0, len(made.kept), [], {})
     total = len(made.jobs) + sum(map(len, made.copies.values())) + len(made.unplaced)
     progress.begin(total, report.kept, f"{setup.device}, isolation {setup.level.value}")
@@ -150,7 +153,7 @@ def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progres
     def keep(job: Job, result: Result) -> None:
         for member in (job, *made.copies.get((job.student, job.module), ())):
             note = made.notes.get((member.student, member.module), "")
-            own = result.model_copy(update={"student": member.student, "note": note})
+            own = result.model_copy(update={"student": member.student, "note": note, "round": number})
             try:
                 counts = store.write(own, force=options.force)
             except Fault as fault:
@@ -188,19 +191,6 @@ def _grade_all(setup: Setup, store: Store, made: Plan, options: Options, progres
 
 def _job_of(result: Result) -> Job:
     return Job(result.student, result.module, "", result.path, result.key, result.isolation)
-
-
-def _seed(store: Store, options: Options) -> int:
-    """The run's seed: as asked, else that of the run that this one resumes, else a fresh one."""
-    before = store.settings().get("seed")
-    if options.seed is None:
-        return before if isinstance(before, int) else secrets.randbits(32)
-    if isinstance(before, int) and before != options.seed and not options.force:
-        raise UsageError(
-            f"{store.folder}: was graded with --seed {before}, not {options.seed}; "
-            "all of a class gets the same inputs: choose another --out, or grade anew with --force"
-        )
-    return options.seed
 
 
 def write_views(store: Store, syllabus: Syllabus, report: Summary) -> None:

@@ -11,8 +11,21 @@ from pathlib import Path
 from ..atomic import write_atomically
 from ..errors import Fault, UsageError
 from ..examined import Examined
-from ..results import Result
+from ..results import Flag, Result
 from .folders import EARLIER, earlier_name, folder_name
+
+LASTING = ("forbidden-call", "tampering")
+
+
+def _lasting(found: Result, to: Result) -> list[Flag]:
+    """The flags of one result that the other one, of another submission, is to have as well."""
+    flags = []
+    for flag in found.flags:
+        if flag.kind in LASTING and (flag.submission or found.sha256 != to.sha256):
+            which = flag.submission or found.sha256[:8]
+            message = flag.message if flag.submission else f"In another submission ({which}): {flag.message}"
+            flags.append(flag.model_copy(update={"submission": which, "message": message}))
+    return [flag for flag in flags if flag not in to.flags and flag.submission != to.sha256[:8]]
 
 
 @dataclass(frozen=True)
@@ -44,12 +57,21 @@ class Store:
         return any(result is not None and result.key == key for result in stored)
 
     def write(self, result: Result, *, force: bool = False) -> bool:
-        """Stores a result; False if an earlier, better one goes on counting, with the new one beside it."""
+        """Stores a result; False if an earlier, better one goes on counting, with the new one beside it.
+
+        What a person should look at outlives the submission that it was found in: it goes over to the other.
+        """
         counting = self.read(result.student, result.module)
-        content = result.to_json(indent=1) + "\n"
         if counting is not None and counting.points > result.points and not force:
+            if added := _lasting(result, counting):
+                counting.flags += added
+                write_atomically(self.path(result.student, result.module), counting.to_json(indent=1) + "\n")
+            content = result.to_json(indent=1) + "\n"
             write_atomically(self.path(result.student, result.module, "lower"), content)
             return False
+        if counting is not None:
+            result.flags += _lasting(counting, result)
+        content = result.to_json(indent=1) + "\n"
         if counting is not None and counting.points > result.points:
             write_atomically(self._free_place(counting), counting.to_json(indent=1) + "\n")
         write_atomically(self.path(result.student, result.module), content)
@@ -123,7 +145,9 @@ class Store:
         return found if isinstance(found, dict) else {}
 
     def write_settings(self, settings: dict[str, object]) -> None:
-        write_atomically(self.folder / "run.json", json.dumps(settings, indent=1, sort_keys=True) + "\n")
+        write_atomically(
+            self.folder / "run.json", json.dumps(settings, indent=1, sort_keys=True) + "\n", mode=0o640
+        )
 
 
 def _read(path: Path) -> Result | None:

@@ -106,7 +106,9 @@ class WorkerLine(Line):
         self._tampered: ProtocolViolation | None = None
         self.cell_errors: dict[int, wire.ErrorHeader] = {}
         self.wall_timeout = False
-        self.printed = bytearray()
+        self.printed = bytearray()  # by the cells; what is printed in a test could be its inputs
+        self._loaded = False  # whether all cells have been run once
+        self._last_words = ""
         self.maxrss = 0
         self.device = device or torch.device("cpu")
 
@@ -133,6 +135,7 @@ class WorkerLine(Line):
             self._budget.spend_worker()
             self._greet()
             if all(self._run_cell(*place) for place in enumerate(self._cells)):
+                self._loaded = True
                 return
 
     def _greet(self) -> None:
@@ -147,7 +150,7 @@ class WorkerLine(Line):
             ending = self._end(DYING_SECONDS)
             how = _how(ending.status) if ending else "its monitor is gone, and the zygote with it"
             raise Fault(
-                f"a worker ended before it was ready ({str(error) or how}){self._last_words()}"
+                f"a worker ended before it was ready ({str(error) or how}){self._last_words}"
             ) from None
         if hello.kind != "hello":
             self._end()
@@ -278,13 +281,12 @@ class WorkerLine(Line):
 
     def _keep_printed(self, worker: Worker) -> None:
         worker.drain()
-        room = self._budget.limits.stdout - len(self.printed)
-        self.printed += worker.printed[: max(0, room)]
+        if not self._loaded:
+            room = self._budget.limits.stdout - len(self.printed)
+            self.printed += worker.printed[: max(0, room)]
+        if words := bytes(worker.printed[-300:]).decode("utf-8", "replace").strip():
+            self._last_words = f": {words.splitlines()[-1]}"
         worker.printed.clear()
-
-    def _last_words(self) -> str:
-        words = bytes(self.printed[-300:]).decode("utf-8", "replace").strip()
-        return f": {words.splitlines()[-1]}" if words else ""
 
 
 def _how(status: int) -> str:

@@ -245,14 +245,34 @@ def test_only_a_notebook_that_changed_is_graded_again(
     assert changed == {f"results/{folder_name('Nguyễn Thị Lan')}/attention.json"}
 
 
-def test_another_seed_for_a_part_of_a_class_is_refused(
-    sample_class: Path, class_run: Graded, copy_of: Callable[[Graded], Path], grade: Grade
+TELLS_ITS_INPUT = """
+def stable_softmax(x, dim):
+    raise ValueError(str(x.double().sum().item()))
+"""
+
+
+def test_each_round_draws_other_inputs_and_a_seed_draws_those_of_one_again(
+    material: Material, grade: Grade, tmp_path: Path
 ) -> None:
-    out = copy_of(class_run)
-    refused = grade(sample_class, out=out, options=["--seed", str(SEED + 1)])
-    assert refused.code == 2
-    assert f"was graded with --seed {SEED}, not {SEED + 1}" in refused.complained
-    assert stored(out) == stored(class_run.out)
+    draft = material.draft()
+
+    def told(*options: str) -> tuple[int, int, list[str]]:
+        draft.answer(
+            "stable_softmax", f"{TELLS_ITS_INPUT}# {len(options)}"
+        )  # another notebook, to be graded again
+        (tmp_path / "attention.ipynb").write_bytes(draft.bytes())
+        run = grade(tmp_path / "attention.ipynb", out=tmp_path / "graded", options=options)
+        (result,) = run.results.values()
+        errors = [test.error.message for e in result.exercises for test in e.tests if test.error]
+        assert result.stdout == ""
+        return result.round, result.run_seed, errors
+
+    first = told()
+    again = told("--seed", str(first[1]))
+    second = told("--jobs", "1", "--force")
+    assert (first[0], again[0], second[0]) == (1, 0, 2)
+    assert again[2] == first[2]
+    assert not set(second[2]) & set(first[2])
 
 
 def test_a_single_notebook(sample_class: Path, class_run: Graded, grade: Grade, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from autograder.atomic import write_atomically
 from autograder.errors import Fault, UsageError
+from autograder.results import Flag
 from autograder.run.folders import earlier_name
 from autograder.run.store import Store
 from tests.run.example import result
@@ -150,6 +151,42 @@ def test_one_students_grade_leaves_the_others_alone(store: Store) -> None:
     before = store.path("Ada", "tiny").stat()
     store.write(result(9, student="Bo"))
     assert store.path("Ada", "tiny").stat() == before
+
+
+# --- what a person should look at
+
+
+def flags_of(store: Store) -> list[tuple[str, str]]:
+    found = store.read("Ada", "tiny")
+    assert found is not None
+    return [(flag.submission, flag.message) for flag in found.flags]
+
+
+@pytest.mark.parametrize("points", [3, 5, 9])
+def test_a_flag_outlives_the_next_submission_whichever_counts(store: Store, points: float) -> None:
+    used = Flag(kind="forbidden-call", exercise="double", message="It uses `softmax`.")
+    slow = Flag(kind="wall-timeout", message="It waited.")
+    store.write(result(5, sha256="a" * 64).model_copy(update={"flags": [used, slow]}))
+    for number in range(3):
+        store.write(result(points, key=str(number), sha256=str(number) * 64))
+    own = [("", used.message), ("", slow.message)]
+    told = [("aaaaaaaa", "In another submission (aaaaaaaa): It uses `softmax`.")]
+    assert flags_of(store) == (own if points < 5 else told)
+
+
+def test_a_flag_of_a_lower_one_is_shown_with_the_one_that_counts(store: Store) -> None:
+    store.write(result(5, sha256="a" * 64))
+    bad = Flag(kind="tampering", message="It asks for the grader.")
+    for _ in range(2):
+        store.write(result(1, key="new", sha256="b" * 64).model_copy(update={"flags": [bad]}))
+    assert flags_of(store) == [("bbbbbbbb", "In another submission (bbbbbbbb): It asks for the grader.")]
+
+
+def test_the_same_notebook_graded_again_has_its_flags_once(store: Store) -> None:
+    bad = Flag(kind="tampering", message="It asks for the grader.")
+    for _ in range(2):
+        store.write(result(5, sha256="a" * 64).model_copy(update={"flags": [bad]}), force=True)
+    assert flags_of(store) == [("", bad.message)]
 
 
 # --- where it cannot be written

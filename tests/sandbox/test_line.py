@@ -187,14 +187,23 @@ def test_gradients_flow_through_a_callable_that_stays_with_the_grader(open_line:
     assert torch.allclose(Student(open_line()).slope(differentiable(torch.sin), x), x.cos())
 
 
-def test_what_is_printed_is_kept_up_to_its_limit(open_line: Open) -> None:
-    line = open_line(stdout=100)
-    student = Student(line)
-    for number in range(50):
-        student.shown(number)
+def test_what_cells_print_is_kept_up_to_its_limit(open_line: Open) -> None:
+    line = open_line("for number in range(50): shown(number)", "shown('more')", stdout=100)
+    line.load()
     line.close()
     assert line.printed.startswith(b"seen 0")
     assert len(line.printed) == 100
+
+
+def test_what_is_printed_in_a_test_could_be_its_inputs_and_is_not_kept(open_line: Open) -> None:
+    line = open_line("shown('in a cell')")
+    student = Student(line)
+    student.shown("a secret")
+    with pytest.raises(WorkerDied):
+        student.leave()
+    student.shown("a secret")  # by a second worker, in which the cells are run once more
+    line.close()
+    assert bytes(line.printed) == b"seen in a cell\n"
 
 
 def test_cpu_time_is_counted_over_all_calls(open_line: Open, request: pytest.FixtureRequest) -> None:

@@ -1,0 +1,44 @@
+"""Hidden inputs belong to a round: all that one command grades meets the same ones, the next command others.
+
+So what was learnt of one round's inputs is worth nothing in the next, and classmates of a round are equal.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from .plan import content_of
+from .store import Store
+
+
+@dataclass(frozen=True)
+class Round:
+    """`number` counts from 1 in its output folder, and is 0 where the seed was given."""
+
+    number: int
+    seed: int
+
+
+def seed_of(secret: str, which: str) -> int:
+    """The seed of one round among those of a secret, from 0 to 2**63 - 1."""
+    return int.from_bytes(hmac.digest(secret.encode(), which.encode(), "sha256")[:8], "big") >> 1
+
+
+def seed_of_submission(secret: int, path: Path, attempt: int) -> int:
+    """Where each submission is graded by itself, as in a container, it is a round of its own."""
+    return seed_of(str(secret), f"submission {content_of(path)}, attempt {attempt}")
+
+
+def begin(store: Store, seed: int | None) -> tuple[Round, dict[str, object]]:
+    """The next round of an output folder, and what of it belongs into the folder's settings."""
+    before = store.settings()
+    secret, last = before.get("secret"), before.get("round")
+    secret = secret if isinstance(secret, str) and secret else secrets.token_hex(32)
+    number = (last if isinstance(last, int) else 0) + (seed is None)
+    if seed is not None:
+        return Round(0, seed), {"secret": secret, "round": number, "seed": seed}
+    drawn = seed_of(secret, f"round {number}")
+    return Round(number, drawn), {"secret": secret, "round": number, "seed": drawn}
