@@ -27,6 +27,8 @@ KATEX_READY = $(VENV)/lib/node_modules/$(KATEX).ready
 # Where the hub is and what it offers: make hub HUB="unet --port 8001"
 HUB ?=
 TESTS = $(BIN)/python -m pytest
+# Many processes are started, and each would compile the project's files, and the tests', anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Which tests may run at the same time: tests/conftest.py.
 IN_PARALLEL = -n auto --maxprocesses 8
 

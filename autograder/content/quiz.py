@@ -45,8 +45,8 @@ class KeyedQuestion:
         right = self.key.answer
         if self.question.problem(answer):
             return False
-        if self.question.kind == "number":
-            return bool(abs(float(answer) - float(right)) <= self.key.tolerance)  # type: ignore[arg-type]
+        if isinstance(right, int | float):
+            return bool(abs(float(answer) - right) <= self.key.tolerance)
         return _letters(answer) == _letters(right)
 
 

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 import pytest
@@ -150,16 +149,14 @@ def with_suites(paths: Mapping[str, Path], body: Callable[[dict[str, Suite]], An
         pytest.main([*options, *quiet, "--capture=no", *map(str, resolved)], plugins=[plugin])
     finally:
         # pytest would take the next file of this name for the one that it has imported.
-        for name in [name for name, module in sys.modules.items() if _file(module) in resolved]:
-            del sys.modules[name]
+        files = {*map(str, resolved)}
+        for name, module in list(sys.modules.items()):
+            if getattr(module, "__file__", None) in files:
+                del sys.modules[name]
     if plugin.raised is not None:
         raise plugin.raised
     if plugin.problems:
         raise ContentError("the hidden suite cannot be collected:\n" + "\n".join(plugin.problems))
-
-
-def _file(module: ModuleType) -> Path | None:
-    return Path(file) if (file := getattr(module, "__file__", None)) else None
 
 
 def run_test(

@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from .environment import ENVIRONMENT
 
@@ -46,21 +47,14 @@ def prepare(preload: list[str]) -> None:
 
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
-    for name in preload:
+    # `worker`, and what is pulled in by the first use otherwise, in each worker anew.
+    for name in (*preload, f"{__package__}.worker", "inspect", "linecache", "random", "traceback"):
         __import__(name)
-    from . import worker  # noqa: F401 - loaded here for all workers
-
     convolution = torch.nn.Conv2d(2, 2, 3)
     image = torch.ones(1, 2, 8, 8, requires_grad=True)
     # With a gradient given, the first backward imports sympy: a quarter of a second for each worker.
     convolution(image).backward(torch.ones(1, 2, 6, 6))
     (torch.ones(8, 8) @ torch.ones(8, 8)).softmax(-1)
-    # Pulled in by the first use otherwise, in each worker anew.
-    import inspect  # noqa: F401
-    import linecache  # noqa: F401
-    import random  # noqa: F401
-    import traceback  # noqa: F401
-
     try:
         from course.checking import portability
 
@@ -102,12 +96,12 @@ def main(control_descriptor: int) -> None:
                 _fork_monitor(json.loads(data), descriptors, list(lines.values()))
 
 
-def _fork_monitor(request: dict[str, object], descriptors: list[int], lines: list[socket.socket]) -> None:
+def _fork_monitor(request: dict[str, Any], descriptors: list[int], lines: list[socket.socket]) -> None:
     if os.fork() == 0:
         try:
             for line in lines:
                 line.close()
-            _monitor(WorkerOrder(**request), *descriptors)  # type: ignore[arg-type]
+            _monitor(WorkerOrder(**request), *descriptors)
         finally:
             os._exit(99)
     for descriptor in descriptors:

@@ -45,15 +45,15 @@ class DeviceTensor(Tensor):
         return wrapper
 
     # Python functions of torch need no special treatment: what they do to values arrives below.
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # as torch does
 
     @classmethod
-    def __torch_dispatch__(  # type: ignore[override]
+    def __torch_dispatch__(  # type: ignore[override]  # torch declares none of its parameters
         cls, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         return _run(operation, args, kwargs or {})
 
-    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # torch's takes one by name
         return f"{self.on_cpu!r} on the GPU"
 
     def __format__(self, spec: str) -> str:

@@ -1,4 +1,4 @@
-"""What the public checks (`course/checks/*.py`) are written with.
+"""What the public checks (`course/modules/*/checks.py`) are written with.
 
     @exercise("stable_softmax")
     class StableSoftmax:

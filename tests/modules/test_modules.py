@@ -154,7 +154,6 @@ def test_suites_load_no_heavy_library_and_figures_none_before_they_draw() -> Non
     code = f"""
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 sys.path.insert(0, {str(ROOT)!r})
 from tests.modules.bank import bank
 for module in {MODULES!r}:

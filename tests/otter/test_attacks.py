@@ -125,8 +125,9 @@ def test_a_fault_of_ours_gives_no_points(
     broken = tmp_path / "broken.zip"
     with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(broken, "w") as without:
         for name in whole.namelist():
-            if not name.endswith("keys/attention.yaml"):
+            if not name.endswith("hidden/attention/keys.yaml"):
                 without.writestr(name, whole.read(name))
+        assert len(without.namelist()) == len(whole.namelist()) - 1
     submission = tmp_path / "attention.ipynb"
     submission.write_bytes(for_otter(named("Ada")))
 
