@@ -92,6 +92,7 @@ def test_only_these_fields_of_a_result_reach_a_students_page() -> None:
         "reason",
         "flags.exercise",
         "flags.message",
+        "flags.submission",
         "exercises.mistakes.id",
     }
 
