@@ -29,6 +29,16 @@ class Gradients:
 
 
 @dataclass(frozen=True)
+class Observed:
+    """Two calls on the same arguments, and what became of those; see `Session.do_observe`."""
+
+    answer: Any
+    again: Any
+    inputs: list[Any]
+    shared: set[int | str]
+
+
+@dataclass(frozen=True)
 class Parameter:
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -178,6 +188,34 @@ class Function:
     def twice(self, *args: Any, **kwargs: Any) -> Any:
         """Calls it twice on the very same arguments; the second answer shows whether inputs were changed."""
         return self._call(args, kwargs, times=2)
+
+    def observe(self, *args: Any, still: bool = False, apart: bool = False) -> Observed:
+        """Calls it twice on the very same arguments, and looks at these and at the answers' memory.
+
+        still  the second time under no_grad, and in eval mode.
+        apart  each argument is part of a larger tensor, with gaps between its numbers.
+        """
+        found = self._student.ask(
+            "observe",
+            self._label,
+            untrained=self._untrained,
+            target=self._target,
+            args=list(args),
+            kwargs={},
+            still=still,
+            apart=apart,
+        )
+        try:
+            inputs, shared = (
+                list(found["inputs"]),
+                {each for each in found["shared"] if type(each) in (int, str)},
+            )
+            seen = Observed(found["answer"], found["again"], inputs, shared)
+        except (TypeError, KeyError, ValueError):
+            raise ProtocolViolation("the worker's answer is not what was asked for") from None
+        if len(seen.inputs) != len(args):
+            raise ProtocolViolation("the worker's answer is not what was asked for")
+        return seen
 
     def keep(self, *args: Any, **kwargs: Any) -> Handle:
         """Calls it and leaves the answer where it is, even plain values: what one call gives, another takes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -80,14 +80,18 @@ def assert_gradients(
     *args: Any,
     rtol: float | None = None,
     parameters: Mapping[str, Tensor] | None = None,
+    but: Collection[int] = (),
 ) -> None:
     """The output, and its gradients to all floating-point arguments and all parameters, are `function`'s.
 
     parameters  those to be compared, by their names; without, all that `function` has.
+    but         places of arguments that no gradient needs to reach.
     """
     leaves = [
-        arg.detach().clone().requires_grad_() if isinstance(arg, Tensor) and arg.is_floating_point() else arg
-        for arg in args
+        arg.detach().clone().requires_grad_()
+        if isinstance(arg, Tensor) and arg.is_floating_point() and index not in but
+        else arg
+        for index, arg in enumerate(args)
     ]
     if parameters is None:
         parameters = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}

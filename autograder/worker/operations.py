@@ -169,6 +169,30 @@ class Session:
             result = function(*args, **kwargs)
         return self._placed(result)
 
+    def do_observe(
+        self, target: Any, args: list[Any], kwargs: dict[str, Any], still: bool, apart: bool
+    ) -> dict[str, Any]:
+        """Calls it twice on the very same arguments: both answers, and what has become of the arguments.
+
+        still  the second time under no_grad, and in eval mode.
+        apart  each tensor is part of a larger one, with gaps between its numbers.
+        `shared` names what the first answer shares memory with: arguments by their place, "again" for the
+        second answer, "weights" for those of a module.
+        """
+        function = self._callable(target, "")
+        if apart:
+            args = [_with_gaps(arg) for arg in args]
+        answer = function(*args, **kwargs)
+        if still and isinstance(function, nn.Module):
+            function.eval()
+        with torch.set_grad_enabled(not still):
+            again = function(*args, **kwargs)
+        own = function.state_dict() if isinstance(function, nn.Module) else {}
+        known = [*enumerate(args), ("again", again), ("weights", list(own.values()))]
+        memory = _memory(answer)
+        shared = [name for name, value in known if memory & _memory(value)]
+        return {"answer": answer, "again": again, "inputs": args, "shared": shared}
+
     def do_keep(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Calls it, and the answer stays here as an object, even where its value could be sent."""
         return _Staying(self._callable(target, "")(*args, **kwargs))
@@ -263,6 +287,23 @@ class _Staying:
     """An answer of which only a handle is sent."""
 
     object: Any
+
+
+def _memory(value: Any) -> set[int]:
+    """Where the numbers of a tensor, or of several in a row, lie."""
+    tensors = value if isinstance(value, (tuple, list)) else [value]
+    return {
+        tensor.untyped_storage().data_ptr()
+        for tensor in tensors
+        if isinstance(tensor, Tensor) and tensor.numel()
+    }
+
+
+def _with_gaps(value: Any) -> Any:
+    """The same numbers, with others between them in memory."""
+    if not isinstance(value, Tensor) or value.dim() == 0:
+        return value
+    return torch.stack([value, torch.ones_like(value)], dim=-1)[..., 0]
 
 
 def _leaf(value: Any) -> Any:

@@ -132,23 +132,24 @@ class _Packer:
         kind = type(value)
         if value is None or kind is bool:
             return value
-        if kind is str:
+        # What derives from a plain kind, a named tuple for one, is a value of that kind.
+        if isinstance(value, str):
             if len(value) > MAX_TEXT:
                 raise Unsendable(f"a text of {len(value):,} characters is too long")
             return value.encode("utf-8", "replace").decode("utf-8")
-        if kind is int:
+        if isinstance(value, int):
             if abs(value) >= MAX_INT:
                 raise Unsendable("an integer is too large")
-            return value
-        if kind is float:
-            return value if math.isfinite(value) else {"f": str(value)}
+            return int(value)
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else {"f": str(float(value))}
         if isinstance(value, Tensor):
             return {"x": self._tensor(value)}
-        if kind is list or kind is tuple or isinstance(value, torch.Size):
-            return {"l" if kind is list else "t": [self.pack(item, depth + 1) for item in value]}
-        if kind is set or kind is frozenset:
+        if isinstance(value, (list, tuple)):
+            return {"l" if isinstance(value, list) else "t": [self.pack(item, depth + 1) for item in value]}
+        if isinstance(value, (set, frozenset)):
             return {"s": [self.pack(item, depth + 1) for item in value]}
-        if kind is dict or (isinstance(value, dict) and kind.__name__ == "OrderedDict"):
+        if isinstance(value, dict):
             return {
                 "d": [[self.pack(key, depth + 1), self.pack(item, depth + 1)] for key, item in value.items()]
             }

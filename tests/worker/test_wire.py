@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 import tracemalloc
-from typing import Any
+from collections import OrderedDict, defaultdict
+from enum import IntEnum
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -52,6 +55,32 @@ def same(one: Any, other: Any) -> bool:
 @given(PLAIN)
 def test_plain_values_come_back_as_they_were(value: Any) -> None:
     assert same(round_trip(value), value)
+
+
+class Pair(NamedTuple):
+    mean: int
+    variance: list[int]
+
+
+class Text(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (Pair(1, [2]), (1, [2])),
+        (OrderedDict(a=1), {"a": 1}),
+        (defaultdict(list, a=[Pair(1, [])]), {"a": [(1, [])]}),
+        (torch.Size([2, 3]), (2, 3)),
+        (Text("a"), "a"),
+        (IntEnum("Number", "one").one, 1),
+        (np.float64(0.5), 0.5),
+    ],
+    ids=repr,
+)
+def test_what_derives_from_a_plain_kind_arrives_as_that_kind(value: Any, plain: Any) -> None:
+    assert same(round_trip(value), plain)
 
 
 @pytest.mark.parametrize("dtype", list(wire.DTYPES.values()), ids=list(wire.DTYPES))

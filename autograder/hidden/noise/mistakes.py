@@ -399,9 +399,9 @@ def dtype_of_the_table(x0: Tensor, t: Tensor, noise: Tensor, alphas_cumprod: Ten
     "holds. Print x0 before and after the call, and make a new tensor instead.",
 )
 def changed_in_place(x0: Tensor, t: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
-    abar = _to_each(alphas_cumprod, t, x0.ndim).to(x0.dtype)
-    x0 *= abar.sqrt()
-    x0 += (1 - abar).sqrt() * noise
+    abar = _to_each(alphas_cumprod, t, x0.ndim)
+    x0 *= abar.sqrt().to(x0.dtype)
+    x0 += (1 - abar).sqrt().to(x0.dtype) * noise
     return x0
 
 
@@ -415,6 +415,18 @@ def changed_in_place(x0: Tensor, t: Tensor, noise: Tensor, alphas_cumprod: Tenso
 def without_gradient(x0: Tensor, t: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
     abar = _to_each(alphas_cumprod, t, x0.ndim)
     return (abar.sqrt() * x0 + (1 - abar).sqrt() * noise).detach().to(x0.dtype)
+
+
+@mistake(
+    "q_sample",
+    title="the table takes the pictures' dtype too early",
+    hint="Call it with pictures in float16 and a table such as 0.9999. In float16 that number is 1, and what "
+    "is left for the noise is 0. Take the roots in the table's own dtype, and cast what comes out.",
+    only_hidden=True,
+)
+def table_cast_first(x0: Tensor, t: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
+    abar = _to_each(alphas_cumprod.to(x0.dtype), t, x0.ndim)
+    return abar.sqrt() * x0 + (1 - abar).sqrt() * noise
 
 
 # --- signal_to_noise ------------------------------------------------------------------------------------
@@ -686,6 +698,19 @@ def sigmoid_of_alphas_cumprod(
     return 1 - abar[1:] / abar[:-1]
 
 
+@mistake(
+    "cosine_betas",
+    title="cosine_betas takes max_beta before s",
+    hint="Call it with three numbers and no names. The signature says which comes second: s, then max_beta.",
+    only_hidden=True,
+)
+def cosine_in_another_order(
+    T: int, max_beta: float = 0.999, s: float = 0.008, dtype: torch.dtype = torch.float64
+) -> Tensor:
+    f = _f(torch.arange(T + 1, dtype=torch.float64) / T, s)
+    return (1 - f[1:] / f[:-1]).clamp(max=max_beta).to(dtype)
+
+
 # --- zero_terminal_snr ----------------------------------------------------------------------------------
 
 
@@ -815,6 +840,18 @@ def betas_changed_in_place(betas: Tensor) -> Tensor:
     alphas = betas.mul_(-1).add_(1)
     root = torch.cumprod(alphas, dim=0).sqrt()
     return _betas_of(((root - root[-1]) * (root[0] / (root[0] - root[-1]))) ** 2)
+
+
+@mistake(
+    "zero_terminal_snr",
+    title="the result is written into the betas",
+    hint="Print the betas after the call: are they what they were? Whoever gave them may need them again. "
+    "Return a new tensor, and write into nothing that you were given.",
+)
+def written_into_the_betas(betas: Tensor) -> Tensor:
+    root = torch.cumprod(1 - betas, dim=0).sqrt()
+    root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
+    return betas.copy_(_betas_of(root**2))
 
 
 # --- q_posterior ----------------------------------------------------------------------------------------
@@ -1001,3 +1038,16 @@ def dtype_of_the_betas(x0: Tensor, xt: Tensor, t: Tensor, betas: Tensor) -> tupl
     abar = torch.cumprod(1 - betas, dim=0)
     wide = torch.promote_types(x0.dtype, betas.dtype)
     return _posterior(x0.to(wide), xt.to(wide), t, betas, abar, _shifted(abar))
+
+
+@mistake(
+    "q_posterior",
+    title="the betas take the pictures' dtype too early",
+    hint="Call it with pictures in float16 and betas such as 0.0001: in float16, 1 minus that is 1. Work the "
+    "tables out in the betas' own dtype, and cast what each sample takes from them.",
+    only_hidden=True,
+)
+def betas_cast_first(x0: Tensor, xt: Tensor, t: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+    betas = betas.to(x0.dtype)
+    abar = torch.cumprod(1 - betas, dim=0)
+    return _posterior(x0, xt, t, betas, abar, _shifted(abar))

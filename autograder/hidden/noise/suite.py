@@ -6,6 +6,7 @@ Schedules are short and their betas large: with a thousand small betas, an error
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -13,14 +14,21 @@ from torch import Tensor
 
 from autograder.testing import (
     Draw,
+    Example,
     Mismatch,
     Student,
+    any_layout,
     assert_close,
-    assert_gradients,
     assert_holds,
     assert_tensor,
+    by_position_and_name,
+    dtypes,
     exercise,
+    gradients,
+    new_tensor,
+    promises,
     rule,
+    untouched,
     value,
 )
 from solutions import noise as reference
@@ -29,6 +37,7 @@ from solutions import noise as reference
 RTOL = 1e-5
 RTOL_SINGLE = 1e-4
 RTOL_HALF = 5e-3
+ROUNDED = {torch.float32: RTOL_SINGLE, torch.float16: RTOL_HALF}
 
 
 def _betas(draw: Draw, T: int, low: float = 0.05, high: float = 0.6) -> Tensor:
@@ -71,7 +80,14 @@ def _checked(answer: Any, like: Tensor) -> Tensor:
     return tensor
 
 
+def _of_straight_betas(draw: Draw) -> Iterator[Example]:
+    for betas in (reference.linear_betas, reference.scaled_linear_betas):
+        start, end = float(draw.uniform(1, low=0.02, high=0.2)), float(draw.uniform(1, low=0.3, high=0.9))
+        yield Example(betas, draw.integer(5, 9), start, end, torch.float64)
+
+
 @exercise("linear_betas")
+@promises(_of_straight_betas, new_tensor(rtol=RTOL), by_position_and_name(rtol=RTOL))
 class LinearBetas:
     @value(weight=3)
     def linear_is_evenly_spaced(self, student: Student, draw: Draw) -> None:
@@ -150,7 +166,22 @@ class LinearBetas:
         assert_holds((scaled[1:-1] < linear[1:-1]).all(), "the scaled schedule is not below the linear one")
 
 
+def _of_extract(draw: Draw) -> Iterator[Example]:
+    yield Example(reference.extract, draw.normal(6), _timesteps(draw, 3, 6), 4)
+    # One of each, where a view would do; and the same one again.
+    yield Example(reference.extract, draw.normal(3), torch.arange(3, device=draw.device), 1)
+    yield Example(reference.extract, draw.normal(4), torch.tensor([2, 0, 2], device=draw.device), 3)
+
+
 @exercise("extract")
+@promises(
+    _of_extract,
+    untouched(),
+    new_tensor(rtol=RTOL),
+    any_layout(),
+    by_position_and_name(),
+    gradients(weight=4, to=["values"]),
+)
 class Extract:
     @value(weight=4)
     def own_value_for_each_sample(self, student: Student, draw: Draw) -> None:
@@ -193,19 +224,6 @@ class Extract:
             expected = torch.stack([values[step] for step in t.tolist()]).view(3, 1, 1, 1)
             assert_close(student.extract(values, t, 4), expected, rtol=0)
 
-    @value()
-    def leaves_its_inputs_alone(self, student: Student, draw: Draw) -> None:
-        """Gives the same answer when called again on the same tensors, however they lie in memory."""
-        values, t = draw.normal(6, 2)[:, 1], _timesteps(draw, 3, 6)
-        expected = torch.stack([values[step] for step in t.tolist()]).view(3, 1, 1, 1)
-        assert_close(student.extract.twice(values, t, 4), expected, rtol=0)
-
-    @value()
-    def gradients(self, student: Student, draw: Draw) -> None:
-        """Lets gradients flow back to the values, added up where several samples use the same one."""
-        t = torch.tensor([2, 0, 2], device=draw.device)
-        assert_gradients(student.extract, reference.extract, draw, draw.normal(4), t, 3)
-
     @rule()
     def order_of_the_samples(self, student: Student, draw: Draw) -> None:
         """Reordering the timesteps reorders the answer in the same way."""
@@ -222,7 +240,35 @@ class Extract:
         assert_holds((pictures.flatten(1).std(1) == 0).all(), "some samples are not constant")
 
 
+def _of_q_sample(draw: Draw) -> Iterator[Example]:
+    abar = _abar(_betas(draw, 8))
+    x0, noise = draw.normal(3, 2, 3, 4), draw.normal(3, 2, 3, 4)
+    yield Example(reference.q_sample, x0, _timesteps(draw, 3, 8), noise, abar)
+
+
+def _with_nothing_to_add(draw: Draw) -> Iterator[Example]:
+    """Where abar is 1 or 0 the answer equals an argument."""
+    for abar in (torch.ones(5), torch.zeros(5)):
+        x0, noise = draw.normal(3, 2, 2, 2), draw.normal(3, 2, 2, 2)
+        yield Example(reference.q_sample, x0, _timesteps(draw, 3, 5), noise, abar.to(x0))
+
+
+def _of_small_betas(draw: Draw) -> Iterator[Example]:
+    """Rounded to float16, this table is 1 where little noise has been added."""
+    x0, noise = 1e-2 * draw.normal(3, 2, 3, 4), draw.normal(3, 2, 3, 4)
+    yield Example(reference.q_sample, x0, _timesteps(draw, 3, 8), noise, _abar(_betas(draw, 8, 1e-5, 3e-5)))
+
+
 @exercise("q_sample")
+@promises(
+    _of_q_sample,
+    untouched(rtol=RTOL),
+    new_tensor(rtol=RTOL, examples=_with_nothing_to_add),
+    any_layout(rtol=RTOL),
+    by_position_and_name(rtol=RTOL),
+    dtypes(torch.float32, torch.float16, keep=["alphas_cumprod"], rtol=ROUNDED, examples=_of_small_betas),
+    gradients(weight=5, rtol=RTOL, to=["x0", "noise"]),
+)
 class QSample:
     @value(weight=4)
     def pictures(self, student: Student, draw: Draw) -> None:
@@ -298,26 +344,6 @@ class QSample:
                 found = student.q_sample(x0, t, noise, table)
                 assert_close(found, _jump(x0, t, noise, table), rtol=rtol)
 
-    @value()
-    def leaves_its_inputs_alone(self, student: Student, draw: Draw) -> None:
-        """Gives the same answer when called again on the same tensors, however they lie in memory."""
-        abar, t = _abar(_betas(draw, 8)), _timesteps(draw, 3, 8)
-        x0, noise = draw.normal(3, 4, 5, 2).permute(0, 3, 1, 2), draw.normal(3, 2, 5, 4).transpose(2, 3)
-        assert_close(student.q_sample.twice(x0, t, noise, abar), _jump(x0, t, noise, abar), rtol=RTOL)
-
-    @value()
-    def gradients(self, student: Student, draw: Draw) -> None:
-        """Lets gradients flow back to the samples and to the noise."""
-        abar, t = _abar(_betas(draw, 8)), _timesteps(draw, 3, 8)
-        x0, noise, cotangent = (draw.normal(3, 2, 3, 2) for _ in range(3))
-        found = student.q_sample.gradients(x0, t, noise, abar, cotangent=cotangent)
-        assert_close(found.output, _jump(x0, t, noise, abar), rtol=RTOL)
-        received = [found.inputs[index] if len(found.inputs) > index else None for index in (0, 2)]
-        for to, gradient, factor in zip(("x0", "the noise"), received, (abar, 1 - abar), strict=True):
-            if gradient is None:
-                raise Mismatch(f"no gradient reaches {to}")
-            assert_close(gradient, _to_each(factor, t, x0).sqrt() * cotangent, rtol=RTOL)
-
     @rule()
     def keeps_unit_variance(self, student: Student, draw: Draw) -> None:
         """A sample of variance 1 keeps variance 1: the squares of the two factors add up to 1."""
@@ -349,7 +375,19 @@ class QSample:
         assert_close(student.q_sample(x0[part], t[part], noise[part], abar), answer[part], rtol=RTOL)
 
 
+def _of_signal_to_noise(draw: Draw) -> Iterator[Example]:
+    yield Example(reference.signal_to_noise, draw.uniform(5, 2, low=0.3, high=0.9))
+    yield Example(reference.signal_to_noise, torch.zeros(3, dtype=torch.float64, device=draw.device))
+
+
 @exercise("signal_to_noise")
+@promises(
+    _of_signal_to_noise,
+    untouched(rtol=RTOL),
+    new_tensor(rtol=RTOL),
+    any_layout(rtol=RTOL),
+    by_position_and_name(rtol=RTOL),
+)
 class SignalToNoise:
     @value(weight=3)
     def middle(self, student: Student, draw: Draw) -> None:
@@ -387,12 +425,6 @@ class SignalToNoise:
             expected = (abar.double() / (1 - abar.double())).float()
             assert_close(student.signal_to_noise(abar), expected, rtol=1e-3)
 
-    @value()
-    def leaves_its_input_alone(self, student: Student, draw: Draw) -> None:
-        """Gives the same answer when it is called again on the same tensor, however that lies in memory."""
-        abar = draw.uniform(5, 2, low=0.3, high=0.9)[:, 1]
-        assert_close(student.signal_to_noise.twice(abar), abar / (1 - abar), rtol=RTOL)
-
     @rule()
     def falls_with_the_signal(self, student: Student, draw: Draw) -> None:
         """Falls from step to step as alphas_cumprod does."""
@@ -424,7 +456,15 @@ def _sigmoid(T: int, start: float, end: float) -> Tensor:
     return torch.tensor([start + (end - start) / (1 + math.exp(-each)) for each in z], dtype=torch.float64)
 
 
+def _of_curved_betas(draw: Draw) -> Iterator[Example]:
+    s, most = float(draw.uniform(1, low=0.1, high=0.3)), float(draw.uniform(1, low=0.5, high=0.7))
+    yield Example(reference.cosine_betas, draw.integer(5, 9), s, most, torch.float64)
+    start, end = float(draw.uniform(1, low=0.02, high=0.2)), float(draw.uniform(1, low=0.3, high=0.9))
+    yield Example(reference.sigmoid_betas, draw.integer(5, 9), start, end, torch.float64)
+
+
 @exercise("cosine_betas")
+@promises(_of_curved_betas, new_tensor(rtol=RTOL), by_position_and_name(rtol=RTOL))
 class CosineBetas:
     @value(weight=3)
     def cosine(self, student: Student, draw: Draw) -> None:
@@ -513,7 +553,16 @@ def _rescaled(betas: Tensor) -> Tensor:
     )
 
 
+def _of_zero_terminal_snr(draw: Draw) -> Iterator[Example]:
+    betas = _betas(draw, 6, low=0.05, high=0.4)
+    yield Example(reference.zero_terminal_snr, betas)
+    yield Example(
+        reference.zero_terminal_snr, torch.cat([betas, torch.ones_like(betas[:1])])
+    )  # nothing to do
+
+
 @exercise("zero_terminal_snr")
+@promises(_of_zero_terminal_snr, untouched(rtol=RTOL), new_tensor(rtol=RTOL), any_layout(rtol=RTOL))
 class ZeroTerminalSnr:
     @value(weight=4)
     def shifts_and_scales_the_root(self, student: Student, draw: Draw) -> None:
@@ -616,7 +665,27 @@ def _assert_posterior(answer: Any, expected: tuple[Tensor, Tensor], rtol: float 
             raise Mismatch(f"the {name}: {mismatch}") from None
 
 
+def _of_q_posterior(draw: Draw) -> Iterator[Example]:
+    for t in (_timesteps(draw, 3, 8), torch.zeros(3, dtype=torch.int64, device=draw.device)):
+        x0, xt = draw.normal(3, 2, 3, 4), draw.normal(3, 2, 3, 4)
+        yield Example(reference.q_posterior, x0, xt, t, _betas(draw, 8))
+
+
+def _of_few_betas(draw: Draw) -> Iterator[Example]:
+    """Rounded to float16, 1 minus one of these is 1."""
+    x0, xt = draw.normal(3, 2, 3, 4), draw.normal(3, 2, 3, 4)
+    yield Example(reference.q_posterior, x0, xt, _timesteps(draw, 3, 8), _betas(draw, 8, 1e-4, 4e-4))
+
+
 @exercise("q_posterior")
+@promises(
+    _of_q_posterior,
+    untouched(rtol=RTOL),
+    new_tensor(rtol=RTOL),
+    any_layout(rtol=RTOL),
+    by_position_and_name(rtol=RTOL),
+    dtypes(torch.float32, torch.float16, keep=["betas"], rtol=ROUNDED, examples=_of_few_betas),
+)
 class QPosterior:
     @value(weight=3)
     def mean(self, student: Student, draw: Draw) -> None:
@@ -694,13 +763,6 @@ class QPosterior:
         for table in (betas, betas.float()):
             expected = _looked_back(x0, xt, t, table)
             _assert_posterior(student.q_posterior(x0, xt, t, table), expected, rtol=RTOL_SINGLE)
-
-    @value()
-    def leaves_its_inputs_alone(self, student: Student, draw: Draw) -> None:
-        """Gives the same answer when called again on the same tensors, however they lie in memory."""
-        betas, t = _betas(draw, 8), _timesteps(draw, 3, 8)
-        x0, xt = draw.normal(3, 4, 5, 2).permute(0, 3, 1, 2), draw.normal(3, 2, 5, 4).transpose(2, 3)
-        _assert_posterior(student.q_posterior.twice(x0, xt, t, betas), _looked_back(x0, xt, t, betas))
 
     @rule(weight=2)
     def one_step_less_noise(self, student: Student, draw: Draw) -> None:

@@ -93,8 +93,8 @@ def noised_one_by_one(x0: Tensor, t: Tensor, noise: Tensor, alphas_cumprod: Tens
 
 @variant("q_sample", title="einsum over flattened samples")
 def with_einsum(x0: Tensor, t: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
-    abar = alphas_cumprod.gather(0, t).to(x0.dtype)
-    factors = torch.stack([abar.sqrt(), (1 - abar).sqrt()], dim=1)
+    abar = alphas_cumprod.gather(0, t)
+    factors = torch.stack([abar.sqrt(), (1 - abar).sqrt()], dim=1).to(x0.dtype)
     both = (
         torch.stack([x0.flatten(1), noise.flatten(1)], dim=1) if x0.dim() > 1 else torch.stack([x0, noise], 1)
     )
