@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from autograder.contract.trace import Trace, alike, same_behaviour
+from autograder.errors import StudentError
 from autograder.grading import diagnose
 
 from .small_course import MISTAKES, Scale, by_product, grade, squared, tripled
@@ -94,3 +96,36 @@ def test_a_module_is_named_whatever_its_untouched_weights_are(tmp_path: Path) ->
             return x / self.weight
 
     assert named(grade(tmp_path, "Scale", Scale=DividedWithOtherStart)) == ["Divided"]
+
+
+def test_another_error_of_the_same_type_is_another_mistake() -> None:
+    def failed(message: str) -> Trace:
+        trace = Trace()
+        trace.failed("call f", StudentError("RuntimeError", message))
+        return trace
+
+    shapes = "The size of tensor a (3) must match the size of tensor b (5)"
+    assert same_behaviour(failed(shapes), failed(shapes.replace("5", "12")))
+    assert not same_behaviour(failed(shapes), failed("element 0 of tensors does not require grad"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_what_is_0_but_for_rounding_is_alike(dtype: torch.dtype) -> None:
+    eps = torch.finfo(dtype).eps
+    assert alike(torch.tensor([eps, 0], dtype=dtype), torch.tensor([0, -eps], dtype=dtype))
+    assert not alike(torch.tensor([1e4 * eps], dtype=dtype), torch.tensor([0], dtype=dtype))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are"),
+    [
+        (1.0, 1 + 1e-9, True),
+        (1.0, 1.1, False),
+        (torch.inf, 1.0, False),
+        (torch.inf, -torch.inf, False),
+        (torch.nan, torch.nan, True),
+        (1j, 1j + 1e-9, True),
+    ],
+)
+def test_numbers_alike(one: complex, other: complex, are: bool) -> None:
+    assert alike(one, other) is are
