@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StrictFloat, StrictInt, StrictStr
 
 from course.catalogue import yaml_lines
+from course.catalogue.answers import plain
 from course.catalogue.quiz import Question, QuizError
 from course.catalogue.quiz import parse as parse_quiz
 from course.catalogue.syllabus import Module
@@ -42,12 +44,27 @@ class KeyedQuestion:
 
     def is_right(self, answer: Any) -> bool:
         """Whether an answer has the form that is asked for, and is right. Letters may be of either case."""
-        right = self.key.answer
-        if self.question.problem(answer):
+        right, given = self.key.answer, plain(answer, self.question.kind)
+        if self.question.problem(given):
             return False
         if isinstance(right, int | float):
-            return bool(abs(float(answer) - right) <= self.key.tolerance)
-        return _letters(answer) == _letters(right)
+            return bool(abs(float(given) - right) <= self.key.tolerance)
+        return _letters(given) == _letters(right)
+
+    def too_coarse(self, answer: Any) -> str:
+        """That a wrong number is the right one with too few digits, in a sentence; empty if it is not."""
+        right, given = self.key.answer, plain(answer, self.question.kind)
+        if not isinstance(right, int | float) or self.question.problem(given) or self.is_right(given):
+            return ""
+        whole = right == int(right)
+        asked, exact = 0 if whole else self.question.digits or 1, Decimal(repr(right))
+        digits = _digits(given)
+        apart = abs(Decimal(repr(given)) - exact)
+        if digits >= asked or apart >= Decimal(10) ** -digits or apart > abs(exact) / 20:
+            return ""
+        if whole:
+            return f"{given} is near, but rounded: the exact number is asked for"
+        return f"{given} is near, but too coarse: it takes {_after_the_point(asked)}"
 
 
 def read_quiz(root: CourseRoot, module: Module) -> tuple[KeyedQuestion, ...]:
@@ -85,11 +102,27 @@ def with_keys(questions: Sequence[Question], text: str, source: str) -> tuple[Ke
             raise ContentError(
                 f"{source}, line {line}: the key of {question.id!r} answers no such question: {problem}."
             )
+        if problem := _lacks_digits(question, keys[question.id]):
+            raise ContentError(f"{source}, line {yaml_lines.line_of(tree, (question.id,))}: {problem}.")
         keyed.append(KeyedQuestion(question, keys[question.id]))
     if strange := [id for id in keys if id not in ids]:
         line = yaml_lines.line_of(tree, (strange[0],))
         raise ContentError(f"{source}, line {line}: there is no question {strange[0]!r}: remove its key.")
     return tuple(keyed)
+
+
+def _lacks_digits(question: Question, key: Key) -> str:
+    """That a student who gives as many digits as the question asks for could be wrong; empty if not."""
+    digits = question.digits or 1
+    if isinstance(key.answer, str | list) or abs(round(key.answer, digits) - key.answer) <= key.tolerance:
+        return ""
+    needed = next(
+        (n for n in range(digits, 10) if abs(round(key.answer, n) - key.answer) <= key.tolerance), 9
+    )
+    return (
+        f"{key.answer} of {question.id!r}, rounded to {_after_the_point(digits)}, is "
+        f"outside of its tolerance: say `digits: {needed}` in the question"
+    )
 
 
 def questions_text(questions: Sequence[KeyedQuestion]) -> str:
@@ -111,6 +144,17 @@ def answers_source(questions: Sequence[KeyedQuestion], *, answered: bool = False
     return "\n".join(["answers = {", *lines, "}"])
 
 
+def _digits(number: float) -> int:
+    """Digits after the point that a number has; zeros before it count negative: 0.17 has 2, 17500 has -2."""
+    exponent = Decimal(repr(number)).normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    return -exponent
+
+
+def _after_the_point(digits: int) -> str:
+    return f"{digits} digit{'s' if digits > 1 else ''} after the point"
+
+
 def _letters(answer: Any) -> set[str]:
     return {letter.strip().lower() for letter in ([answer] if isinstance(answer, str) else answer)}
 
@@ -121,6 +165,9 @@ def _form(question: Question) -> str:
         return f"one letter: {', '.join(letters[:-1])} or {letters[-1]}"
     if question.kind == "multiple":
         return f"a list with each letter that applies, from {letters[0]} to {letters[-1]}"
+    if question.digits:
+        example = f"{2.718281828:.{question.digits}f}"
+        return f"one number, to {_after_the_point(question.digits)}, e.g. {example}"
     return question.form or "one number, e.g. 2.5"
 
 

@@ -225,7 +225,10 @@ def answer_in(message: wire.Message) -> Any:
     error = message.error
     if message.kind != "error" or error is None:
         raise ProtocolViolation("the worker sent a message of an unknown kind")
-    raise StudentError(legible(error.type, 100), legible(error.message, 2000), legible(error.trace, 6000))
+    kind, words = error.type, error.message
+    if kind == wire.Unsendable.__name__:  # a name of ours
+        kind, words = "ValueError", f"what your code hands over cannot be read: {words}"
+    raise StudentError(legible(kind, 100), legible(words, 2000), legible(error.trace, 6000))
 
 
 def legible(text: str, limit: int) -> str:

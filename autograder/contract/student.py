@@ -101,10 +101,6 @@ class Student:
             raise StudentError("TypeError", f"`{name}(...)` did not give an object")
         return Handle(self, made.id, name, made_with=repr((args, kwargs)))
 
-    def value_of(self, name: str) -> Any:
-        """The plain value of a variable of the notebook."""
-        return self.ask("value", name, name=name)
-
     def build(self, path: str, *args: Any, **kwargs: Any) -> Handle:
         """An object of a public class, such as "torch.nn.Linear", for the student's functions to work on.
 

@@ -14,7 +14,17 @@ from course.catalogue.syllabus import Module
 
 from ..examined import Examined
 from ..reports.feedback import ExerciseView, exercise_views
-from ..reports.lines import Remark, as_text, one_property, properties, raised, remarks, title_of
+from ..reports.lines import (
+    Remark,
+    as_text,
+    one_property,
+    properties,
+    raised,
+    receipt,
+    remarks,
+    stopped,
+    title_of,
+)
 from ..reports.text import count, excerpt, sentence
 from ..results import CellError, Result, Status
 from .settings import Settings
@@ -61,8 +71,8 @@ def results_json(
 def _output(result: Result, settings: Settings) -> str:
     """The line on top. Nothing in it depends on a hidden test."""
     if result.status is not Status.GRADED:
-        return sentence(f"{result.path}: {result.reason}")
-    lines = [f"{result.path} was read and graded.{_WHEN.get(settings.visibility, '')}"]
+        return "\n".join(sentence(line) for line in (receipt(result), result.reason))
+    lines = [f"{receipt(result)}{_WHEN.get(settings.visibility, '')}"]
     if result.note:
         lines.append(result.note)
     if result.cell_errors:
@@ -84,7 +94,7 @@ def _unreadable(result: Result) -> list[dict[str, Any]]:
     name = (
         "Your submission could not be read" if result.status is Status.UNREADABLE else "Your code did not run"
     )
-    return [{"name": name, "status": "failed", "output": sentence(result.reason), "visibility": "visible"}]
+    return [{"name": name, "status": "failed", "output": as_text(stopped(result)), "visibility": "visible"}]
 
 
 def _public(examined: Examined | None) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from ..contract.budget import Budget, Limits
 from ..contract.front_end import FrontEnd
 from ..contract.jobs import Job
 from ..contract.student import Student
-from ..errors import BudgetSpent, ProtocolViolation, StudentFailure, Unreadable
+from ..errors import BudgetSpent, ProtocolViolation, StudentError, StudentFailure, Unreadable
 from ..results import CellError, ErrorExcerpt, Flag, Result, Status
 from ..sandbox.line import WorkerLine
 from ..submission.extract import Extracted, extract
@@ -138,12 +138,11 @@ def _grade_quiz(bench: Bench, line: WorkerLine, extracted: Extracted) -> Graded:
     if state != "answered":
         return Graded(unanswered(exercise, state, bench.setting.suite))
     try:
-        answers = Student(line).value_of("answers")
+        return Graded(grade_quiz(exercise, bench.module.questions, Student(line)))
     except StudentFailure as failure:
         result = unanswered(exercise, "answered", bench.setting.suite)
-        result.note = str(failure)
+        result.note = failure.message if isinstance(failure, StudentError) else str(failure)
         return Graded(result)
-    return Graded(grade_quiz(exercise, bench.module.questions, answers))
 
 
 def cell_error(number: int, header: wire.ErrorHeader) -> CellError:

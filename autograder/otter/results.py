@@ -15,7 +15,7 @@ from course.catalogue.syllabus import Module
 
 from ..exports.otter_cells import question
 from ..reports.feedback import ExerciseView, exercise_views
-from ..reports.lines import as_text, raised, whole
+from ..reports.lines import as_text, raised, receipt, stopped, whole
 from ..reports.text import count, number, sentence
 from ..results import Result, Status
 from .test_files import plain
@@ -52,9 +52,12 @@ def _test_file(result: Result, view: ExerciseView, module: str) -> TestFile:
 
 def summary(result: Result) -> str:
     """What is said of the submission as a whole."""
-    lines = [f"{number(result.points)} of {number(result.max_points)} points."]
+    lines = [
+        f"{number(result.points)} of {number(result.max_points)} points.",
+        _TAG.sub("‹", sentence(receipt(result))),
+    ]
     if result.status is not Status.GRADED:
-        lines.append(sentence(result.reason))
+        lines += [_TAG.sub("‹", str(line)) for line in stopped(result)]
     if result.note:
         lines.append(_TAG.sub("‹", sentence(result.note)))
     for error in result.cell_errors:

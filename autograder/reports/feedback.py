@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from course.catalogue.syllabus import Module
 from ..results import ExerciseResult, Result, Status, TestResult
 from .outcomes import Outcome, outcome
 from .page import render
+
+SHORT_HASH = 12  # characters of a file's SHA-256 that tell it
 
 # Not `strftime("%B")`, which speaks the language of the machine.
 _MONTHS = (
@@ -57,7 +60,7 @@ def feedback_html(result: Result, module: Module | None, modules: Sequence[Modul
 
     Without a `module` the file did not say of which it is, and the page names those that it could be of.
     It loads nothing, runs nothing, and holds no more than the result's own fields; flags, which are for
-    a person to judge, the run's seed and the file's path are left out.
+    a person to judge, the run's seed and the file's folder are left out.
     """
     exercises = exercise_views(result, module) if module else []
     return render(
@@ -71,12 +74,19 @@ def feedback_html(result: Result, module: Module | None, modules: Sequence[Modul
         tally=_tally(exercises),
         next_step=_next_step(exercises),
         date=date(result.started),
+        file=file_name(result),
+        short_hash=result.sha256[:SHORT_HASH],
     )
 
 
 def exercise_views(result: Result, module: Module) -> list[ExerciseView]:
     """The result's exercises as a student is shown them, in the notebook's order."""
     return [_view(number, exercise, module) for number, exercise in enumerate(result.exercises, 1)]
+
+
+def file_name(result: Result) -> str:
+    """Of the file that was graded, as it was handed in; where it lay is not for students."""
+    return re.split(r"[/\\]", result.path.rstrip("/\\"))[-1]
 
 
 def date(moment: datetime) -> str:
@@ -87,18 +97,42 @@ def date(moment: datetime) -> str:
 
 def _view(number: int, exercise: ExerciseResult, module: Module) -> ExerciseView:
     known = {entry.id: entry for entry in module.graded}
-    weights = sum(test.weight for test in exercise.tests)
     return ExerciseView(
         number=number,
         result=exercise,
         outcome=outcome(exercise),
         minutes=known[exercise.id].minutes if exercise.id in known else None,
         properties=[
-            PropertyView(test, _verdict(test, exercise), exercise.max_points * test.weight / weights)
-            for test in exercise.tests
+            PropertyView(test, _verdict(test, exercise), worth)
+            for test, worth in zip(exercise.tests, _worths(exercise), strict=True)
         ],
         stand_ins=[known[id].title if id in known else id for id in exercise.followed_through],
     )
+
+
+def _worths(exercise: ExerciseResult) -> list[float]:
+    """What each test is worth, in hundredths of a point: all of them add up to the exercise's points.
+
+    Those that earned points add up to what was given, too, as far as these are of the tests' making.
+    """
+    earned = [test.passed and test.counts for test in exercise.tests]
+    most, given = (round(100 * points) for points in (exercise.max_points, exercise.points))
+    weights = [test.weight for test in exercise.tests]
+    if not any(earned) or all(earned):
+        return [share / 100 for share in _shared_out(most, weights)]
+    gained = iter(_shared_out(given, [w for w, won in zip(weights, earned, strict=True) if won]))
+    rest = iter(_shared_out(most - given, [w for w, won in zip(weights, earned, strict=True) if not won]))
+    return [next(gained if won else rest) / 100 for won in earned]
+
+
+def _shared_out(total: int, weights: Sequence[float]) -> list[int]:
+    """A whole number in whole parts by weight; what rounding leaves over goes to those it took most from."""
+    exact = [total * weight / sum(weights) for weight in weights]
+    parts = [int(part) for part in exact]
+    by_loss = sorted(range(len(parts)), key=lambda i: parts[i] - exact[i])
+    for place in by_loss[: total - sum(parts)]:
+        parts[place] += 1
+    return parts
 
 
 def _verdict(test: TestResult, exercise: ExerciseResult) -> str:

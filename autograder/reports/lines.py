@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..results import ErrorExcerpt, Result, Status
-from .feedback import ExerciseView, PropertyView
+from .feedback import SHORT_HASH, ExerciseView, PropertyView, date, file_name
 from .text import excerpt, number, sentence
 
 VERDICTS = {"holds": "✓", "fails": "✗", "waits": "○", "untested": "·"}
@@ -50,11 +50,25 @@ def whole(result: Result, view: ExerciseView) -> Iterator[Remark]:
         "bold",
     )
     if result.status is not Status.GRADED:
-        yield Remark(result.reason)
+        yield from stopped(result)
         yield Remark("It counts as 0 points until somebody has looked at it.")
         return
     yield from remarks(view)
     yield from properties(view)
+
+
+def receipt(result: Result) -> str:
+    """When it was graded, and from which file."""
+    file = f" from {file_name(result)}" if result.path else ""
+    known_by = f" (SHA-256 {result.sha256[:SHORT_HASH]})" if result.sha256 else ""
+    return f"Graded on {date(result.started)}{file}{known_by}."
+
+
+def stopped(result: Result) -> Iterator[Remark]:
+    """Why it could not be graded, and which file is wanted if it is not this one."""
+    yield Remark(result.reason)
+    if result.status is Status.UNREADABLE:
+        yield Remark(f"Wanted is {result.module}.ipynb: hand it in again, saved from Jupyter as a notebook.")
 
 
 def remarks(view: ExerciseView) -> Iterator[Remark]:
@@ -87,7 +101,7 @@ def properties(view: ExerciseView) -> Iterator[Remark]:
 def one_property(view: ExerciseView, row: PropertyView) -> Iterator[Remark]:
     """A property, whether it holds, and what happened if it does not."""
     yield Remark(f"{VERDICTS[row.verdict]} {title_of(view, row)}")
-    if row.verdict == "fails" and not view.is_quiz:
+    if row.verdict == "fails":
         if row.test.message:
             yield Remark(row.test.message, "indented")
         if row.test.error:

@@ -39,6 +39,11 @@ class GradersCallable:
         return {"callback": self.id, "args": list(args), "kwargs": kwargs}
 
 
+# In Python's messages, which students read, it is what it stands for.
+GradersCallable.__name__ = GradersCallable.__qualname__ = "function"
+GradersCallable.__module__ = "__main__"
+
+
 class _ThroughTheGrader(torch.autograd.Function):
     """Forward is computed by the grader; so is the vector-Jacobian product."""
 
@@ -76,6 +81,7 @@ def graders_class(name: str, build: Callable[..., Any]) -> type[nn.Module]:
             return self.__dict__["_work"](*args, **kwargs, **dict(self.named_parameters()))
 
     GradersModule.__name__ = GradersModule.__qualname__ = name
+    GradersModule.__module__ = "__main__"
     return GradersModule
 
 

@@ -102,6 +102,10 @@ class Session:
             run_cell(cell, source, self.namespace)
         except BaseException as error:
             told = describe(error)
+            with contextlib.suppress(BaseException):
+                from course.checking.apart import go_on
+
+                go_on(error, source, CELL.format(cell), self.namespace)
             return told.type, told.message, told.trace
         return None
 
@@ -158,9 +162,6 @@ class Session:
     def do_set_attribute(self, target: Any, name: str, to: Any) -> None:
         setattr(target, name, to)
 
-    def do_value(self, name: str) -> Any:
-        return self._look_up(name)
-
     def do_call(self, target: Any, method: str, args: list[Any], kwargs: dict[str, Any], times: int) -> Any:
         """Calls it `times` times on the very same arguments; gives the last answer."""
         function = self._callable(target, method)
@@ -215,6 +216,18 @@ class Session:
         entry = load().module(module)
         report = on_answer(entry, entry.exercise(exercise), self.namespace)
         return report.state, report.lines
+
+    def do_answers(self, name: str, kinds: dict[str, str]) -> Any:
+        """A quiz's answers as pairs of key and plain value; what has none is `{"other": words}`."""
+        from course.catalogue.answers import Other, plain_answers
+
+        def sent(value: Any) -> Any:
+            if isinstance(value, list):
+                return list(map(sent, value))
+            return {"other": value.what} if isinstance(value, Other) else value
+
+        found = plain_answers(self._look_up(name), kinds)
+        return sent(found) if isinstance(found, Other) else [[sent(key), sent(found[key])] for key in found]
 
     def do_gradients(
         self, target: Any, args: list[Any], kwargs: dict[str, Any], cotangent: Tensor | None

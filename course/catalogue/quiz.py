@@ -6,7 +6,7 @@ Whether an answer is right is not known here: the keys are the instructors'.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from course.catalogue import yaml_lines
+from course.catalogue.answers import Other, plain, plain_answers, quoted
 
 Letter = Annotated[str, Field(pattern=r"^[a-z]$")]
 
@@ -29,13 +30,17 @@ class _Entry(BaseModel):
 
 
 class Question(_Entry):
-    """One question. `choices` belong to `single` and `multiple`; `form` tells how to write a number."""
+    """One question. `choices` belong to `single` and `multiple`.
+
+    `form` tells how to write a number, `digits` how many after the point are asked for.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     kind: Literal["single", "multiple", "number"]
     text: str = Field(min_length=1)
     choices: dict[Letter, str] = {}
     form: str = ""
+    digits: Annotated[int, Field(ge=1, le=9)] | None = None
 
     @model_validator(mode="after")
     def _choices_fit_the_kind(self) -> Question:
@@ -43,42 +48,40 @@ class Question(_Entry):
             raise ValueError(f"{self.id!r} asks for a number and has choices: remove them or change its kind")
         if self.kind != "number" and len(self.choices) < 2:
             raise ValueError(f"{self.id!r} needs at least two choices, it has {len(self.choices)}")
+        if self.kind != "number" and self.digits:
+            raise ValueError(f"{self.id!r} asks for no number: take `digits` out")
         return self
 
     def problem(self, answer: Any) -> str:
         """What is wrong with the form of an answer, in a sentence for the student; empty if nothing is.
 
-        The type is asked for exactly: an object that only claims to be a string or a list is neither.
+        What counts as a number or a letter: `course.catalogue.answers.plain`.
         """
-        if answer is None:
+        value = plain(answer, self.kind)
+        if value is None:
             return "not answered yet"
         if self.kind == "number":
-            return self._problem_of_number(answer)
+            if isinstance(value, Other):
+                return f"a plain number is expected, without quotes; this is {value.what}"
+            return "" if math.isfinite(value) else f"a finite number is expected, this is {value}"
         letters = ", ".join(self.choices)
         if self.kind == "single":
-            if type(answer) is not str:
-                return f"one letter in quotes is expected ({letters}), this is {_a(answer)}"
-            return "" if self._is_choice(answer) else f"{_quoted(answer)} is none of the choices {letters}"
-        if type(answer) not in (list, tuple, set, frozenset):
-            return (
-                f'a list of letters is expected, such as ["{next(iter(self.choices))}"], this is {_a(answer)}'
-            )
-        if not answer:
+            if isinstance(value, Other):
+                return f"one letter in quotes is expected ({letters}), this is {value.what}"
+            return "" if self._is_choice(value) else f"{quoted(value)} is none of the choices {letters}"
+        if isinstance(value, Other):
+            example = next(iter(self.choices))
+            return f'a list of letters is expected, such as ["{example}"], this is {value.what}'
+        if not value:
             return "the list is empty: at least one choice applies"
-        wrong = [item for item in answer if not self._is_choice(item)]
-        return f"{_quoted(wrong[0])} is none of the choices {letters}" if wrong else ""
+        for item in value:
+            if not self._is_choice(item):
+                what = item.what if isinstance(item, Other) else quoted(item)
+                return f"{what} is none of the choices {letters}"
+        return ""
 
     def _is_choice(self, answer: Any) -> bool:
-        return type(answer) is str and answer.strip().lower() in self.choices
-
-    def _problem_of_number(self, answer: Any) -> str:
-        if type(answer) not in (int, float):
-            return f"a plain number is expected, without quotes; this is {_a(answer)}"
-        try:
-            finite = math.isfinite(answer)
-        except OverflowError:  # an int that no float can hold
-            return "the number is too large"
-        return "" if finite else f"a finite number is expected, this is {answer}"
+        return isinstance(answer, str) and answer.strip().lower() in self.choices
 
 
 class QuizText(_Entry):
@@ -117,37 +120,25 @@ def quiz_of(module: str) -> QuizText:
     return load_quiz(files("course") / "modules" / module / "quiz.yaml")
 
 
-def problems(questions: Collection[Question], answers: Mapping[Any, Any]) -> dict[str, str]:
+def problems(questions: Collection[Question], answers: Any) -> dict[str, str]:
     """For each question that is unanswered or malformed, and each key that is no question, one sentence.
 
     In the quiz's order, unknown keys last. Empty: every question has an answer that can be graded.
     """
-    found = {question.id: question.problem(answers.get(question.id)) for question in questions}
+    given = plain_answers(answers, {question.id: question.kind for question in questions})
+    if isinstance(given, Other):
+        return dict.fromkeys((question.id for question in questions), no_answers(given))
+    found = {question.id: question.problem(given.get(question.id)) for question in questions}
     found = {id: problem for id, problem in found.items() if problem}
-    ids = [question.id for question in questions]
-    for key in answers:
-        if not (type(key) is str and key in ids):
-            found[_quoted(key)] = f"there is no such question; there are {_span(ids)}"
-    return found
+    unknown = f"there is no such question; there are {_span([question.id for question in questions])}"
+    return found | {key.what: unknown for key in given if isinstance(key, Other)}
+
+
+def no_answers(given: Other) -> str:
+    """That `answers` is not what it was."""
+    return f"`answers` is {given.what}: keep the dictionary and fill in its values"
 
 
 def _span(ids: Collection[str]) -> str:
     *most, last = ids
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def _a(value: Any) -> str:
-    """'a list', 'the text "2.5"': what a value is, in words."""
-    if type(value) is str:
-        return f"the text {_quoted(value)}"
-    if type(value) is bool:
-        return f"the truth value {value}"
-    name = type(value).__name__
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-
-
-def _quoted(value: Any) -> str:
-    if type(value) in (str, float, bool, type(None)) or (type(value) is int and value.bit_length() < 128):
-        text = repr(value)
-        return text if len(text) <= 40 else f"{text[:37]}..."
-    return _a(value)

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from course.catalogue.quiz import QuizError, problems, quiz_of
+from course.catalogue.answers import Other, in_words
+from course.catalogue.quiz import QuizError, no_answers, problems, quiz_of
 from course.catalogue.syllabus import Exercise, Module, Quiz, load
 from course.cells.magics import to_python
 from course.cells.python import parsed, raise_left_behind
@@ -103,12 +104,12 @@ def on_exercise(module: Module, exercise: Exercise, names: Mapping[str, Any]) ->
 
 def on_answer(module: Module, exercise: Exercise, namespace: Mapping[str, Any]) -> Report:
     """What is found about one exercise, or the quiz, of a notebook whose cells have left these names."""
-    if isinstance(exercise, Quiz):
-        return on_quiz(module, exercise, namespace.get("answers"))
     for name in exercise.defines:
         if name not in namespace:
             problem = f"`{name}` is not defined: its cell raised an error, or was deleted or renamed"
             return missing(module, exercise, problem)
+    if isinstance(exercise, Quiz):
+        return on_quiz(module, exercise, namespace["answers"])
     return on_exercise(module, exercise, {name: namespace[name] for name in exercise.defines})
 
 
@@ -125,8 +126,7 @@ def on_quiz(module: Module, quiz: Quiz, answers: Any) -> Report:
     except QuizError as error:
         return missing(module, quiz, f"the quiz cannot be read: {error}")
     if not isinstance(answers, dict):
-        what = f"`answers` is {show.a(answers)}: keep the dictionary and fill in its values"
-        return missing(module, quiz, what)
+        return missing(module, quiz, no_answers(Other(in_words(answers))))
     report = Report(f"{quiz.id} · {quiz.title}", f"{module.id}/{quiz.id}")
     found = problems(text.questions, answers)
     count = len(text.questions)

@@ -13,6 +13,7 @@ worked out by hand, and no solution. `close` names the usual mistakes by what th
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -231,11 +232,13 @@ def close(
     expected: Tensor | Sequence[Any],
     *,
     symptoms: Mapping[str, Tensor | Sequence[Any]] | None = None,
+    tolerance: float | None = None,
 ) -> None:
     """The answer is an ordinary tensor of the expected shape, dtype and values.
 
     A list stands for a tensor of the default dtype. `symptoms` are what known mistakes give instead: a
-    sentence for each, said if the answer is that.
+    sentence for each, said if the answer is that. `tolerance` is relative to the largest expected value; by
+    default it is the dtype's, and more is needed where one may compute in another dtype on the way.
     """
     expected = torch.as_tensor(expected)
     own = ordinary(answer)
@@ -250,7 +253,7 @@ def close(
         raise Broken(
             f"the dtype is {show.dtype(own)}, it should be {show.dtype(expected)}, as that of the input"
         )
-    if _agree(own, expected):
+    if _apart(own, expected, tolerance) <= 1:
         return
     raise Broken(
         *_named(own, expected, symptoms),
@@ -283,18 +286,21 @@ def holds(condition: object, sentence: str) -> None:
         raise Broken(sentence)
 
 
-def _agree(own: Tensor, expected: Tensor) -> bool:
+def _apart(own: Tensor, expected: Tensor, tolerance: float | None = None) -> float:
+    """How far an answer is off, in tolerances: 1 is still right. Infinite where it cannot be counted."""
     if own.shape != expected.shape:
-        return False
-    both = torch.promote_types(own.dtype, expected.dtype)
+        return math.inf
+    wide = torch.promote_types(own.dtype, expected.dtype)
     if not expected.is_floating_point() and not expected.is_complex():
-        return torch.equal(own.to(both), expected.to(both))
-    tolerance = TOLERANCE.get(expected.dtype, 1e-4)
-    scale = float(expected.abs().nan_to_num(posinf=0, neginf=0).max()) if expected.numel() else 0.0
-    wide = torch.promote_types(both, torch.float64)
-    return torch.allclose(
-        own.to(wide), expected.to(wide), rtol=0, atol=tolerance * max(scale, 1e-3), equal_nan=True
-    )
+        return 0.0 if torch.equal(own.to(wide), expected.to(wide)) else math.inf
+    if not expected.numel():
+        return 0.0
+    scale = float(expected.abs().nan_to_num(posinf=0, neginf=0).max())
+    allowed = (tolerance or TOLERANCE.get(expected.dtype, 1e-4)) * max(scale, 1e-3)
+    wide = torch.promote_types(wide, torch.float64)
+    own, expected = own.to(wide), expected.to(wide)
+    error = (own - expected).abs().masked_fill((own == expected) | (own.isnan() & expected.isnan()), 0)
+    return float(error.nan_to_num(nan=math.inf).max()) / allowed
 
 
 def _named(
@@ -302,6 +308,6 @@ def _named(
 ) -> Iterator[str]:
     """The sentence of the mistake that gives this, if one does."""
     for sentence, values in (symptoms or {}).items():
-        if _agree(own, torch.as_tensor(values, dtype=expected.dtype)):
+        if _apart(own, torch.as_tensor(values, dtype=expected.dtype)) <= 1:
             yield sentence
             return

@@ -189,6 +189,7 @@ def _reports(module: Module, namespace: dict[str, Any]) -> Iterator[tuple[str, C
 
 def _run_cell(number: int, source: str, namespace: dict[str, Any]) -> str:
     """Runs one cell as Jupyter does, `await` included; what it raised, in a line, or an empty text."""
+    from course.checking.apart import go_on
     from course.checking.examine import describe
 
     name = f"<cell {number}>"
@@ -210,6 +211,7 @@ def _run_cell(number: int, source: str, namespace: dict[str, Any]) -> str:
         else:
             exec(code, namespace)
     except (Exception, SystemExit) as error:
+        go_on(error, source, name, namespace)
         return describe(error)
     return ""
 

@@ -1,6 +1,7 @@
 """A quiz with its keys: what a notebook shows of it, and keys that do not fit stop everything."""
 
 import ast
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from autograder.build import answers
 from autograder.content.course_root import CourseRoot
-from autograder.content.quiz import KeyedQuestion, answers_source, questions_text, read_quiz, with_keys
+from autograder.content.quiz import Key, KeyedQuestion, answers_source, questions_text, read_quiz, with_keys
 from autograder.errors import ContentError
 from course.catalogue.quiz import Question
 from tests.build.tiny_course import KEYS, QUIZ, write_tiny_course
@@ -54,7 +55,7 @@ def test_the_solved_answers_are_a_literal_of_the_keys(tiny: CourseRoot) -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9))
 def test_any_number_can_be_written_in(number: float) -> None:
     keys = yaml.safe_dump({"q": {"answer": number}})
-    (asked,) = with_keys([Question(id="q", kind="number", text="?")], keys, "k")
+    (asked,) = with_keys([Question(id="q", kind="number", text="?", digits=9)], keys, "k")
 
     source = answers_source([asked], answered=True)
 
@@ -104,6 +105,12 @@ def test_yaml_that_cannot_be_parsed_is_named_by_file_and_line(tmp_path: Path) ->
         ("[a, c]", "a", "line 3: the key of 'q3' answers no such question: a list of letters is expected"),
         ("[a, c]", "[]", "line 3: the key of 'q3' answers no such question: the list is empty"),
         ("[a, c]", "[a, x]", "line 3: the key of 'q3' answers no such question: 'x' is none of the choices"),
+        (
+            "answer: 0.5",
+            "answer: 0.333",
+            "line 2: 0.333 of 'q2', rounded to 1 digit after the point, is outside of its tolerance: say "
+            "`digits: 2` in the question.",
+        ),
         ("tolerance: 0.01", "tolerance: -1", "line 2: q2.tolerance"),
         ("tolerance", "tolerence", "line 2: q2.tolerence: Extra inputs are not permitted"),
         (KEYS, "- q1\n", "line 1: expected a mapping"),
@@ -139,3 +146,39 @@ def test_only_what_answers_the_question_is_right(tiny: CourseRoot) -> None:
     ] * 4
     answers = (["a", "c"], {"C", "A"}, ("c", "a", "a"), ["a"], "ac", [])
     assert [odd.is_right(answer) for answer in answers] == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("right", "digits", "answer", "said"),
+    [
+        (0.1667, 3, 0.17, "0.17 is near, but too coarse: it takes 3 digits after the point"),
+        (0.1667, 3, 0.16, "0.16 is near, but too coarse: it takes 3 digits after the point"),  # cut off
+        (0.1667, 3, Fraction(17, 100), "0.17 is near, but too coarse: it takes 3 digits after the point"),
+        (0.1667, 3, 0.2, ""),  # 20 % off: another number
+        (0.1667, 3, 0.164, ""),  # with all its digits it is another number
+        (7.2, None, 7, "7 is near, but too coarse: it takes 1 digit after the point"),
+        (17504, None, 17500, "17500 is near, but rounded: the exact number is asked for"),
+        (17504, None, 17503, ""),
+        (17504, None, 2e4, ""),
+        (12, None, 12.05, ""),
+        (-0.52, 2, -0.5, "-0.5 is near, but too coarse: it takes 2 digits after the point"),
+        (0, None, 0.1, ""),
+        (12, None, "12", ""),
+        (12, None, None, ""),
+        (0.1667, 3, 1 / 6, ""),  # right
+    ],
+)
+def test_a_rounded_answer_is_told_how_many_digits_are_needed(
+    right: float, digits: int | None, answer: object, said: str
+) -> None:
+    question = Question(id="q", kind="number", text="?", digits=digits)
+
+    assert KeyedQuestion(question, Key(answer=right)).too_coarse(answer) == said
+
+
+def test_the_answers_cell_says_how_many_digits_are_asked_for() -> None:
+    question = Question(id="q", kind="number", text="?", digits=3)
+
+    source = answers_source([KeyedQuestion(question, Key(answer=0.1667))])
+
+    assert '"q": None,  # one number, to 3 digits after the point, e.g. 2.718' in source

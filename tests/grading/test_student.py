@@ -45,6 +45,31 @@ def test_a_callable_that_refuses_is_the_students_error_with_its_words() -> None:
         student(asked_twice=asked_twice).asked_twice(model, torch.zeros(2))
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("model.eval()", "AttributeError: 'function' object has no attribute 'eval'"),
+        ("torch.matmul(torch.ones(1), model)", "must be Tensor, not function"),
+        ("model(print)", "TypeError: unsupported operand type(s) for +: 'object' and 'int'"),
+        ("10**30", "what your code hands over cannot be read: an integer is too large"),
+        ("{(1, 2): 3}", "a tuple cannot be a key of a dictionary or a set's element"),
+        ("{(1, 2)}", "a tuple cannot be a key of a dictionary or a set's element"),
+        ("Layer(3).weight", "AttributeError: 'Identity' object has no attribute 'weight'"),
+        ("1 / len(repr(type(Layer(3))).split('autograder')[1:])", "ZeroDivisionError"),
+    ],
+)
+def test_no_name_of_ours_stands_in_what_a_student_reads(source: str, said: str) -> None:
+    line = InProcess({})
+    line.session.do_load(cell=1, source=f"import torch\ndef f(model):\n    return {source}")
+    theirs = Student(line)
+    theirs.replace("Layer", nn.Identity)
+    with pytest.raises(StudentError) as error:
+        theirs.f(differentiable(lambda x: x + 1))
+    assert said in str(error.value)
+    ours = ("Grader", "Token", "Handle", "Unsendable", "Staying", "wire")
+    assert not [name for name in ours if name in f"{error.value}{error.value.trace}"]
+
+
 def test_a_callable_comes_home_where_the_reference_stands_in_for_a_function_that_is_given_it() -> None:
     line = InProcess({})
     line.session.do_load(

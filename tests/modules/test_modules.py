@@ -19,8 +19,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from autograder.content.course_root import CourseRoot
+from autograder.content.reference import load_reference
 from course.catalogue.hints import hints_of
 from course.catalogue.quiz import quiz_of
+from course.checking import expect
+from course.checking.examine import on_exercise
 from course.checking.expect import checks_of
 from course.pictures.picture import Picture
 
@@ -36,6 +40,37 @@ def checks_tried(module: str) -> Any:
     """A module's own tests of `check`: what it says of which mistake; None while there are none yet."""
     name = f"tests.modules.{module}.test_checks"
     return import_module(name) if find_spec(name) else None
+
+
+@pytest.mark.slow
+@each_exercise
+def test_the_public_checks_tell_right_from_wrong_by_orders_of_magnitude(
+    module: str, exercise: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right answers stay far within the tolerance, and what is seen of a wrong one is far outside of it."""
+    apart: list[float] = []
+    measured = expect._apart
+
+    def noted(own: Tensor, expected: Tensor, tolerance: float | None = None) -> float:
+        found = measured(own, expected, tolerance)
+        if sys._getframe(1).f_code is expect.close.__code__:  # not where it looks for a mistake's name
+            apart.append(found)
+        return found
+
+    monkeypatch.setattr(expect, "_apart", noted)
+    known = load_reference(CourseRoot(ROOT), module)
+    entry = bank(module).exercises[exercise]
+    answers = [(answer.id, answer.correct, known.with_answer(answer)) for answer in known.mistakes[exercise]]
+    answers += [(answer.id, True, known.with_answer(answer)) for answer in known.variants[exercise]]
+    for id, correct, names in [("reference", True, known.namespace), *answers]:
+        apart.clear()
+        report = on_exercise(bank(module).module, entry, {name: names[name] for name in entry.defines})
+        if correct:
+            assert max(apart, default=0) < 0.3, id
+        else:
+            off = [found for found in apart if found > 1]
+            by_values_alone = len(off) == sum(line.startswith("✗") for line in report.lines)
+            assert not off or not by_values_alone or max(off) > 5, id
 
 
 # --- What students get ------------------------------------------------------------------------------------

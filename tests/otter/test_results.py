@@ -10,6 +10,7 @@ from otter.test_files import GradingResults
 
 from autograder.otter import results as ours
 from autograder.otter.archive import config
+from autograder.reports.lines import receipt
 from autograder.results import ErrorExcerpt, Result, Status
 from tests.reports.examples import ATTENTION, small_class
 
@@ -70,7 +71,16 @@ def test_an_unreadable_submission_has_its_reason_in_front() -> None:
     result = next(one for one in graded() if one.status is Status.UNREADABLE)
 
     assert as_otters(result).total == 0
-    assert result.reason in (as_otters(result).output or "")
+    output = as_otters(result).output or ""
+    assert result.reason in output
+    assert "Wanted is attention.ipynb" in output
+
+
+def test_the_summary_is_a_receipt() -> None:
+    result = graded()[0]
+
+    assert receipt(result) in ours.summary(result)
+    assert f"attention.ipynb (SHA-256 {result.sha256[:12]})" in receipt(result)
 
 
 def test_a_students_words_are_no_tags_in_otters_html() -> None:

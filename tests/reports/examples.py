@@ -276,7 +276,12 @@ def mixed(student: str = "lena-fischer") -> Result:
                 "Make it with `device=x.device`, or with `x.new_zeros`.",
             ),
             "SpatialSelfAttention": UNTOUCHED,
-            "attention_quiz": Answer({"q3": "", "q6": ""}),
+            "attention_quiz": Answer(
+                {
+                    "q3": "one letter in quotes is expected (a, b, c, d), this is `c`, which is not defined",
+                    "q6": "",
+                }
+            ),
         },
         cell_errors=[
             CellError(

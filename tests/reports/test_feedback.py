@@ -3,14 +3,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from autograder.reports.feedback import date, feedback_html
-from autograder.results import Result
+from autograder.reports import lines
+from autograder.reports.feedback import date, exercise_views, feedback_html
+from autograder.results import ExerciseResult, Result, TestResult
 
 from . import examples
 from .markup import Page, read
@@ -64,6 +68,7 @@ def test_only_these_fields_of_a_result_reach_a_students_page() -> None:
     shown = {field for code, field in marks.items() if code in page}
     hidden = {field for code, field in marks.items() if code not in page}
     assert shown == {
+        "path",  # its last part, and no more: below
         "student",
         "note",
         "device",
@@ -86,7 +91,6 @@ def test_only_these_fields_of_a_result_reach_a_students_page() -> None:
         "cell_errors.error.trace",
     }
     assert hidden - shown == {
-        "path",
         "key",
         "isolation",
         "reason",
@@ -104,15 +108,41 @@ def test_flags_and_the_runs_seed_are_not_for_students() -> None:
     assert str(examples.mixed().run_seed) not in text
 
 
-def test_of_a_quiz_only_right_or_wrong_is_said() -> None:
+def test_of_a_quiz_it_is_said_what_is_right_and_which_form_is_not() -> None:
     result = examples.mixed()
     quiz = result.exercises[-1]
-    quiz.tests[2].message = "SECRET: the answer is b"
+    quiz.tests[2].message = "one letter in quotes is expected (a, b), this is `c`, which is not defined"
     quiz.tests[2].title = "SECRET: what is the standard deviation?"
+    quiz.tests[3].message = "left over"
     text = page_of(result).text
-    assert "q3 ✗ not right" in text
+    assert "q3 ✗ not right one letter in quotes is expected (a, b), this is c, which is not defined" in text
     assert "q4 ✓ right" in text
     assert "SECRET" not in text
+    assert "left over" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("submissions/ada/attention.ipynb", "attention.ipynb"),
+        ("C:\\class\\ada\\my attention.py", "my attention.py"),
+        ("attention.ipynb", "attention.ipynb"),
+    ],
+)
+def test_the_page_is_a_receipt(path: str, name: str) -> None:
+    result = examples.graded("ada").model_copy(update={"path": path})
+    said = f"3 November 2025, 09:00 UTC from {name}, SHA-256 {result.sha256[:12]}."
+    page = page_of(result).text
+    assert f"Graded on {said}" in page
+    assert "submissions" not in page
+    assert "class\\" not in page
+    assert lines.receipt(result) == f"Graded on {said}".replace(", SHA-256", " (SHA-256")[:-1] + ")."
+
+
+def test_a_file_that_is_not_there_has_no_name_on_the_receipt() -> None:
+    result = examples.unreadable().model_copy(update={"path": "", "sha256": ""})
+    assert "Graded on 3 November 2025, 09:00 UTC." in page_of(result).text
+    assert lines.receipt(result) == "Graded on 3 November 2025, 09:00 UTC."
 
 
 def test_points_and_the_bar_agree_with_the_result() -> None:
@@ -126,11 +156,45 @@ def test_points_and_the_bar_agree_with_the_result() -> None:
     ]
 
 
+def shown_worth(result: Result, number: int) -> list[Decimal]:
+    html = feedback_html(result, examples.ATTENTION)
+    section = html.split(f'id="exercise-{number}"')[1].split("</section>")[0]
+    return [Decimal(cell.split("<")[0]) for cell in section.split('class="num">')[2:]]
+
+
 def test_the_worth_of_properties_adds_up_to_the_exercise() -> None:
-    html = feedback_html(examples.graded("ada"), examples.ATTENTION)
-    first = html.split('id="exercise-1"')[1].split("</section>")[0]
-    worth = [float(cell.split("<")[0]) for cell in first.split('class="num">')[2:]]
-    assert sum(worth) == pytest.approx(10, abs=0.05)
+    assert sum(shown_worth(examples.graded("ada"), 1)) == 10
+
+
+def test_what_holds_adds_up_to_the_points_that_were_given() -> None:
+    for result in examples.small_class():
+        for number, exercise in enumerate(result.exercises, 1):
+            if exercise.state == "answered" and not exercise.id.endswith("quiz"):
+                worth = shown_worth(result, number)
+                won = zip(worth, exercise.tests, strict=True)
+                assert float(sum(one for one, test in won if test.passed and test.counts)) == exercise.points
+                assert float(sum(worth)) == exercise.max_points
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 50), st.booleans(), st.booleans()), min_size=1, max_size=30),
+    st.integers(1, 100),
+)
+def test_worth_adds_up_whatever_the_weights(tests: list[tuple[float, bool, bool]], points: int) -> None:
+    made = [
+        TestResult(id=f"e.{n}", title="", kind="rule", passed=passed, counts=counts, weight=weight)
+        for n, (weight, passed, counts) in enumerate(tests)
+    ]
+    earned = sum(test.weight for test in made if test.passed and test.counts)
+    share = round(points * earned / sum(test.weight for test in made), 2)
+    exercise = ExerciseResult(id="e", title="", points=share, max_points=points, state="answered", tests=made)
+    result = examples.graded("ada").model_copy(update={"exercises": [exercise]})
+    (view,) = exercise_views(result, examples.ATTENTION)
+    won = sum(row.worth for row in view.properties if row.verdict == "holds")
+    assert round(won, 6) == share
+    assert round(sum(row.worth for row in view.properties), 6) == points
+    exact = [points * row.test.weight / sum(test.weight for test in made) for row in view.properties]
+    assert all(abs(row.worth - one) < 0.03 for row, one in zip(view.properties, exact, strict=True))
 
 
 def test_one_mistake_is_named_and_several_are_said_to_look_alike() -> None:

@@ -10,7 +10,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from ...errors import UsageError
 from ...reports.feedback import ExerciseView, exercise_views
-from ...reports.lines import as_text, whole
+from ...reports.lines import Remark, as_text, receipt, whole
 from ...results import Result
 from ..gradings import gradings_of, submission_of
 from ..settings import coursedir_of
@@ -79,6 +79,8 @@ def _graded(grade_id: str, most: float, given: Given) -> list[NotebookNode]:
         share = answer.points / answer.max_points if answer.max_points else 0.0
         score = given.scores[grade_id] = min(max(round(most * share, 4), 0.0), most)
         lines = list(whole(given.result, view))
+        if view.number == 1:
+            lines.insert(0, Remark(receipt(given.result)))
         shown = {"text/plain": as_text(lines), "text/html": as_html(lines)}
     value = NotebookNode(
         output_type="execute_result",

@@ -75,7 +75,7 @@ SAID = {
     "padding_counted_once": "✗ Kernels and images need not be square",
     "TimeTwice": "✗ With the same weights it agrees",
     "NoSecondResidual": "was not added to x",
-    "KeptBeforeTheAttention": "given to each Spatial",
+    "KeptBeforeTheAttention": "✗ With the trained weights it gives what",
     "OneResBlockShort": "there is no `up_blocks.0.resnets.2`",
     "OnlyABatchOfTimesteps": "it raised",
     "DownsampleNotKept": "it raised",
@@ -89,6 +89,8 @@ def with_mistake(right: str, wrong: str) -> dict[str, Any]:
     exec(SOURCE.replace(right, wrong), names)
     return names
 
+
+_OF_ANY_LENGTH = "✗ A context of any length; each sample looks at its own"
 
 # Beside those that the hidden tests have a name for.
 NAMED: dict[str, list[tuple[str, str, str]]] = {
@@ -171,6 +173,18 @@ NAMED: dict[str, list[tuple[str, str, str]]] = {
         ("[angles.cos(), angles.sin()]", "[angles.sin(), angles.cos()]", "sines come before their cosines"),
         ("self.time_emb_proj(F.silu(time))", "self.time_emb_proj(time)", "into time_emb_proj without SiLU"),
         ("hidden * F.gelu(gate)", "F.gelu(hidden) * gate", "the first half of the feed-forward's channels"),
+        ("attentions[0](h, context)", "attentions[0](h, context[:1].expand_as(context))", _OF_ANY_LENGTH),
+        (
+            "level.attentions[number](h, context)",
+            "level.attentions[number](h, context[:1].expand_as(context))",
+            _OF_ANY_LENGTH,
+        ),
+        (
+            "(h, context)",
+            "(h, context[:1].expand_as(context))",
+            "Here both samples were told the first one's",
+        ),
+        ("(h, context)", "(h, 0 * context)", _OF_ANY_LENGTH),
         (
             "            if number > 0:\n",
             "            if True:\n",
