@@ -23,7 +23,7 @@ import msgspec
 
 from ..content.course_root import CourseRoot
 from ..content.module import GradedModule
-from ..contract.budget import Budget
+from ..contract.budget import Budget, Limits
 from ..contract.jobs import Job, Specification
 from ..errors import AutograderError
 from ..grading.setting import Setting
@@ -95,7 +95,8 @@ def _answer_jobs(
 
     answering = Answering(settings, start, specification.device, limits, specification.front_ends)
     if specification.device == "cpu":  # CUDA reserves terabytes of addresses
-        _limit(resource.RLIMIT_AS, address_space() + limits.memory)
+        # Never less than usual: a worker's limit is lowered in a small container, a suite's needs are not.
+        _limit(resource.RLIMIT_AS, address_space() + max(limits.memory, Limits.memory))
     parent.send_bytes(str(os.getpid()).encode())
     while True:
         try:
