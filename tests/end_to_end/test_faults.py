@@ -232,28 +232,21 @@ def kill_at_work(role: Role, times: int) -> None:
 def test_what_ends_once_is_graded_and_what_ends_twice_is_for_a_person(
     role: Role, course_root: CourseRoot, material: Material, tmp_path: Path
 ) -> None:
-    write(tmp_path / "class", "Eve", material, SLOWER_CELL)
+    write(tmp_path, "Eve", material, SLOWER_CELL)
+    with Pool(Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 1)) as pool:
 
-    def grade(kills: int = 0, force: bool = False) -> tuple[Summary, Result]:
-        options = Options(out=tmp_path / "graded", jobs=1, seed=SEED, force=force)
-        with ThreadPoolExecutor(1) as thread:
-            killer = thread.submit(kill_at_work, role, kills)
-            report = grade_all(course_root, [tmp_path / "class"], options, Progress())
-            killer.result()
-        (result,) = report.results
-        return report, result
+        def grade(kills: int) -> Result:
+            with ThreadPoolExecutor(1) as thread:
+                killer = thread.submit(kill_at_work, role, kills)
+                graded = Graders(pool).grade(tmp_path)
+                killer.result()
+            return graded["Eve"]
 
-    report, result = grade(kills=1)
-    assert (report.faults, result.status, result.points) == ([], Status.GRADED, POINTS)
-    report, result = grade(kills=2, force=True)
-    assert (report.faults, report.graded, result.status) == ([], 1, Status.NOT_GRADED)
-    assert [flag.kind for flag in result.flags] == ["not-graded"]
-    assert "by hand" in result.reason
-    assert (tmp_path / "graded" / "grades.csv").read_text().splitlines()[1].startswith("Eve,attention,,110,")
-    report, result = grade()
-    assert (report.kept, result.status) == (1, Status.NOT_GRADED), "not again and again"
-    report, result = grade(force=True)
-    assert (result.status, result.points) == (Status.GRADED, POINTS)
+        once, twice = grade(kills=1), grade(kills=2)
+    assert (once.status, once.points) == (Status.GRADED, POINTS)
+    assert (twice.status, twice.key) == (Status.NOT_GRADED, "key"), "the next run keeps it"
+    assert [flag.kind for flag in twice.flags] == ["not-graded"]
+    assert "by hand" in twice.reason
 
 
 def test_a_worker_that_is_killed_is_not_taken_for_one_that_ended_itself(course_root: CourseRoot) -> None:
