@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
+from pydantic import ValidationError
+
+from course.catalogue.syllabus import Allowances
 
 from .console import CORES, Jobs, Modules, Root, Seed, err, fail, modules_of, out, reported
 from .content.course_root import CourseRoot
+from .contract.budget import Limits, limits_of
 from .errors import UsageError
 from .gradescope.cli import app as gradescope_app
 from .hub.cli import app as hub_app
@@ -38,6 +42,11 @@ Sandbox = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+USUAL = Limits()
+
+
+def _limit(metavar: str, usual: float, what: str) -> Any:
+    return typer.Option(metavar=metavar, help=f"{what}. [default: the syllabus's, or {usual:g}]")
 
 
 def _say_version(asked: bool) -> None:
@@ -147,6 +156,26 @@ def grade(
     force: Annotated[
         bool, typer.Option("--force", help="Grade again what was graded; keeps the old beside.")
     ] = False,
+    call_cpu: Annotated[float | None, _limit("SECONDS", USUAL.call_cpu, "CPU time of one call")] = None,
+    cell_cpu: Annotated[float | None, _limit("SECONDS", USUAL.cell_cpu, "CPU time of one cell")] = None,
+    submission_cpu: Annotated[
+        float | None, _limit("SECONDS", USUAL.submission_cpu, "CPU time in all")
+    ] = None,
+    submission_wall: Annotated[
+        float | None, _limit("SECONDS", USUAL.submission_wall, "Waiting for answers in all")
+    ] = None,
+    memory: Annotated[
+        int | None, _limit("MIB", USUAL.memory >> 20, "Memory of its process, PyTorch's own not counted")
+    ] = None,
+    messages: Annotated[
+        int | None, _limit("MIB", USUAL.submission_bytes >> 20, "What it sends and is sent, in all")
+    ] = None,
+    stdout: Annotated[
+        int | None, _limit("KIB", USUAL.stdout >> 10, "What is kept of what its cells print")
+    ] = None,
+    slower: Annotated[
+        float | None, _limit("FACTOR", 1, "All times so many times as long, for a slower machine")
+    ] = None,
     course_root: Root = None,
 ) -> None:
     """Grades notebooks; run it again to go on where it stopped."""
@@ -157,6 +186,16 @@ def grade(
 
     with reported():
         root = CourseRoot.find(course_root)
+        asked = _allowances(
+            call_cpu=call_cpu,
+            cell_cpu=cell_cpu,
+            submission_cpu=submission_cpu,
+            submission_wall=submission_wall,
+            memory=memory,
+            messages=messages,
+            stdout=stdout,
+            slower=slower,
+        )
         options = Options(
             out=out_folder,
             module=module,
@@ -166,6 +205,7 @@ def grade(
             seed=seed,
             preload=tuple(name.strip() for name in preload.split(",") if name.strip()),
             force=force,
+            limits=limits_of(root.syllabus.limits.asked | asked),
             exports=EXPORTS,
             front_ends=FRONT_ENDS,
         )
@@ -196,6 +236,16 @@ def grade(
                 "everything is graded, but not all tables and pages are written; run the same command again",
                 3,
             )
+
+
+def _allowances(**asked: float | None) -> dict[str, float]:
+    """What was asked for on the command line, as a syllabus may ask for it; raises UsageError."""
+    try:
+        return Allowances.model_validate(asked).asked
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]).replace("_", "-")
+        raise UsageError(f"--{option} {first['input']:g}: {first['msg'].lower()}.") from None
 
 
 def _tell_where(folder: Path, pages: dict[tuple[str, str], Path]) -> None:

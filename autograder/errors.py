@@ -34,6 +34,13 @@ class Fault(AutograderError):
     exit_code = 3
 
 
+class Ended(Fault):
+    """A process that graded or was being graded came to its end, and nobody knows whose doing that was.
+
+    It is tried once more, alone; if that ends in the same way, a person has to look at the submission.
+    """
+
+
 class SandboxUnavailable(Fault):
     """The isolation level that was asked for cannot be had on this machine."""
 
@@ -62,7 +69,7 @@ class StudentTimeout(StudentFailure):
 
 
 class BudgetSpent(StudentFailure):
-    """The submission as a whole used up its CPU time, bytes, callbacks or restarts."""
+    """The submission used up its CPU time, memory, bytes, callbacks or restarts, in a worker or with us."""
 
 
 class WorkerDied(StudentFailure):

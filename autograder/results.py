@@ -24,6 +24,7 @@ class Status(StrEnum):
     GRADED = "graded"
     UNREADABLE = "unreadable"  # the file itself is broken: zero points, with a reason
     FAILED_TO_RUN = "failed to run"  # not one cell of it could be run
+    NOT_GRADED = "not graded"  # it ended what grades it, twice: for a person; its points mean nothing
 
 
 class ErrorExcerpt(_Record):
@@ -95,6 +96,8 @@ class Flag(_Record):
         "duplicate-id",
         "other-course",
         "wall-timeout",
+        "exhausting",
+        "not-graded",
     ]
     exercise: str = ""
     message: str

@@ -25,7 +25,14 @@ settings.register_profile("untimed", settings(), deadline=None, suppress_health_
 settings.load_profile("untimed")
 
 # What fills the machine or counts what is on it: never two of these at a time.
-ALONE = ("end_to_end/test_faults.py", "hub/live/", "isolation/test_attacks.py", "sandbox/", "worker/kernel/")
+ALONE = (
+    "end_to_end/test_faults.py",
+    "hub/live/",
+    "isolation/test_attacks.py",
+    "isolation/test_exhausting.py",
+    "sandbox/",
+    "worker/kernel/",
+)
 # The tests of these files share nothing that takes long to make: all of one file would be one long turn.
 APART = ("modules/test_modules.py", "notebooks/test_executed.py")
 # What takes longest begins first, so that no process is left with it when the others have ended.

@@ -61,11 +61,13 @@ class Job(msgspec.Struct, frozen=True):
 class Finished(msgspec.Struct, frozen=True):
     """A grader's answer: a Result, an Examined or a Proven as JSON, or what was not the student's fault.
 
-    `seconds` of CPU: the grader's and its workers'.
+    `ended`: that fault ended the grader or a worker, which may be the submission's doing. `seconds` of CPU:
+    the grader's and its workers'.
     """
 
     result: str = ""
     fault: str = ""
+    ended: bool = False
     wall_timeout: bool = False
     seconds: float = 0.0
 

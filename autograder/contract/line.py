@@ -14,11 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..errors import ProtocolViolation, StudentError
+from ..errors import ProtocolViolation, StudentError, StudentFailure
 from ..worker import wire
 from ..worker.operations import Session
+from .on_behalf import out_of_memory
 
 MAX_CALLBACKS_A_CALL = 5_000
+NOT_ASKED_FOR = "the worker's answer is not what was asked for"
 
 
 class Remote:
@@ -78,13 +80,17 @@ class Line(ABC):
     def close(self) -> None:
         """Ends the worker; it may be called again."""
 
+    def forget(self) -> None:
+        """Drops what stayed here for the worker's questions."""
+        self.callbacks.clear()
+        self._graphs.clear()
+
     def reset(self, seed: int) -> None:
         """Drops the callbacks and graphs of the test before; the worker drops its objects and replacements.
 
         It is told so, and the seed for its generators, with the next request: that saves one for each test.
         """
-        self.callbacks.clear()
-        self._graphs.clear()
+        self.forget()
         self._first.clear()
         self._anew = seed
 
@@ -140,24 +146,26 @@ class Line(ABC):
         try:
             return wire.encode("reply", message.id, answer(), extend=self.extend)
         except Exception as error:  # our callable refused what it was given: the student's to mend
+            if isinstance(error, StudentFailure) or out_of_memory(error):
+                raise
             header = wire.ErrorHeader(type(error).__name__, str(error)[:300], "")
             return wire.encode("reply", message.id, error=header)
 
     def _asked_for(self, message: wire.Message) -> Callable[[], Any]:
         """What answers the question; raises ProtocolViolation for one that our worker never asks."""
-        try:
-            question = message.value
-            if message.kind == "vector_jacobian":
-                output, leaves = self._graphs[question["token"]]
-                cotangent = question["cotangent"]
-                return lambda: _vector_jacobian(output, leaves, cotangent)
-            called, args = self.callbacks[question["callback"]], list(question["args"])
-            kwargs = {str(key): item for key, item in question["kwargs"].items()}
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise ProtocolViolation("the worker asked for something that was never handed to it") from None
-        if message.kind == "callback":
-            return lambda: _without_grad(called.function, args, kwargs)
-        return lambda: self._with_grad(called.function, args, kwargs)
+        match message.kind, message.value:
+            case "vector_jacobian", {"token": int(token), "cotangent": Tensor() as cotangent} if (
+                0 <= token < len(self._graphs)
+            ):
+                return lambda: _vector_jacobian(*self._graphs[token], cotangent)
+            case "callback" | "callback_with_grad", {
+                "callback": int(id),
+                "args": list(args),
+                "kwargs": dict(kwargs),
+            } if id in self.callbacks and all(type(name) is str for name in kwargs):
+                answer = _without_grad if message.kind == "callback" else self._with_grad
+                return lambda: answer(self.callbacks[id].function, args, kwargs)
+        raise ProtocolViolation("the worker asked for something that was never handed to it")
 
     def _with_grad(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
         leaves = [
@@ -167,6 +175,8 @@ class Line(ABC):
         named = dict(zip(kwargs, leaves[len(args) :], strict=True))
         with torch.enable_grad():
             output = function(*leaves[: len(args)], **named)
+        if not isinstance(output, Tensor):
+            raise TypeError("this callable gives no tensor, so no gradient goes through it")
         self._graphs.append((output, leaves))
         return [output, len(self._graphs) - 1]
 
@@ -216,6 +226,17 @@ class InProcess(Line):
 
 def _parts(encoded: wire.Encoded) -> tuple[bytes, bytearray]:
     return encoded.head[wire.FRAME.size :], bytearray(b"".join(encoded.buffers))
+
+
+def texts(value: Any, count: int | None = None) -> list[str]:
+    """The value, if it is a list or tuple of (so many) texts; raises ProtocolViolation."""
+    if (
+        not isinstance(value, (list, tuple))
+        or count not in (None, len(value))
+        or not all(type(text) is str for text in value)
+    ):
+        raise ProtocolViolation(NOT_ASKED_FOR)
+    return list(value)
 
 
 def answer_in(message: wire.Message) -> Any:

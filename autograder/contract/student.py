@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import ProtocolViolation, StudentError, StudentFailure, StudentTimeout
 from ..worker import wire
-from .line import Line, Remote, class_that_stays, differentiable
+from .line import NOT_ASKED_FOR, Line, Remote, class_that_stays, differentiable
 from .trace import Trace, outline
 
 
@@ -165,9 +165,18 @@ def _as_sent(arg: Any) -> Any:
     return {name: _as_sent(layer) for name, layer in arg.items()} if isinstance(arg, dict) else arg
 
 
+def _parameter(entry: Any) -> Parameter:
+    match entry:
+        case (tuple(shape), torch.dtype() as dtype, bool(requires_grad), str(device)) if all(
+            type(size) is int for size in shape
+        ):
+            return Parameter(shape, dtype, requires_grad, device)
+    raise ProtocolViolation(NOT_ASKED_FOR)
+
+
 def _stays(answer: Any) -> wire.Token:
     if not isinstance(answer, wire.Token):
-        raise ProtocolViolation("the worker's answer is not what was asked for")
+        raise ProtocolViolation(NOT_ASKED_FOR)
     return answer
 
 
@@ -235,10 +244,13 @@ class Function:
             kwargs=kwargs,
             cotangent=cotangent,
         )
-        try:
-            return Gradients(found["output"], list(found["inputs"]), dict(found["parameters"]))
-        except (TypeError, KeyError, ValueError):
-            raise ProtocolViolation("the worker's answer is not what was asked for") from None
+        match found:
+            case {"output": output, "inputs": list(inputs), "parameters": dict(parameters)} if all(
+                gradient is None or isinstance(gradient, Tensor)
+                for gradient in (*inputs, *parameters.values())
+            ):
+                return Gradients(output, inputs, parameters)
+        raise ProtocolViolation(NOT_ASKED_FOR)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], method: str = "", times: int = 1) -> Any:
         return self._student.ask(
@@ -277,7 +289,7 @@ class Handle(Function, Remote):
             "attributes", self._label, untrained=self._untrained, target=self._target, names=list(names)
         )
         if not isinstance(found, dict) or found.keys() != set(names):
-            raise ProtocolViolation("the worker's answer is not what was asked for")
+            raise ProtocolViolation(NOT_ASKED_FOR)
         return found
 
     def submodule(self, name: str) -> Handle:
@@ -296,10 +308,9 @@ class Handle(Function, Remote):
     def parameters(self) -> dict[str, Parameter]:
         """What is known of each parameter but its numbers, by name."""
         found = self._student.ask("parameters", self._label, target=self._target)
-        try:
-            return {str(name): Parameter(*entry) for name, entry in found.items()}
-        except (AttributeError, TypeError):
-            raise ProtocolViolation("the worker's answer is not what was asked for") from None
+        if not isinstance(found, dict):
+            raise ProtocolViolation(NOT_ASKED_FOR)
+        return {str(name): _parameter(entry) for name, entry in found.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
         found = self._student.ask("state_dict", self._label, untrained=self._untrained, target=self._target)

@@ -13,10 +13,12 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 from ..atomic import write_atomically
 from ..errors import AutograderError, Fault
+from ..results import Status
 from .memory import for_workers
 from .not_graded import attempt_of, not_graded, previous_score
 from .settings import COURSE, Settings
@@ -75,7 +77,7 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
     began = time.perf_counter()
     from ..adapters import FRONT_ENDS
     from ..content.course_root import CourseRoot
-    from ..contract.budget import Limits
+    from ..contract.budget import limits_of
     from ..run.rounds import seed_of_submission
     from ..run.run import Options, Progress, grade_found
     from ..run.store import Store
@@ -84,6 +86,7 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
 
     root = CourseRoot(tree / "source" / COURSE)
     module = root.module(settings.module)
+    limits = limits_of(root.syllabus.limits.asked)
     with tempfile.TemporaryDirectory(prefix="autograder-") as place:
         out, scratch = Path(place, "graded"), Path(place, "unpacked")
         found = the_one(files_below(submission), STUDENT, module.id, scratch)
@@ -95,7 +98,7 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
             seed=seed_of_submission(settings.seed, found.path, attempt_of(tree)),
             examine=settings.public_first,
             views=False,
-            limits=Limits(memory=for_workers(Limits.memory)),
+            limits=replace(limits, memory=for_workers(limits.memory)),
             front_ends=FRONT_ENDS,
         )
         report = grade_found(root, [found], options, Progress())
@@ -107,6 +110,8 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
         result = store.read(STUDENT, module.id)
         if result is None:
             raise Fault("the result cannot be read back")
+        if result.status is Status.NOT_GRADED:
+            raise Fault(result.reason)
         examined = store.examined(STUDENT, module.id, result.key) if settings.public_first else None
     seconds = time.perf_counter() - began
     print(

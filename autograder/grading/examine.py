@@ -14,7 +14,7 @@ from course.catalogue.syllabus import Exercise, Module
 
 from ..contract.budget import Budget
 from ..contract.jobs import Job
-from ..contract.line import legible
+from ..contract.line import NOT_ASKED_FOR, legible, texts
 from ..errors import ProtocolViolation, StudentFailure, Unreadable
 from ..examined import Examined, ExaminedExercise
 from ..sandbox.line import WorkerLine
@@ -81,11 +81,8 @@ def _exercises(module: Module, line: WorkerLine, extracted: Extracted) -> Iterat
 
 def _told(exercise: Exercise, said: Any) -> ExaminedExercise:
     """The worker's report, which its code can have made of anything."""
-    try:
-        state, lines = said
-        if state not in STATES or not all(isinstance(line, str) for line in lines):
-            raise ValueError
-        lines = [legible(line, LONGEST_LINE).replace("\n", " ") for line in lines[:MOST_LINES]]
-    except (TypeError, ValueError):
-        raise ProtocolViolation("the worker's answer is not what was asked for") from None
+    if not isinstance(said, tuple) or len(said) != 2 or said[0] not in STATES:
+        raise ProtocolViolation(NOT_ASKED_FOR)
+    state, lines = said[0], texts(said[1])
+    lines = [legible(line, LONGEST_LINE).replace("\n", " ") for line in lines[:MOST_LINES]]
     return ExaminedExercise(id=exercise.id, title=exercise.title, state=state, lines=lines)

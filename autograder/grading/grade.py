@@ -71,12 +71,16 @@ def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
 
     for one in graded:
         flags += one.flags
-    if isinstance(failure, ProtocolViolation):
-        flags.append(Flag(kind="tampering", message=str(failure)))
+    # Also where the exercise's own result did not come of it: while the reference stood in, say.
+    forged = failure if isinstance(failure, ProtocolViolation) else line.tampered
+    if forged and str(forged) not in {flag.message for flag in flags}:
+        flags.append(Flag(kind="tampering", message=str(forged)))
     errors = {error.cell: error for error in extracted.cell_errors}
     errors |= {number: cell_error(number, header) for number, header in line.cell_errors.items()}
     if line.wall_timeout:
         flags.append(Flag(kind="wall-timeout", message="a call waited until its wall time was over"))
+    if line.exhausting:
+        flags.append(Flag(kind="exhausting", message=line.exhausting))
     exercises = [one.result for one in graded]
     result = Result(
         student=job.student,

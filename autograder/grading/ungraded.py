@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from course.catalogue.syllabus import Exercise
 
-from ..results import ExerciseResult, Result, Status, TestResult
+from ..results import ExerciseResult, Flag, Result, Status, TestResult
 
 if TYPE_CHECKING:  # both are heavy, and a submission of no module needs neither
     from ..contract.jobs import Job
@@ -23,8 +23,9 @@ def ungraded(
     run_seed: int,
     device: str,
     sha256: str = "",
+    status: Status = Status.UNREADABLE,
 ) -> Result:
-    """No submission that could be read: every exercise, without points."""
+    """Of a submission that could not be read: every exercise, without points."""
     return Result(
         student=job.student,
         module=job.module,
@@ -34,7 +35,7 @@ def ungraded(
         run_seed=run_seed,
         device=device,
         isolation=job.isolation,
-        status=Status.UNREADABLE,
+        status=status,
         reason=reason,
         started=datetime.now(UTC),
         seconds=0,
@@ -42,6 +43,17 @@ def ungraded(
         max_points=sum(exercise.max_points for exercise in exercises),
         exercises=list(exercises),
     )
+
+
+def not_graded(job: Job, reason: str, graded: Sequence[Exercise], *, run_seed: int, device: str) -> Result:
+    """Of a submission that ended what grades it, twice: flagged for a person; its points mean nothing."""
+    exercises = [
+        ExerciseResult(id=one.id, title=one.title, points=0, max_points=one.points, state="answered")
+        for one in graded
+    ]
+    result = ungraded(job, reason, exercises, run_seed=run_seed, device=device, status=Status.NOT_GRADED)
+    result.flags.append(Flag(kind="not-graded", message=reason))
+    return result
 
 
 def unanswered(

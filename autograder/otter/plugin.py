@@ -20,7 +20,7 @@ from ..content.course_root import CourseRoot
 from ..errors import Fault, UsageError
 from ..gradescope.not_graded import attempt_of
 from ..gradescope.settings import COURSE, Sandbox
-from ..results import Result
+from ..results import Result, Status
 from ..run.rounds import seed_of_submission
 from ..run.run import Options, Progress, grade_found
 from ..run.store import Store
@@ -102,4 +102,6 @@ def _grade(root: CourseRoot, settings: Settings, folder: Path) -> Result:
         result = Store(out).read(found.student, settings.module)
     if result is None:
         raise Fault("not graded: the run left no result")
+    if result.status is Status.NOT_GRADED:
+        raise Fault(result.reason)
     return result

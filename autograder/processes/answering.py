@@ -15,7 +15,8 @@ from ..contract.budget import Budget, Limits
 from ..contract.front_end import FrontEnd
 from ..contract.jobs import Finished, Job
 from ..contract.line import InProcess
-from ..errors import ContentError, Fault
+from ..contract.on_behalf import out_of_memory
+from ..errors import ContentError, Ended, Fault
 from ..grading.examine import examine_submission
 from ..grading.exercise import grade_exercise
 from ..grading.grade import Bench, grade_submission
@@ -88,10 +89,13 @@ class Answering:
                 return Finished(result=prove(bench.module, bench.setting, job.proof).to_json())
             result, wall_timeout = grade_submission(job, bench)
         except Fault as fault:
-            return Finished(fault=str(fault))
-        except (MemoryError, OSError) as error:
+            return Finished(fault=str(fault), ended=isinstance(fault, Ended))
+        except OSError as error:
             return Finished(fault=f"{type(error).__name__} in the grader: {error}")
-        except Exception as error:  # a bug of ours: say where, and let the other submissions go on
+        except Exception as error:
+            if out_of_memory(error):
+                return Finished(fault="the grader had too little memory for it", ended=True)
+            # A bug of ours: say where, and let the other submissions go on.
             return Finished(
                 fault=f"the grader failed at {_innermost(error)}: {type(error).__name__}: {error}"
             )

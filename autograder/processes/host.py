@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -21,12 +23,13 @@ import msgspec
 
 from ..content.course_root import CourseRoot
 from ..content.module import GradedModule
-from ..contract.budget import Budget
+from ..contract.budget import Budget, Limits
 from ..contract.jobs import Job, Specification
 from ..errors import AutograderError
 from ..grading.setting import Setting
 from ..grading.suite import Suite, with_suites
 from ..sandbox.locked import LockedWorker
+from ..worker.kernel.limits import address_space
 from ..worker.zygote import WorkerOrder
 from .answering import Answering, rehearse, settings_of
 
@@ -91,13 +94,26 @@ def _answer_jobs(
         return LockedWorker(zygote, order, int(budget.cpu_left) + 2)
 
     answering = Answering(settings, start, specification.device, limits, specification.front_ends)
+    if specification.device == "cpu":  # CUDA reserves terabytes of addresses
+        # Never less than usual: a worker's limit is lowered in a small container, a suite's needs are not.
+        _limit(resource.RLIMIT_AS, address_space() + max(limits.memory, Limits.memory))
     parent.send_bytes(str(os.getpid()).encode())
     while True:
         try:
             job = msgspec.json.decode(parent.recv_bytes(), type=Job)
         except (EOFError, OSError):
             return
+        # The last resort against a single call into C without an end: the kernel ends this grader then.
+        until = resource.RLIM_INFINITY if job.proof else int(time.process_time() + limits.grader_cpu) + 1
+        _limit(resource.RLIMIT_CPU, until)
         parent.send_bytes(msgspec.json.encode(answering.answer(job)))
+
+
+def _limit(which: int, value: int) -> None:
+    """Sets a limit of this process, no higher than it may go."""
+    hard = resource.getrlimit(which)[1]
+    within = hard != resource.RLIM_INFINITY and not 0 <= value <= hard
+    resource.setrlimit(which, (hard if within else value, hard))
 
 
 if __name__ == "__main__":

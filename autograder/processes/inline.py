@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..content.course_root import CourseRoot
 from ..contract.jobs import Job
 from ..worker.environment import ENVIRONMENT
-from .pool import OnFinished, Setup, once_more
+from .pool import OnFinished, Setup, once_more, settled
 
 if TYPE_CHECKING:
     from ..grading.suite import Suite
@@ -41,6 +41,6 @@ def run(setup: Setup, jobs: Sequence[Job], on_finished: OnFinished) -> None:
             if again := once_more(job, finished):
                 waiting.append(again)
             else:
-                on_finished(job, finished)
+                on_finished(job, settled(setup, job, finished))
 
     with_suites({module: root.suite(module) for module in setup.modules}, body)

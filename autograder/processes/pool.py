@@ -3,9 +3,10 @@
     parent (this, no torch) ─┬─ zygote (locked, no secrets) ─ monitor ─ worker    one a submission
                              └─ host (suites, references) ─── grader              N of them
 
-A grader that dies costs the submission it had, which is a fault of the run and never a result; a lost
-zygote or host is started again. A submission that ran out of wall time is graded once more at the end,
-alone, before it counts: the machine may just have been busy.
+A lost grader is replaced, a lost zygote or host started again; what that costs is a fault of the run and
+never a grade. A submission that ran out of wall time, ended its grader or was killed from outside is graded
+once more at the end, alone: the machine may just have been busy, or short of memory. Who ends a grader then,
+too, has a result that says so, for a person (`grading/ungraded.py`), so that no run is without an end.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..content.course_root import CourseRoot
 from ..contract.budget import Limits
 from ..contract.front_end import FrontEnd
 from ..contract.jobs import Finished, Job, Specification
 from ..errors import ContentError, Fault
+from ..examined import Examined
+from ..grading.ungraded import not_graded
 from ..sandbox import zygote as zygotes
 from ..sandbox.levels import Isolation
 from ..worker.environment import ENVIRONMENT
@@ -70,9 +74,24 @@ class _Grader:
 
 
 def once_more(job: Job, finished: Finished) -> Job | None:
-    """The job again, if wall time decided anything at its first attempt: the machine may have been busy."""
-    late = finished.wall_timeout and not finished.fault and job.attempt == 1
-    return msgspec.structs.replace(job, attempt=2) if late else None
+    """The job again, if wall time decided anything at its first attempt, or that ended its grader."""
+    late = finished.ended or (finished.wall_timeout and not finished.fault)
+    return msgspec.structs.replace(job, attempt=2) if late and job.attempt == 1 else None
+
+
+def settled(setup: Setup, job: Job, finished: Finished) -> Finished:
+    """What is reported in the end: of what ended its grader twice, a record that says so for a person."""
+    if not finished.ended or job.proof:
+        return finished
+    reason = (
+        f"It could not be graded, at two attempts ({finished.fault}). A person has to look at it by hand."
+    )
+    if job.examine:
+        record = Examined(student=job.student, module=job.module, key=job.key, reason=reason).to_json()
+    else:
+        exercises = CourseRoot(setup.root).module(job.module).graded
+        record = not_graded(job, reason, exercises, run_seed=setup.run_seed, device=setup.device).to_json()
+    return Finished(result=record, seconds=finished.seconds)
 
 
 class Pool:
@@ -129,7 +148,7 @@ class Pool:
                 if again := once_more(job, finished):
                     alone.append(again)
                 else:
-                    on_finished(job, finished)
+                    on_finished(job, settled(self._setup, job, finished))
             self._mend()
 
     # One round
@@ -155,13 +174,13 @@ class Pool:
                     self._restarts = 0
                     grader.done += 1
                 except (EOFError, OSError):
-                    answer = Finished(fault="its grader died")
+                    answer = Finished(fault="its grader died", ended=True)
                     self._drop(grader)
                 if job is not None:
                     found.append((grader, job, answer))
             elif job is not None and time.monotonic() > grader.deadline:
                 self._drop(grader)
-                found.append((grader, job, Finished(fault="its grader hung and was ended")))
+                found.append((grader, job, Finished(fault="its grader hung and was ended", ended=True)))
         return found
 
     def _mend(self) -> None:

@@ -35,6 +35,16 @@ _FLAGS = {
         "Timed out by the clock",
         "Slow even alone on the machine, though not by CPU time. If the machine was busy, grade again.",
     ),
+    "exhausting": (
+        "Used up the grader",
+        "What the code asked for would have taken the grader itself more time, memory or messages than a "
+        "submission has. A slip with a size can do that; look at what was asked for.",
+    ),
+    "not-graded": (
+        "Not graded: look at it by hand",
+        "It ended the process that grades it twice, once alone on the machine. Its points mean nothing. If "
+        "the machine had too little memory, `--force` grades it again.",
+    ),
 }
 
 

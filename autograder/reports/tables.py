@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from course.catalogue.syllabus import Syllabus
 
-from ..results import Result
+from ..results import Result, Status
 from . import statistics
 from .text import sentence
 
@@ -21,10 +21,10 @@ def grades_csv(results: Sequence[Result], syllabus: Syllabus, pages: Mapping[tup
     """One row a student and module, one column an exercise of the modules that occur, as `module.exercise`.
 
     Rows are by student, then module; columns by the syllabus. An exercise of another module is left
-    empty, one of the row's own module that was not graded is 0. The last two columns are a sentence on what
-    was handed in, where there is something to say, and the place of the student's page, which `pages` has by
-    student and module. A cell that a spreadsheet would take for a formula begins with an apostrophe; control
-    characters are spelled out.
+    empty, one of the row's own module that was not graded is 0; whom a person has to grade has no points at
+    all. The last two columns are a sentence on what was handed in, where there is something to say, and the
+    place of the student's page, which `pages` has by student and module. A cell that a spreadsheet would take
+    for a formula begins with an apostrophe; control characters are spelled out.
     """
     present = {result.module for result in results}
     columns = [(m.id, e.id) for m in syllabus.modules if m.id in present for e in m.graded]
@@ -38,11 +38,17 @@ def grades_csv(results: Sequence[Result], syllabus: Syllabus, pages: Mapping[tup
     for result in statistics.in_order(results, syllabus.modules):
         points = {exercise.id: exercise.points for exercise in result.exercises}
         words = [result.status.value, result.isolation, result.device]
+        counts = result.status is not Status.NOT_GRADED
         writer.writerow(
-            [_word(result.student), _word(result.module), _points(result.points), _points(result.max_points)]
+            [
+                _word(result.student),
+                _word(result.module),
+                _points(result.points) if counts else "",
+                _points(result.max_points),
+            ]
             + [_word(word) for word in words]
             + [
-                _points(points.get(exercise, 0.0)) if module == result.module else ""
+                _points(points.get(exercise, 0.0)) if counts and module == result.module else ""
                 for module, exercise in columns
             ]
             + [_word(result.reason or result.note), pages.get((result.student, result.module), "")]

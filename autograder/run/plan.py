@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace as replace_fields
 
 from ..content.course_root import CourseRoot
 from ..content.module import GradedModule
+from ..contract.budget import Limits, limits_of
 from ..contract.jobs import Job, key_of
 from ..errors import Fault, Unreadable
 from ..grading.ungraded import ungraded
@@ -53,6 +55,7 @@ class Conditions:
     run_seed: int
     device: str
     isolation: str
+    limits: Limits | None = None  # the syllabus's
 
 
 def plan(
@@ -146,7 +149,10 @@ def _is_text(*names: str) -> bool:
 def _basis(root: CourseRoot, module: str, conditions: Conditions) -> str:
     """What a grade depends on besides the notebook; raises ContentError where the module is wrong."""
     digest = "" if module == UNKNOWN else GradedModule.load(root, module).digest
-    parts = [digest, version("torch"), conditions.device, conditions.isolation]
+    parts: list[Any] = [digest, version("torch"), conditions.device, conditions.isolation]
+    limits = conditions.limits or limits_of(root.syllabus.limits.asked)
+    if limits.unusual:  # who ran out under others may not do so under these, and the other way round
+        parts.append(limits.unusual)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -12,7 +12,7 @@ from course.catalogue.syllabus import Syllabus
 
 from ..atomic import write_atomically
 from ..content.course_root import CourseRoot
-from ..contract.budget import Limits
+from ..contract.budget import Limits, limits_of
 from ..contract.front_end import FrontEnd
 from ..contract.jobs import Finished, Job
 from ..errors import Fault
@@ -46,7 +46,7 @@ class Options:
     force: bool = False
     examine: bool = False  # run the public checks, too
     views: bool = True  # write tables and pages
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits | None = None  # the syllabus's
     exports: tuple[Export, ...] = ()  # the adapters that this run knows: see `autograder.adapters`
     front_ends: tuple[FrontEnd, ...] = ()
 
@@ -91,7 +91,8 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
     level = strongest(options.sandbox)
     device = choose_device(options.device)
     now, about = begin(store, options.seed)
-    conditions = Conditions(now.seed, device, level.value)
+    limits = options.limits or limits_of(root.syllabus.limits.asked)
+    conditions = Conditions(now.seed, device, level.value, limits)
     store.write_settings(
         {
             **about,
@@ -110,7 +111,7 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
         level=level,
         jobs=max(1, min(options.jobs if device == "cpu" else 1, len(jobs))),
         preload=(*options.preload, *(PUBLIC_CHECKS if made.examinations else ())),
-        limits=options.limits,
+        limits=limits,
         front_ends=options.front_ends,
     )
     report = _grade_all(setup, store, made, options, progress, now.number)

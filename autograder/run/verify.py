@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from ..content.course_root import CourseRoot
+from ..contract.budget import limits_of
 from ..contract.jobs import Finished, Job, Proof
 from ..errors import Fault, UsageError
 from ..processes import inline
@@ -60,7 +61,8 @@ def verify(
     quick  leaves out sources and public checks.
     Raises ContentError for a module that cannot be loaded, Fault for a broken test.
     """
-    setup = Setup(root.path, modules, seeds[0], device, level, jobs, rehearse=False)
+    limits = limits_of(root.syllabus.limits.asked)
+    setup = Setup(root.path, modules, seeds[0], device, level, jobs, limits=limits, rehearse=False)
     verifying = _Verifying(root, modules, seeds, level, on_finding, quick)
     if level is Isolation.NONE:
         verifying.run(partial(inline.run, setup))

@@ -9,14 +9,17 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, Protocol
 
 import torch
 
 from ..contract.budget import Budget
-from ..contract.line import Line, answer_in, legible
+from ..contract.line import Line, answer_in, legible, texts
+from ..contract.on_behalf import on_behalf
 from ..errors import (
     BudgetSpent,
+    Ended,
     Fault,
     ProtocolViolation,
     StudentError,
@@ -92,7 +95,8 @@ class WorkerLine(Line):
     """A submission's line to a worker.
 
     `cell_errors` says which cells raised, hung or ended the process; `wall_timeout`, whether a cell or a call
-    used up its wall time, which a busy machine can cause.
+    used up its wall time, which a busy machine can cause; `exhausting`, in a sentence, what of the grader's
+    own it used up; `tampered`, what no honest code sends.
     """
 
     def __init__(
@@ -103,9 +107,10 @@ class WorkerLine(Line):
         self._worker: Worker | None = None
         self._cpu_seen = 0.0  # on the worker's clock, at the last look
         self._ended_in: set[int] = set()  # places in `cells`
-        self._tampered: ProtocolViolation | None = None
+        self.tampered: ProtocolViolation | None = None
         self.cell_errors: dict[int, wire.ErrorHeader] = {}
         self.wall_timeout = False
+        self.exhausting = ""
         self.printed = bytearray()  # by the cells; what is printed in a test could be its inputs
         self._loaded = False  # whether all cells have been run once
         self._last_words = ""
@@ -129,8 +134,8 @@ class WorkerLine(Line):
 
     def _start(self) -> None:
         """A new worker in which the cells have been run; a cell that ends it is left out of the next one."""
-        if self._tampered is not None:
-            raise self._tampered  # whoever forges messages gets no second worker to try again
+        if self.tampered is not None:
+            raise self.tampered  # whoever forges messages gets no second worker to try again
         while True:
             self._budget.spend_worker()
             self._greet()
@@ -169,10 +174,7 @@ class WorkerLine(Line):
             self.cell_errors[number] = wire.ErrorHeader(type(failure).__name__, str(failure), "")
             return False
         if report is not None:
-            try:
-                kind, message, trace = (legible(text, 2000) for text in report)
-            except (TypeError, ValueError):
-                raise ProtocolViolation("the worker's answer is not what was asked for") from None
+            kind, message, trace = (legible(text, 2000) for text in texts(report, 3))
             self.cell_errors.setdefault(number, wire.ErrorHeader(kind, message, trace))
         return True
 
@@ -195,10 +197,11 @@ class WorkerLine(Line):
         assert worker is not None
         allowed = min(cpu, self._budget.cpu_left)
         wall = min(max(allowed, 0.2) * self._budget.limits.wall_factor, self._budget.wall_left)
-        begun = time.monotonic()
+        begun, served = time.monotonic(), time.process_time()
         deadline = Deadline(begun + wall, self._cpu_seen + allowed)
         try:
-            return answer_in(self._converse(worker, kind, payload, deadline))
+            converse = partial(self._converse, worker, kind, payload, deadline)
+            return answer_in(on_behalf(allowed, converse))
         except StudentError:
             raise
         except OutOfTime as late:
@@ -208,16 +211,20 @@ class WorkerLine(Line):
             self._died()
         except wire.WireError as error:
             self._end()
-            self._tampered = ProtocolViolation(f"the worker broke the protocol: {error}")
-            raise self._tampered from None
+            self.tampered = ProtocolViolation(f"the worker broke the protocol: {error}")
+            raise self.tampered from None
         except StudentFailure as failure:
             if isinstance(failure, ProtocolViolation):
-                self._tampered = failure
+                self.tampered = failure
+            elif isinstance(failure, BudgetSpent):
+                self.exhausting = str(failure)
+            self.forget()
             if self._worker is not None:
                 self._end()
             raise
         finally:
             self._budget.wall += time.monotonic() - begun
+            self._budget.served += time.process_time() - served
 
     def _converse(
         self, worker: Worker, kind: str, payload: dict[str, Any], deadline: Deadline
@@ -229,7 +236,9 @@ class WorkerLine(Line):
             if message.kind not in QUESTIONS:
                 break
             self._budget.spend_callback()
-            worker.send(self.serve(message), deadline)
+            reply = self.serve(message)
+            self._budget.spend_bytes(reply.size)
+            worker.send(reply, deadline)
         if message.id != id:
             raise ProtocolViolation("the worker sent an answer to a question that was not asked")
         self._look_at_cpu(worker)
@@ -241,9 +250,11 @@ class WorkerLine(Line):
         header, payload = wire.frame_lengths(head)
         self._budget.spend_bytes(len(head) + header + payload)
         device = self.device if self.device.type != "cpu" else None
-        return wire.decode(
+        message = wire.decode(
             worker.read(header, deadline), worker.read(payload, deadline), self.resolve, device
         )
+        self._budget.spend_bytes(message.overhead)
+        return message
 
     # How it failed
 
@@ -270,8 +281,8 @@ class WorkerLine(Line):
         if ending.asked:
             raise WorkerDied("your code closed the line on which it is asked")
         if signal == SIGKILL:
-            # A worker cannot send signals, so someone else did: a person, or the kernel short of memory.
-            raise Fault("a worker was killed from outside (if it was the kernel: is there memory enough?)")
+            # A worker cannot send this signal, so someone else did: a person, or the kernel short of memory.
+            raise Ended("a worker was killed from outside (if it was the kernel: is there memory enough?)")
         raise WorkerDied(f"your code ended its own process ({_how(ending.status)})")
 
     def _look_at_cpu(self, worker: Worker) -> None:

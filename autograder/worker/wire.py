@@ -31,6 +31,7 @@ MAX_INT = 1 << 62
 MAX_TEXT = 1 << 16
 PLAIN = (str, int, float, bool, type(None))  # what a dictionary's key and a set's element may be
 SMALL = 1 << 18  # bytes that are rather copied once more than written in many calls
+NODE_BYTES, TENSOR_BYTES = 256, 1024  # what a part and a tensor take in memory at most, besides its numbers
 
 DTYPES: dict[str, torch.dtype] = {
     str(dtype).removeprefix("torch."): dtype
@@ -91,6 +92,7 @@ class Message:
     id: int
     value: Any = None
     error: ErrorHeader | None = None
+    overhead: int = 0  # bytes that its parts take in memory, besides those that came
 
 
 @dataclass
@@ -259,14 +261,15 @@ def decode(
     `resolve(tag, id, extra)` gives the object for a handle ("h"), a callback ("cb") or a generator of random
     numbers ("g"); without it all three are refused. Tensors marked as accelerated go to `accelerator`;
     without one they are refused.
-    Raises WireError for anything that is not exactly a message.
+    Raises WireError for anything that is not exactly a message, MemoryError where there is no room for it.
     """
     if len(header) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
         raise WireError("message over its limits")
     try:
         message = _read_header.decode(header)
         tensors = _tensors(message.tensors, payload, accelerator)
-        value = _Unpacker(tensors, resolve).unpack(message.value)
+        unpacker = _Unpacker(tensors, resolve)
+        value = unpacker.unpack(message.value)
     except WireError:
         raise
     except (
@@ -279,8 +282,11 @@ def decode(
     ) as error:
         raise WireError(f"malformed message: {type(error).__name__}") from None
     except RuntimeError as error:  # torch refusing a shape that the checks above let through
+        if "can't allocate memory" in str(error):
+            raise MemoryError from None
         raise WireError(f"malformed tensor: {type(error).__name__}") from None
-    return Message(message.kind, message.id, value, message.error)
+    overhead = unpacker.nodes * NODE_BYTES + len(tensors) * TENSOR_BYTES
+    return Message(message.kind, message.id, value, message.error, overhead)
 
 
 def _tensors(

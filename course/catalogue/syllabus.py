@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from course.catalogue import yaml_lines
 
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -110,10 +111,33 @@ class Planned(_Entry):
     after: Identifier
 
 
+class Allowances(_Entry):
+    """`limits:` in `syllabus.yaml`: what a submission may use, where that is not as usual.
+
+    Times are seconds of CPU time, but for `submission_wall`, of waiting; `memory` and `messages` are MiB,
+    `stdout` KiB. `slower` makes all times so many times as long, for a slower machine.
+    """
+
+    call_cpu: Seconds | None = None
+    cell_cpu: Seconds | None = None
+    submission_cpu: Seconds | None = None
+    submission_wall: Seconds | None = None
+    memory: Annotated[int, Field(ge=256, le=1 << 20)] | None = None
+    messages: Annotated[int, Field(ge=16, le=1 << 16)] | None = None
+    stdout: Annotated[int, Field(ge=0, le=1 << 10)] | None = None
+    slower: Annotated[float, Field(ge=1, le=100)] | None = None
+
+    @property
+    def asked(self) -> dict[str, float]:
+        """What is not left out, by its name."""
+        return self.model_dump(exclude_none=True)
+
+
 class Syllabus(_Entry):
     title: str
     modules: tuple[Module, ...]
     planned: tuple[Planned, ...] = ()
+    limits: Allowances = Allowances()
 
     def module(self, id: str) -> Module:
         """The module with this id; raises KeyError."""
@@ -133,11 +157,12 @@ class Syllabus(_Entry):
 
 
 class Order(_Entry):
-    """`syllabus.yaml` itself: the ids of the modules in their order, and what is planned."""
+    """`syllabus.yaml` itself: the ids of the modules in order, what is planned, what grading may use."""
 
     title: str
     modules: tuple[Identifier, ...] = Field(min_length=1)
     planned: tuple[Planned, ...] = ()
+    limits: Allowances = Allowances()
 
     @model_validator(mode="after")
     def _module_ids_are_unique_and_known(self) -> Order:
@@ -174,7 +199,7 @@ def load(path: Path | None = None) -> Syllabus:
     for id in order.modules:
         source = f"{shown}/modules/{id}/module.yaml"
         modules.append(parse_module(id, _read(folder / "modules" / id / "module.yaml", source), source))
-    return Syllabus(title=order.title, modules=tuple(modules), planned=order.planned)
+    return Syllabus(title=order.title, modules=tuple(modules), planned=order.planned, limits=order.limits)
 
 
 def _read(file: Traversable, source: str) -> str:

@@ -113,13 +113,29 @@ def test_an_error_names_file_line_and_field(old: str, new: str, said: str) -> No
         ("[one, two]", "[one, two, one]", "line 1: module id 'one' stands twice"),
         ("[one, two]", "[one, two three]", "line 2: modules.1: String should match"),
         ("after: two", "after: four", "line 1: 'three' is planned after 'four', which stands nowhere above"),
-        (SYLLABUS, "[]", "line 1: expected a mapping with `title` and `modules` and `planned`"),
+        (SYLLABUS, "[]", "line 1: expected a mapping with `title` and `modules` and `planned` and `limits`"),
+        (
+            SYLLABUS,
+            f"{SYLLABUS}limits: {{call_cpu: 0}}\n",
+            "line {last}: limits.call_cpu: Input should be gr",
+        ),
+        (SYLLABUS, f"{SYLLABUS}limits: {{memory: 2 GB}}\n", "line {last}: limits.memory: Input should be a"),
+        (SYLLABUS, f"{SYLLABUS}limits: {{memory: 64}}\n", "line {last}: limits.memory: Input should be gr"),
+        (SYLLABUS, f"{SYLLABUS}limits: {{slower: .nan}}\n", "line {last}: limits.slower: Input should be "),
+        (SYLLABUS, f"{SYLLABUS}limits: {{patience: 5}}\n", "line {last}: limits.patience: Extra inputs"),
     ],
 )
 def test_an_error_in_the_order_does_too(old: str, new: str, said: str) -> None:
     with pytest.raises(SyllabusError) as error:
         parse(SYLLABUS.replace(old, new), source="my/syllabus.yaml")
+    said = said.replace("{last}", str(SYLLABUS.count("\n") + 1))
     assert str(error.value).startswith(f"my/syllabus.yaml, {said}")
+
+
+def test_limits_are_those_that_are_named() -> None:
+    asked = parse(f"{SYLLABUS}limits: {{call_cpu: 8, memory: 4096, slower: 1.5}}\n").limits.asked
+    assert asked == {"call_cpu": 8, "memory": 4096, "slower": 1.5}
+    assert parse(SYLLABUS).limits.asked == {}
 
 
 def test_the_courses_own_syllabus_is_valid_and_read_once() -> None:

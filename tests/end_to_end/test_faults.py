@@ -1,4 +1,8 @@
-"""A fault of ours is never a zero: who cannot be graded is named, has no result, and is graded next time."""
+"""A fault of ours is never a zero: who cannot be graded is named, has no result, and is graded next time.
+
+Where nobody can say whose doing it was that a grader or a worker was ended, it is tried again at once; what
+ends twice has a result that says so, for a person.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Semaphore
@@ -23,7 +27,7 @@ from autograder.contract.jobs import Job
 from autograder.contract.student import Student
 from autograder.errors import Fault
 from autograder.processes.pool import Pool, Setup
-from autograder.results import Result
+from autograder.results import Result, Status
 from autograder.run.run import Options, Progress, Summary
 from autograder.run.run import grade as grade_all
 from autograder.run.store import Store
@@ -35,7 +39,7 @@ from autograder.worker.zygote import WorkerOrder
 from tests.end_to_end import processes
 from tests.end_to_end.conftest import COMMAND, SEED, Grade, Graded
 from tests.end_to_end.processes import Role
-from tests.end_to_end.small_class import NAMES, POINTS, SLOW_CELL, Graders, write
+from tests.end_to_end.small_class import NAMES, POINTS, SLOW_CELL, SLOWER_CELL, Graders, write
 from tests.sample_class import Material
 
 FILLS_THE_DISK = """
@@ -189,11 +193,11 @@ def test_a_fault_names_who_was_not_graded(
     arguments = [handed_in, "--out", out, "--seed", SEED, "--jobs", 2, "--course-root", course_root.path]
     command = [*COMMAND, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as parent:
-        processes.send(signal.SIGKILL, processes.busy, parent.pid)
+        processes.send(signal.SIGKILL, busy_monitors, parent.pid)
         said, complained = parent.communicate()
     assert parent.returncode == 3
     (lost,) = set(NAMES) - stored(out).keys()
-    assert f"not graded: {lost}, attention: a worker was killed from outside" in complained
+    assert f"not graded: {lost}, attention: a worker's monitor is gone" in complained
     assert (
         "1 submission(s) could not be graded, for no fault of the students; run the same command again"
         in complained
@@ -201,6 +205,48 @@ def test_a_fault_names_who_was_not_graded(
     assert f"{lost}  attention  not graded" in said
     assert lost in (out / "report.html").read_text()
     assert lost not in (out / "grades.csv").read_text()
+
+
+def busy_monitors(run: int) -> list[psutil.Process]:
+    return [psutil.Process(worker.ppid()) for worker in processes.busy(run)]
+
+
+def kill_at_work(role: Role, times: int) -> None:
+    """Kills one process of this kind while a student's code runs, and again when another worker runs it."""
+    seen: set[int] = set()
+
+    def kill() -> bool | None:
+        with suppress(psutil.NoSuchProcess):
+            for worker in processes.busy(os.getpid()):
+                if worker.pid not in seen:
+                    seen.add(worker.pid)
+                    role(os.getpid())[0].kill()
+                    return True
+        return None
+
+    for _ in range(times):
+        processes.wait_for(kill, "somebody's code at work")
+
+
+@pytest.mark.parametrize("role", [processes.workers, processes.graders], ids=["worker", "grader"])
+def test_what_ends_once_is_graded_and_what_ends_twice_is_for_a_person(
+    role: Role, course_root: CourseRoot, material: Material, tmp_path: Path
+) -> None:
+    write(tmp_path, "Eve", material, SLOWER_CELL)
+    with Pool(Setup(course_root.path, ["attention"], SEED, "cpu", strongest("auto"), 1)) as pool:
+
+        def grade(kills: int) -> Result:
+            with ThreadPoolExecutor(1) as thread:
+                killer = thread.submit(kill_at_work, role, kills)
+                graded = Graders(pool).grade(tmp_path)
+                killer.result()
+            return graded["Eve"]
+
+        once, twice = grade(kills=1), grade(kills=2)
+    assert (once.status, once.points) == (Status.GRADED, POINTS)
+    assert (twice.status, twice.key) == (Status.NOT_GRADED, "key"), "the next run keeps it"
+    assert [flag.kind for flag in twice.flags] == ["not-graded"]
+    assert "by hand" in twice.reason
 
 
 def test_a_worker_that_is_killed_is_not_taken_for_one_that_ended_itself(course_root: CourseRoot) -> None:

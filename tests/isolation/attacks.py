@@ -336,6 +336,34 @@ PATIENCE = _cells(
         import ctypes
         def answer(*args, **kwargs): ctypes.string_at(0)
         """,
+    kills_itself_as_if_somebody_else_did="""
+        import ctypes, os, resource, signal, threading
+        libc = ctypes.CDLL(None, use_errno=True)
+        def answer(*args, **kwargs):
+            event = (ctypes.c_char * 64).from_buffer_copy(bytes(8) + bytes([signal.SIGKILL]) + bytes(55))
+            timer, soon = ctypes.c_void_p(), (ctypes.c_long * 4)(0, 0, 0, 1000)
+            for attempt in (
+                lambda: signal.pthread_kill(threading.get_ident(), signal.SIGKILL),
+                lambda: signal.pthread_kill(threading.get_ident(), signal.SIGSTOP),
+                lambda: signal.raise_signal(signal.SIGXCPU),
+                lambda: os.kill(os.getpid(), signal.SIGKILL),
+                lambda: libc.syscall(200, threading.get_native_id(), signal.SIGKILL),
+                lambda: resource.setrlimit(resource.RLIMIT_CPU, (0, 0)),
+                lambda: libc.timer_create(1, event, ctypes.byref(timer)),
+                lambda: libc.timer_settime(timer, 0, soon, None),
+                lambda: libc.ptrace(0, 0, None, None),
+            ):
+                try:
+                    attempt()
+                except Exception:
+                    pass
+            thread = threading.Thread(target=signal.raise_signal, args=(signal.SIGKILL,))
+            thread.start()
+            thread.join()
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            while True:
+                pass
+        """,
     exits_politely="""
         import sys
         def answer(*args, **kwargs): sys.exit(0)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from autograder.reports.tables import grades_csv, results_jsonl
-from autograder.results import Result
+from autograder.results import Result, Status
 
 from . import examples
 
@@ -49,6 +49,13 @@ def test_what_was_not_graded_is_zero_and_another_modules_exercise_is_empty() -> 
     assert [row["student"] for row in table] == ["ada-okafor", "samir-haddad"]
     assert (table[0]["noise.q_sample"], table[0]["attention.split_heads"]) == ("15", "")
     assert (table[1]["noise.q_sample"], table[1]["attention.split_heads"]) == ("", "0")
+
+
+def test_whom_a_person_has_to_grade_has_no_points() -> None:
+    result = examples.unreadable().model_copy(update={"status": Status.NOT_GRADED, "reason": "By hand."})
+    (row,) = rows([result])
+    assert (row["status"], row["points"], row["attention.split_heads"]) == ("not graded", "", "")
+    assert row["remark"] == "By hand."
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+cmd", "-x", "@SUM(A1)", "\t=1", "＝1+1"])

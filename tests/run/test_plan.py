@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from autograder.content.course_root import CourseRoot
+from autograder.contract.budget import Limits, limits_of
 from autograder.contract.jobs import Job
 from autograder.errors import ContentError
 from autograder.examined import Examined
@@ -142,6 +143,19 @@ def test_another_device_or_isolation_is_another_grade(
     other: Conditions, root: CourseRoot, ada: Found, store: Store
 ) -> None:
     assert key(root, ada, store, other) != key(root, ada, store)
+
+
+def test_other_limits_are_another_grade_and_the_usual_ones_by_name_are_not(
+    root: CourseRoot, ada: Found, store: Store
+) -> None:
+    (job,) = plan(root, [ada], store, HERE).jobs
+
+    def key(**asked: float) -> str:
+        (other,) = plan(root, [ada], store, replace(HERE, limits=limits_of(asked))).jobs
+        return other.key
+
+    assert key() == key(call_cpu=Limits.call_cpu) == key(stdout=1) == job.key
+    assert len({job.key, key(call_cpu=8), key(slower=2), key(memory=4096)}) == 4
 
 
 def test_another_torch_is_another_grade(

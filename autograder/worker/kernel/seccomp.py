@@ -83,6 +83,8 @@ FCNTL_REFUSED = {
     "F_NOTIFY": 1026,
     "F_SETPIPE_SZ": 1031,
 }
+# Nobody could tell these from a signal of the kernel's or of a person's; SIGSTOP waits without an end.
+SIGNALS_REFUSED = {"SIGKILL": 9, "SIGSTOP": 19, "SIGXCPU": 24}
 IOCTL_REFUSED = {"TIOCSTI": 0x5412, "TIOCLINUX": 0x541C, "FIOSETOWN": 0x8901, "SIOCSPGRP": 0x8902}
 
 
@@ -181,7 +183,8 @@ def _check_prctl(program: Assembler, process: int) -> None:
 def _check_tgkill(program: Assembler, process: int) -> None:
     """A signal to itself: abort() and raise() are made of it."""
     program.load(argument(0))
-    program.test(IF_EQUAL, process, yes="allow", no="refuse")
+    program.test(IF_EQUAL, process, no="refuse")
+    _none_of(program, 2, SIGNALS_REFUSED.values())
 
 
 def _check_sendto(program: Assembler, process: int) -> None:

@@ -54,8 +54,7 @@ sendmsg:46:211 recvmsg:47:212 recvfrom:45:207 shutdown:48:210 getsockname:51:204
 getsockopt:55:209
 # time
 time:201:- gettimeofday:96:169 clock_gettime:228:113 clock_getres:229:114 clock_nanosleep:230:115
-nanosleep:35:101 times:100:153 alarm:37:- getitimer:36:102 setitimer:38:103 timer_create:222:107
-timer_settime:223:110 timer_gettime:224:108 timer_getoverrun:225:109 timer_delete:226:111
+nanosleep:35:101 times:100:153 alarm:37:- getitimer:36:102 setitimer:38:103
 # threads of this process
 futex:202:98 futex_waitv:449:449 set_robust_list:273:99 rseq:334:293 set_tid_address:218:96 exit:60:93
 exit_group:231:94 sched_yield:24:124 sched_getaffinity:204:123 sched_getparam:143:121
@@ -85,6 +84,9 @@ fork:57:- vfork:58:- execve:59:221 execveat:322:281 ptrace:101:117 process_vm_re
 process_vm_writev:311:271 process_madvise:440:440 process_mrelease:448:448 kcmp:312:272
 pidfd_open:434:434 pidfd_getfd:438:438 pidfd_send_signal:424:424 kill:62:129 tkill:200:130
 rt_sigqueueinfo:129:138 rt_tgsigqueueinfo:297:240 setpgid:109:154 setsid:112:157
+# timers that send any signal, SIGKILL too: which one lies in memory
+timer_create:222:107 timer_settime:223:110 timer_gettime:224:108 timer_getoverrun:225:109
+timer_delete:226:111
 # their share of the machine: these take the number of any process of the same user
 setrlimit:160:164 setpriority:141:140 ioprio_set:251:30 sched_setscheduler:144:119
 sched_setparam:142:118 sched_setattr:314:274 migrate_pages:256:238 move_pages:279:239

@@ -62,6 +62,10 @@ ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page))
         "os.kill(-1, 0)",
         "os.killpg(0, 0)",
         "os.kill(os.getpid(), signal.SIGKILL)",
+        "signal.raise_signal(signal.SIGKILL)",
+        "signal.pthread_kill(threading.get_ident(), signal.SIGKILL)",
+        "signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)",
+        "signal.pthread_kill(threading.get_ident(), signal.SIGXCPU)",
         "os.setsid()",
         "os.pidfd_open(1)",
         "os.setuid(65534)",
@@ -128,6 +132,16 @@ while len(got) < 2 and time.monotonic() < until: time.sleep(0.001)
 got
 """
     assert locked(code).value == [signal.SIGUSR1, signal.SIGALRM]
+
+
+def test_no_timer_sends_a_signal_of_its_choice(locked: Host) -> None:
+    """timer_create(2) takes SIGKILL, too, in a structure that no filter can read."""
+    code = """
+number = getattr({**syscalls.ALLOWED, **syscalls.REFUSED}["timer_create"], os.uname().machine)
+event = bytes(8) + signal.SIGKILL.to_bytes(4, sys.byteorder) + bytes(52)
+libc.call("make a timer", "syscall", number, time.CLOCK_MONOTONIC, event, bytes(8))
+"""
+    assert locked(code).error == "KernelRefused"
 
 
 @pytest.mark.parametrize("attempt", ["os.abort()", "ctypes.string_at(0)", "os._exit(3)"])
@@ -226,6 +240,11 @@ def test_clone_makes_threads_only(machine: str, flags: int, allowed: bool) -> No
         ("tgkill", (OURS, OURS, 6), True),
         ("tgkill", (OURS + 1, OURS + 1, 6), False),
         ("tgkill", (1, 1, 0), False),
+        ("tgkill", (OURS, OURS + 1, 10), True),  # a thread of its own
+        ("tgkill", (OURS, OURS, 9), False),
+        ("tgkill", (OURS, OURS + 1, 9 | 1 << 32), False),
+        ("tgkill", (OURS, OURS, 19), False),
+        ("tgkill", (OURS, OURS, 24), False),
         ("sendto", (5, 1, 1, 0, 0, 0), True),
         ("sendto", (5, 1, 1, 0, 1, 16), False),
         ("sendto", (5, 1, 1, 0, 1 << 40, 16), False),
