@@ -180,7 +180,10 @@ def grade(
                 f"{result.student}, {result.module}: now {result.points:g} points, fewer than before; "
                 "the earlier grade counts (--force takes the new one)"
             )
-        _tell_where(out_folder, report.pages)
+        pages = list(report.pages.values())
+        out.print(f"Class report:    {out_folder / 'report.html'}")
+        out.print(f"Feedback pages:  {pages[0] if len(pages) == 1 else out_folder / 'feedback'}")
+        out.print(f"Grades:          {out_folder / 'grades.csv'}")
         for student, graded_module, reason in report.faults:
             err.print(f"not graded: {student}, {graded_module}: {reason}")
         if report.unwritten:
@@ -196,13 +199,6 @@ def grade(
                 "everything is graded, but not all tables and pages are written; run the same command again",
                 3,
             )
-
-
-def _tell_where(folder: Path, pages: dict[tuple[str, str], Path]) -> None:
-    out.print(f"Class report:    {folder / 'report.html'}")
-    where = next(iter(pages.values())) if len(pages) == 1 else folder / "feedback"
-    out.print(f"Feedback pages:  {where}")
-    out.print(f"Grades:          {folder / 'grades.csv'}")
 
 
 @app.command()

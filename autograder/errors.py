@@ -31,8 +31,6 @@ class ContentError(UsageError):
 class Fault(AutograderError):
     """Something of ours or the machine's failed: the run must say so, nobody gets points for it."""
 
-    exit_code = 3
-
 
 class SandboxUnavailable(Fault):
     """The isolation level that was asked for cannot be had on this machine."""

@@ -15,28 +15,31 @@ import signal
 import socket
 import sys
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import msgspec
 
 from ..content.course_root import CourseRoot
 from ..content.module import GradedModule
 from ..contract.budget import Budget
-from ..contract.jobs import Job, Specification
+from ..contract.jobs import Job
 from ..errors import AutograderError
 from ..grading.setting import Setting
 from ..grading.suite import Suite, with_suites
 from ..sandbox.locked import LockedWorker
 from ..worker.zygote import WorkerOrder
 from .answering import Answering, rehearse, settings_of
+from .pool import Specification
 
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    specification = msgspec.json.decode(sys.stdin.buffer.read(), type=Specification)
+    specification = msgspec.json.decode(
+        sys.stdin.buffer.read(), type=Specification, dec_hook=lambda kind, text: kind(text)
+    )
+    root = CourseRoot(specification.setup.root)
     try:
         with_suites(
-            {module: CourseRoot(Path(specification.root)).suite(module) for module in specification.modules},
+            {module: root.suite(module) for module in specification.setup.modules},
             lambda suites: _serve(control, specification, suites),
         )
     except AutograderError as error:
@@ -45,10 +48,9 @@ def main() -> None:
 
 
 def _serve(control: socket.socket, specification: Specification, suites: dict[str, Suite]) -> None:
-    settings = settings_of(
-        CourseRoot(Path(specification.root)), suites, specification.run_seed, specification.device
-    )
-    if specification.rehearse:
+    setup = specification.setup
+    settings = settings_of(CourseRoot(setup.root), suites, setup.run_seed, setup.device)
+    if setup.rehearse:
         for module, setting in settings.values():
             rehearse(module, setting)
     gc.collect()
@@ -76,21 +78,15 @@ def _answer_jobs(
     specification: Specification,
     settings: dict[str, tuple[GradedModule, Setting]],
 ) -> None:
-    limits = specification.limits
-    order = WorkerOrder(
-        specification.level,
-        specification.device,
-        limits.memory,
-        limits.scratch,
-        tuple(specification.read),
-        specification.home,
-    )
+    setup, read = specification.setup, tuple(specification.read)
+    limits = setup.limits
+    order = WorkerOrder(setup.level, setup.device, limits.memory, limits.scratch, read, specification.home)
 
     def start(budget: Budget) -> LockedWorker:
         # Two seconds beyond what is left: our own clock ends it first, and says why.
         return LockedWorker(zygote, order, int(budget.cpu_left) + 2)
 
-    answering = Answering(settings, start, specification.device, limits, specification.front_ends)
+    answering = Answering(settings, start, setup.device, limits, setup.front_ends)
     parent.send_bytes(str(os.getpid()).encode())
     while True:
         try:

@@ -8,14 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-Shape = tuple[int, ...]
 M = TypeVar("M", bound=nn.Module)
-
-
-def seed_of(run_seed: int, test_id: str) -> int:
-    """A seed for one test of one run, from 0 to 2**63 - 1."""
-    digest = hashlib.sha256(f"{run_seed}/{test_id}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
 
 
 class Draw:
@@ -25,7 +18,8 @@ class Draw:
     """
 
     def __init__(self, run_seed: int, test_id: str, device: torch.device | None = None) -> None:
-        self.seed = seed_of(run_seed, test_id)
+        digest = hashlib.sha256(f"{run_seed}/{test_id}".encode()).digest()
+        self.seed = int.from_bytes(digest[:8], "big") >> 1  # from 0 to 2**63 - 1
         self.device = device or torch.device("cpu")
         self.generator = torch.Generator().manual_seed(self.seed)
 

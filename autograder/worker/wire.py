@@ -73,19 +73,13 @@ class ErrorHeader(msgspec.Struct, forbid_unknown_fields=True):
     trace: str
 
 
-class Header(msgspec.Struct, forbid_unknown_fields=True):
+class Message(msgspec.Struct, forbid_unknown_fields=True):
+    """A header; decoded, its value has the tensors in it."""
+
     kind: str
     id: int
     value: Any = None
     tensors: list[TensorHeader] = []
-    error: ErrorHeader | None = None
-
-
-@dataclass
-class Message:
-    kind: str
-    id: int
-    value: Any = None
     error: ErrorHeader | None = None
 
 
@@ -96,21 +90,17 @@ class Encoded:
     head: bytes
     buffers: list[memoryview] = field(default_factory=list)
 
-    @property
-    def size(self) -> int:
-        return len(self.head) + sum(len(buffer) for buffer in self.buffers)
-
     def __bytes__(self) -> bytes:
         return b"".join((self.head, *self.buffers))
 
     def pieces(self) -> list[memoryview]:
         """What to write, piece by piece: a small message in one, so that one call wakes the reader."""
-        if self.size <= SMALL:
+        if sum(map(len, (self.head, *self.buffers))) <= SMALL:
             return [memoryview(bytes(self))]
         return [memoryview(self.head), *self.buffers]
 
 
-_read_header = msgspec.json.Decoder(Header)
+_read_header = msgspec.json.Decoder(Message)
 _write_header = msgspec.json.Encoder()
 
 Extend = Callable[[Any], "dict[str, Any] | None"]
@@ -217,7 +207,7 @@ def encode(
     payload = sum(len(buffer) for _, buffer in raws)
     if payload > MAX_PAYLOAD:
         raise Unsendable(f"tensors of {payload >> 20} MiB are too large for one message")
-    header = _write_header.encode(Header(kind, id, tree, [header for header, _ in raws], error))
+    header = _write_header.encode(Message(kind, id, tree, [header for header, _ in raws], error))
     if len(header) > MAX_HEADER:
         raise Unsendable("the value has too many parts")
     return Encoded(FRAME.pack(MAGIC, len(header), payload) + header, [buffer for _, buffer in raws])
@@ -252,21 +242,12 @@ def decode(
     try:
         message = _read_header.decode(header)
         tensors = _tensors(message.tensors, payload, accelerator)
-        value = _Unpacker(tensors, resolve).unpack(message.value)
-    except WireError:
-        raise
-    except (
-        msgspec.MsgspecError,
-        RecursionError,
-        UnicodeError,
-        ValueError,
-        TypeError,
-        OverflowError,
-    ) as error:
+        message.value = _Unpacker(tensors, resolve).unpack(message.value)
+    except (msgspec.MsgspecError, RecursionError, ValueError, TypeError, OverflowError) as error:
         raise WireError(f"malformed message: {type(error).__name__}") from None
     except RuntimeError as error:  # torch refusing a shape that the checks above let through
         raise WireError(f"malformed tensor: {type(error).__name__}") from None
-    return Message(message.kind, message.id, value, message.error)
+    return message
 
 
 def _tensors(
