@@ -220,7 +220,10 @@ def grade(
                 f"{result.student}, {result.module}: now {result.points:g} points, fewer than before; "
                 "the earlier grade counts (--force takes the new one)"
             )
-        _tell_where(out_folder, report.pages)
+        pages = list(report.pages.values())
+        out.print(f"Class report:    {out_folder / 'report.html'}")
+        out.print(f"Feedback pages:  {pages[0] if len(pages) == 1 else out_folder / 'feedback'}")
+        out.print(f"Grades:          {out_folder / 'grades.csv'}")
         for student, graded_module, reason in report.faults:
             err.print(f"not graded: {student}, {graded_module}: {reason}")
         if report.unwritten:
@@ -246,13 +249,6 @@ def _allowances(**asked: float | None) -> dict[str, float]:
         first = error.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
         raise UsageError(f"--{option} {first['input']:g}: {first['msg'].lower()}.") from None
-
-
-def _tell_where(folder: Path, pages: dict[tuple[str, str], Path]) -> None:
-    out.print(f"Class report:    {folder / 'report.html'}")
-    where = next(iter(pages.values())) if len(pages) == 1 else folder / "feedback"
-    out.print(f"Feedback pages:  {where}")
-    out.print(f"Grades:          {folder / 'grades.csv'}")
 
 
 @app.command()

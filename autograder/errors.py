@@ -31,8 +31,6 @@ class ContentError(UsageError):
 class Fault(AutograderError):
     """Something of ours or the machine's failed: the run must say so, nobody gets points for it."""
 
-    exit_code = 3
-
 
 class Ended(Fault):
     """A process that graded or was being graded came to its end, and nobody knows whose doing that was.

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from .results import CellError
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ExaminedExercise(_Record):
+class ExaminedExercise(BaseModel, extra="forbid"):
     """One exercise, or the quiz. `lines` are the report that `check` shows below the cell.
 
     `passed` for a quiz: every question is answered; whether rightly is not known to any public check.
@@ -29,7 +25,7 @@ class ExaminedExercise(_Record):
     lines: list[str] = []
 
 
-class Examined(_Record):
+class Examined(BaseModel, extra="forbid"):
     """A submission as the public checks see it. `reason` says why there was nothing to check, if so."""
 
     student: str

@@ -63,18 +63,15 @@ def _cells(root: CourseRoot, module: str) -> Iterator[_Cell]:
         exercise = plan.exercise(piece.id)
         yield _Cell(where, check_source(exercise), demo=False)
         if piece.kind == "exercise":
-            line = solution.line(exercise.defines[0])
-            yield _Cell(f"{solution.source}, line {line}", sources[exercise.id], demo=False)
-        else:
-            yield _Cell(where, sources[exercise.id], demo=False)
+            where = f"{solution.source}, line {solution.line(exercise.defines[0])}"
+        yield _Cell(where, sources[exercise.id], demo=False)
 
 
 def _table(cell: _Cell) -> symtable.SymbolTable:
     from IPython.core.inputtransformer2 import TransformerManager
 
-    manager = TransformerManager()
     try:
-        return symtable.symtable(manager.transform_cell(cell.source), cell.where, "exec")
+        return symtable.symtable(TransformerManager().transform_cell(cell.source), cell.where, "exec")
     except SyntaxError as error:
         raise ContentError(
             f"{cell.where}: the code cell from here on is no valid Python: {error.msg}."

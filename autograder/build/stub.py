@@ -62,10 +62,6 @@ class Solution:
             )
         return self.spans[name][0]
 
-    def text(self, region: Region) -> str:
-        """What stands between the region's markers."""
-        return "\n".join(self.lines[region.begin : region.end - 1])
-
     def marked(self, names: Iterable[str]) -> str:
         """The definitions with the solution and its markers, as nbgrader's source notebooks have them."""
         return self._join(names, lambda region: self.lines[region.begin - 1 : region.end])
@@ -76,7 +72,8 @@ class Solution:
 
     def stub(self, names: Iterable[str]) -> str:
         """The definitions with each region replaced by a NotImplementedError that names what to write."""
-        return self._join(names, lambda region: (_raise(region),))
+        instead = '{0.indent}raise NotImplementedError("write {0.owner}")'
+        return self._join(names, lambda region: [instead.format(region)])
 
     def _join(self, names: Iterable[str], content: _Content) -> str:
         return "\n\n\n".join("\n".join(self._definition(name, content)) for name in names)
@@ -122,7 +119,13 @@ def read_solution(text: str, source: str) -> Solution:
         spans[node.name] = (first, node.end_lineno or first)
     solution = Solution(source, lines, spans, regions)
     for region in regions:
-        _check_stub(solution, region.name)
+        try:
+            compile(solution.stub([region.name]), source, "exec")
+        except SyntaxError as error:
+            raise ContentError(
+                f"{source}, line {solution.line(region.name)}: without its solution, {region.name!r} is no "
+                f"valid Python ({error.msg}): move the markers."
+            ) from None
     return solution
 
 
@@ -206,19 +209,3 @@ def _owned(begin: int, end: int, lines: tuple[str, ...], statements: list[_State
             f"{where} is not indented as the code in it: indent the marker by {first.column} spaces."
         )
     return Region(begin, end, indent, first.owner)
-
-
-def _raise(region: Region) -> str:
-    return f'{region.indent}raise NotImplementedError("write {region.owner}")'
-
-
-def _check_stub(solution: Solution, name: str) -> None:
-    stub = solution.stub([name])
-    try:
-        compile(stub, solution.source, "exec")
-    except SyntaxError as error:
-        line = solution.line(name)
-        raise ContentError(
-            f"{solution.source}, line {line}: without its solution, {name!r} is no valid Python "
-            f"({error.msg}): move the markers."
-        ) from None

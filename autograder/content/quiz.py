@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, Field, RootModel, StrictFloat, StrictInt, StrictStr
 
 from course.catalogue import yaml_lines
 from course.catalogue.answers import plain
@@ -21,10 +21,8 @@ from ..errors import ContentError
 from .course_root import CourseRoot
 
 
-class Key(BaseModel):
+class Key(BaseModel, extra="forbid", frozen=True):
     """One question's answer. A number is right within `tolerance` (absolute)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     answer: StrictStr | StrictInt | StrictFloat | list[StrictStr]
     tolerance: float = Field(default=1e-3, ge=0, allow_inf_nan=False)
@@ -172,7 +170,5 @@ def _form(question: Question) -> str:
 
 
 def _literal(answer: Any) -> str:
-    if isinstance(answer, list):
-        return f"[{', '.join(_literal(each) for each in answer)}]"
-    # JSON's strings are Python's.
-    return json.dumps(answer, ensure_ascii=False) if isinstance(answer, str) else repr(answer)
+    # JSON's strings, and lists of them, are Python's.
+    return json.dumps(answer, ensure_ascii=False) if isinstance(answer, str | list) else repr(answer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from course.catalogue import yaml_lines
 from course.catalogue.quiz import Letter, Question
@@ -72,10 +72,8 @@ class SelfCheckQuestion(Question):
         return self
 
 
-class SelfCheck(BaseModel):
+class SelfCheck(BaseModel, extra="forbid", frozen=True):
     """The questions of one module, in order."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     questions: tuple[SelfCheckQuestion, ...] = Field(min_length=1)
 
@@ -105,18 +103,9 @@ def markdown(check: SelfCheck) -> str:
 
 def _block(number: int, question: SelfCheckQuestion) -> str:
     all_that_apply = " *(Choose all that apply.)*" if question.kind == "multiple" else ""
-    choices = [
+    text = f"**{number}.** {question.text.strip()}{all_that_apply}"
+    choices = "\n".join(
         f"- [{'x' if letter in question.answer else ' '}] {choice.strip()}"
         for letter, choice in question.choices.items()
-    ]
-    return "\n".join(
-        [
-            "<quiz>",
-            f"**{number}.** {question.text.strip()}{all_that_apply}",
-            "",
-            *choices,
-            "",
-            question.explanation.strip(),
-            "</quiz>",
-        ]
     )
+    return f"<quiz>\n{text}\n\n{choices}\n\n{question.explanation.strip()}\n</quiz>"

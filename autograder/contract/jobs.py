@@ -6,24 +6,6 @@ import hashlib
 
 import msgspec
 
-from .budget import Limits
-from .front_end import FrontEnd
-
-
-class Specification(msgspec.Struct, frozen=True):
-    """What all graders of a run have in common. Not on the command line: other users could read it there."""
-
-    root: str
-    modules: list[str]
-    run_seed: int
-    device: str
-    level: str
-    read: list[str]
-    home: str
-    limits: Limits
-    front_ends: tuple[FrontEnd, ...] = ()
-    rehearse: bool = True
-
 
 class Proof(msgspec.Struct, frozen=True):
     """What is to be tried of a module: one exercise's known answers, with one seed. See `proof/prove.py`."""

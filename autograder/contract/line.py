@@ -202,23 +202,19 @@ class InProcess(Line):
         if device is not None and device.type != "cpu":
             self.device = self.session.accelerator = device
 
-    @property
-    def _accelerator(self) -> torch.device | None:
-        return self.session.accelerator
-
     def request(self, kind: str, payload: dict[str, Any]) -> Any:
         payload = self.begin(payload)
         encoded = wire.encode(kind, 0, payload, extend=self.extend)
         answer = self.session.answer(*_parts(encoded))
-        return answer_in(wire.decode(*_parts(answer), self.resolve, self._accelerator))
+        return answer_in(wire.decode(*_parts(answer), self.resolve, self.session.accelerator))
 
     def close(self) -> None:
         self.session.handles.clear()
 
     def _ask(self, kind: str, value: Any) -> Any:
         question = wire.encode(kind, 0, value, extend=self.session.extend)
-        message = wire.decode(*_parts(question), self.resolve, self._accelerator)
-        reply = wire.decode(*_parts(self.serve(message)), self.session.resolve, self._accelerator)
+        message = wire.decode(*_parts(question), self.resolve, self.session.accelerator)
+        reply = wire.decode(*_parts(self.serve(message)), self.session.resolve, self.session.accelerator)
         if reply.error is not None:
             raise RuntimeError(f"{reply.error.type}: {reply.error.message}")
         return reply.value

@@ -108,9 +108,8 @@ class Student:
         be made first is a `part`. What is made stays in the worker, even a "builtins.dict".
         """
         made = self.ask("build", path, path=path, args=[_as_sent(arg) for arg in args], kwargs=kwargs)
-        handle = Handle(self, _stays(made).id, path, made_with=repr((args, kwargs)))
-        handle._untrained = not path.startswith("builtins.")  # nothing in those is random
-        return handle
+        untrained = not path.startswith("builtins.")  # nothing in those is random
+        return Handle(self, _stays(made).id, path, repr((args, kwargs)), untrained)
 
     def step(self, parameters: Handle, lr: float) -> None:
         """One step of gradient descent on parameters that were kept, with the gradients that they have."""
@@ -228,22 +227,12 @@ class Function:
         chosen = student.mark_trainable.keep(model)
         student.step(chosen, lr=0.1)
         """
-        kept = self._student.ask("keep", self._label, target=self._target, args=list(args), kwargs=kwargs)
-        handle = Handle(self._student, _stays(kept).id, self._label, made_with=repr((args, kwargs)))
-        handle._untrained = self._untrained
-        return handle
+        kept = self._ask("keep", args=list(args), kwargs=kwargs)
+        return Handle(self._student, _stays(kept).id, self._label, repr((args, kwargs)), self._untrained)
 
     def gradients(self, *args: Any, cotangent: Tensor | None = None, **kwargs: Any) -> Gradients:
         """Forward and backward; `cotangent` has the output's shape (default: ones)."""
-        found = self._student.ask(
-            "gradients",
-            self._label,
-            untrained=self._untrained,
-            target=self._target,
-            args=list(args),
-            kwargs=kwargs,
-            cotangent=cotangent,
-        )
+        found = self._ask("gradients", args=list(args), kwargs=kwargs, cotangent=cotangent)
         match found:
             case {"output": output, "inputs": list(inputs), "parameters": dict(parameters)} if all(
                 gradient is None or isinstance(gradient, Tensor)
@@ -253,25 +242,21 @@ class Function:
         raise ProtocolViolation(NOT_ASKED_FOR)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], method: str = "", times: int = 1) -> Any:
-        return self._student.ask(
-            "call",
-            self._label,
-            untrained=self._untrained,
-            target=self._target,
-            method=method,
-            args=list(args),
-            kwargs=kwargs,
-            times=times,
-        )
+        return self._ask("call", method=method, args=list(args), kwargs=kwargs, times=times)
+
+    def _ask(self, kind: str, *, of: str = "", **payload: Any) -> Any:
+        """A request about it, or about a part of it."""
+        label = f"{self._label}.{of}" if of else self._label
+        return self._student.ask(kind, label, untrained=self._untrained, target=self._target, **payload)
 
 
 class Handle(Function, Remote):
     """An object of a class of the student's; it lives in the worker until the test ends."""
 
-    def __init__(self, student: Student, id: int, label: str, made_with: str) -> None:
+    def __init__(self, student: Student, id: int, label: str, made_with: str, untrained: bool = True) -> None:
         self.remote = wire.Token(id, label, made_with)
         super().__init__(student, self.remote, label)
-        self._untrained = True
+        self._untrained = untrained
 
     def method(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Calls a method of the object."""
@@ -279,15 +264,11 @@ class Handle(Function, Remote):
 
     def attribute(self, name: str) -> Any:
         """An attribute's value; a path such as "layers.0.weight" leads through modules."""
-        return self._student.ask(
-            "attribute", f"{self._label}.{name}", untrained=self._untrained, target=self._target, name=name
-        )
+        return self._ask("attribute", of=name, name=name)
 
     def attributes(self, *names: str) -> dict[str, Any]:
         """Several attributes, by their names or paths, in one request."""
-        found = self._student.ask(
-            "attributes", self._label, untrained=self._untrained, target=self._target, names=list(names)
-        )
+        found = self._ask("attributes", names=list(names))
         if not isinstance(found, dict) or found.keys() != set(names):
             raise ProtocolViolation(NOT_ASKED_FOR)
         return found
@@ -297,13 +278,11 @@ class Handle(Function, Remote):
         found = self.attribute(name)
         if not isinstance(found, wire.Token):
             raise StudentError("AttributeError", f"`{name}` of `{self._label}` is not a module")
-        handle = Handle(self._student, found.id, f"{self._label}.{name}", made_with=name)
-        handle._untrained = self._untrained
-        return handle
+        return Handle(self._student, found.id, f"{self._label}.{name}", name, self._untrained)
 
     def set_attribute(self, name: str, to: Any) -> None:
         """Gives one of its attributes a plain value."""
-        self._student.ask("set_attribute", f"{self._label}.{name}", target=self._target, name=name, to=to)
+        self._ask("set_attribute", of=name, name=name, to=to)
 
     def parameters(self) -> dict[str, Parameter]:
         """What is known of each parameter but its numbers, by name."""
@@ -313,7 +292,7 @@ class Handle(Function, Remote):
         return {str(name): _parameter(entry) for name, entry in found.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
-        found = self._student.ask("state_dict", self._label, untrained=self._untrained, target=self._target)
+        found = self._ask("state_dict")
         if not isinstance(found, dict) or not all(isinstance(item, Tensor) for item in found.values()):
             raise StudentError("TypeError", "`state_dict()` did not give a dictionary of tensors")
         return {str(name): item for name, item in found.items()}
@@ -329,15 +308,7 @@ class Handle(Function, Remote):
 
         Without `wait`, it is the next request that does it, and fails if it cannot be done.
         """
-        self._student.ask(
-            "load_state_dict",
-            self._label,
-            wait=wait,
-            target=self._target,
-            state=dict(state),
-            strict=strict,
-            dtype=dtype,
-        )
+        self._ask("load_state_dict", wait=wait, state=dict(state), strict=strict, dtype=dtype)
         self._untrained = False
 
     def train(self) -> Handle:

@@ -40,7 +40,7 @@ def diagnose(setting: Setting, exercise: Exercise, attempts: Sequence[Attempt]) 
             break
         if _answers_alike(setting, candidate, failed) and _passes(setting, candidate, passed):
             named.append(candidate)
-    return [_named(candidate) for candidate in named]
+    return [NamedMistake(id=each.id, title=each.title, hint=each.hint) for each in named]
 
 
 def _can_be_diagnosed(attempts: Sequence[Attempt]) -> bool:
@@ -79,7 +79,3 @@ def _behaviour(setting: Setting, candidate: Answer | None, test: Test) -> tuple[
         raised = run_test(setting.suite, test, student, setting.run_seed, setting.device)
         setting.behaviours[key] = student.trace or Trace(), raised is None
     return setting.behaviours[key]
-
-
-def _named(answer: Answer) -> NamedMistake:
-    return NamedMistake(id=answer.id, title=answer.title, hint=answer.hint)

@@ -37,7 +37,10 @@ def grade_exercise(
     own = attempts = helped = attempt(setting, Student(line), exercise)
     graded = Graded(score(exercise, own))
     if failed_before and not all(a.passed for a in own):
-        helped = _follow_through(setting, line, failed_before, exercise)
+        stand_ins = {
+            name: setting.reference.namespace[name] for earlier in failed_before for name in earlier.defines
+        }
+        helped = attempt(setting, _Helped(line, stand_ins=stand_ins), exercise)
         result = score(exercise, helped)
         if result.points > graded.result.points:  # help never takes any away
             attempts, graded.result = helped, result
@@ -73,26 +76,16 @@ def _attempt(setting: Setting, student: Student, test: Test) -> Attempt:
     return Attempt(test, raised, student.trace, list(student.requests))
 
 
+@dataclass
 class _Helped(Student):
     """A student for whom the reference stands in, name by name, from the start of each test."""
 
-    stand_ins: dict[str, Callable[..., Any]]
+    stand_ins: dict[str, Callable[..., Any]] = field(default_factory=dict)
 
     def reset(self, seed: int) -> None:
         super().reset(seed)
         for name, by in self.stand_ins.items():
             self.replace(name, by)
-
-
-def _follow_through(
-    setting: Setting, line: Line, failed_before: Sequence[Exercise], exercise: Exercise
-) -> list[Attempt]:
-    """The same tests with the reference in place of what failed before."""
-    helped = _Helped(line)
-    helped.stand_ins = {
-        name: setting.reference.namespace[name] for earlier in failed_before for name in earlier.defines
-    }
-    return attempt(setting, helped, exercise)
 
 
 def score(exercise: Exercise, attempts: Sequence[Attempt]) -> ExerciseResult:

@@ -30,9 +30,9 @@ def check_portability(line: Line, tests: Sequence[Sequence[Request]]) -> Portabi
     A call is replayed once for each form of its arguments (their kinds and numbers of dimensions, not
     their sizes): code takes other paths for other forms, and hardly ever for other sizes.
     """
-    seen = _Seen()
+    seen: _Seen = {}
     for requests in tests:
-        if not any(seen.is_new(request) for request in requests if _is_replayed(request)):
+        if not any(_is_new(request, seen) for request in requests if _is_replayed(request)):
             continue
         try:
             _replay(line, requests, seen)
@@ -46,21 +46,13 @@ def check_portability(line: Line, tests: Sequence[Sequence[Request]]) -> Portabi
     return Portability(ok=True) if seen else None
 
 
-class _Seen:
-    """The forms of calls that have been replayed, each with what the called objects were made with."""
+# The forms of calls that have been replayed, each with what the called objects were made with.
+_Seen = dict[Any, set[str]]
 
-    def __init__(self) -> None:
-        self._forms: dict[Any, set[str]] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._forms)
-
-    def is_new(self, request: Request) -> bool:
-        made_with = self._forms.get(_form(request), set())
-        return len(made_with) < MOST_MADE and _made_with(request) not in made_with
-
-    def add(self, request: Request) -> None:
-        self._forms.setdefault(_form(request), set()).add(_made_with(request))
+def _is_new(request: Request, seen: _Seen) -> bool:
+    made_with = seen.get(_form(request), set())
+    return len(made_with) < MOST_MADE and _made_with(request) not in made_with
 
 
 def _replay(line: Line, requests: Sequence[Request], seen: _Seen) -> None:
@@ -68,8 +60,8 @@ def _replay(line: Line, requests: Sequence[Request], seen: _Seen) -> None:
     line.reset(0)
     for request in requests:
         if _is_replayed(request):
-            if seen.is_new(request):
-                seen.add(request)
+            if _is_new(request, seen):
+                seen.setdefault(_form(request), set()).add(_made_with(request))
                 payload = request.payload
                 line.request("pretend", {name: payload[name] for name in ("target", "args", "kwargs")})
             elif any(isinstance(arg, Handle) for arg in request.payload["args"]):

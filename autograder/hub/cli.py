@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import Modules, Root, fail, needing, out, reported
+from ..console import Modules, Root, fail, needing, out, reported, signals_to
 from ..content.course_root import CourseRoot
 
 if TYPE_CHECKING:
@@ -54,14 +55,14 @@ def up(
         from .config import write_config
         from .course import default_modules, prepare
         from .folder import opened
-        from .processes import end_left_over
-        from .serve import alone, interruptible, said_last, serving
+        from .serve import alone, end_left_over, said_last, serving
         from .servers import write_settings
 
         root = CourseRoot.find(course_root)
         named = [root.module(id).id for id in modules or []]
         place = opened(folder, students=student or [], instructors=instructor or [], course_id=course_id)
-        with interruptible(), alone(place):
+        # Also where whoever starts this ignores Ctrl-C: JupyterHub, which inherits that, stops servers by it.
+        with signals_to(signal.default_int_handler), alone(place):
             try:
                 if ended := end_left_over(place):
                     out.print(f"ended {ended} process(es) of a hub that was killed")

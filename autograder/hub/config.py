@@ -13,7 +13,7 @@ from .folder import Hub, there
 from .servers import Role, folder
 
 ADDRESS = "127.0.0.1"
-# In the environment of whatever a hub starts, so that nothing of it is left over: processes.py.
+# In the environment of whatever a hub starts, so that nothing of it is left over: serve.py.
 MARK = "AUTOGRADER_HUB"
 ONE_ACCOUNT = (
     "For trying and for tests, not for a class: all users of this hub are one account of this machine, so "

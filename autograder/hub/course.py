@@ -73,12 +73,6 @@ def _release(app: NbGrader, module: str) -> None:
         raise Fault(f"nbgrader could not release {module!r}: {said[-1] if said else 'it does not say why'}")
 
 
-def modules_of(hub: Hub) -> list[str]:
-    """The assignments that the course directory has."""
-    source = hub.course / "source"
-    return sorted(place.name for place in source.iterdir() if place.is_dir()) if source.is_dir() else []
-
-
 def default_modules(hub: Hub) -> list[str]:
     """What a hub offers where no module is named: what it has, and at first the course's first module."""
-    return modules_of(hub) or ["attention"]
+    return sorted(place.name for place in hub.course.glob("source/*/")) or ["attention"]

@@ -1,4 +1,4 @@
-"""JupyterHub, from its start to its end."""
+"""JupyterHub, from its start to its end, and the end of all that it started: none of it outlives the hub."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
+
+import psutil
 
 from ..console import signals_to
 from ..errors import Fault, UsageError
 from .config import ADDRESS, MARK, Ports
 from .folder import Hub
-from .processes import end_left_over
 
 START = 120.0  # seconds until the formgrader must have answered
 STOP = 60.0  # seconds that JupyterHub has to end what it started
+PATIENCE = 5.0  # seconds between the request to end and the end of what it left over
 
 
 @contextmanager
@@ -73,20 +74,6 @@ def serving(hub: Hub, config: Path, ports: Ports) -> Iterator[subprocess.Popen[b
             end_left_over(hub)
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM raise KeyboardInterrupt, also where a script that starts this has SIGINT ignored.
-
-    JupyterHub stops its servers by SIGINT, and a signal that is ignored here would be ignored there.
-    """
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    with signals_to(interrupt):
-        yield
-
-
 def said_last(hub: Hub, lines: int = 5) -> str:
     """The end of the hub's log."""
     try:
@@ -125,3 +112,31 @@ def _answers(address: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def left_over(hub: Hub) -> Iterator[psutil.Process]:
+    """Processes that carry the hub's mark, but for this one and those above it.
+
+    JupyterHub ends them itself when it is stopped; one that was killed leaves them all.
+    """
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    for process in psutil.process_iter():
+        try:
+            if process.pid not in own and process.environ().get(MARK) == str(hub.path):
+                yield process
+        except (psutil.Error, OSError):  # another account's, or it has just ended
+            continue
+
+
+def end_left_over(hub: Hub) -> int:
+    """Ends proxy, formgrader, users' servers and kernels; how many there were."""
+    found = list(left_over(hub))
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(found, timeout=PATIENCE)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=PATIENCE)
+    return len(found)

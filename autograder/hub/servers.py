@@ -94,11 +94,8 @@ def headers(role: Role) -> dict[str, object]:
     """
     if role is not Role.FORMGRADER:
         return {}
-    return {
-        "ServerApp": {
-            "tornado_settings": {"headers": {"Content-Security-Policy": "frame-ancestors 'self'"}},
-        }
-    }
+    policy = {"Content-Security-Policy": "frame-ancestors 'self'"}
+    return {"ServerApp": {"tornado_settings": {"headers": policy}}}
 
 
 def _write_json(path: Path, content: object) -> None:

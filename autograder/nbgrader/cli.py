@@ -141,17 +141,14 @@ def watch(
         from .watch import Watched, watch_once
         from .watch import watch as keep_watching
 
-        def say(line: str) -> None:
-            out.print(line)
-
         watched = Watched(course_dir.resolve(), assignments, jobs, show or "")
         if not once:
-            keep_watching(watched, every, say)
+            keep_watching(watched, every, out.print)
             return
         try:
-            clean = watch_once(watched, say)
+            clean = watch_once(watched, out.print)
         except Stopped:
-            say("stopped; the same command goes on from here")
+            out.print("stopped; the same command goes on from here")
             return
         if not clean:
             fail("not everything could be done, for no fault of the students: see above; run it again", 3)

@@ -84,7 +84,8 @@ def archive(
 ) -> bytes:
     """The zip. `notebook` is what students are given, `index` where else pip looks for PyTorch."""
     files = _generated(root, module, seed, wheels, index)
-    files["run_autograder"] = _after_first_line(files["run_autograder"], _FIRST)
+    first, newline, rest = files["run_autograder"].partition(b"\n")
+    files["run_autograder"] = first + newline + _FIRST.encode() + rest
     files["run_otter.py"] = _RUN_OTTER.encode()
     files["setup.sh"] += _LOCK.encode()
     files[NOTE] = json.dumps(not_graded(shown(module.id)), indent=1).encode()
@@ -132,8 +133,3 @@ def _requirements(root: CourseRoot, wheels: Mapping[str, bytes], index: str) -> 
         yield f"--constraint {AUTOGRADER}/source/{TESTED}"
     for name in wheels:
         yield f"{AUTOGRADER}/source/wheels/{name}"
-
-
-def _after_first_line(script: bytes, lines: str) -> bytes:
-    first, newline, rest = script.partition(b"\n")
-    return first + newline + lines.encode() + rest

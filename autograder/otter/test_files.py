@@ -6,6 +6,8 @@ plugin puts our result in its place, and where there is no plugin it says so.
 
 from __future__ import annotations
 
+from functools import partial
+
 from course.catalogue.syllabus import Exercise, Module
 
 from ..exports.otter_cells import question
@@ -61,16 +63,6 @@ def file_name(module: Module, exercise: Exercise) -> str:
     return f"{question(module.id, exercise.id)}.py"
 
 
-def public_test(module: Module, exercise: Exercise) -> str:
-    """The test file that `grader.check` runs for a student."""
-    return _filled(_PUBLIC, module, exercise)
-
-
-def grading_test(module: Module, exercise: Exercise) -> str:
-    """The test file in the autograder's zip."""
-    return _filled(_GRADING, module, exercise)
-
-
 def _filled(template: str, module: Module, exercise: Exercise) -> str:
     return template.format(
         question=question(module.id, exercise.id),
@@ -79,6 +71,10 @@ def _filled(template: str, module: Module, exercise: Exercise) -> str:
         points=repr(plain(exercise.points)),
         plugin=PLUGIN,
     )
+
+
+public_test = partial(_filled, _PUBLIC)  # what `grader.check` runs for a student
+grading_test = partial(_filled, _GRADING)  # what is in the autograder's zip
 
 
 def plain(points: float) -> int | float:

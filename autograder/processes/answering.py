@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -96,20 +97,11 @@ class Answering:
             if out_of_memory(error):
                 return Finished(fault="the grader had too little memory for it", ended=True)
             # A bug of ours: say where, and let the other submissions go on.
-            return Finished(
-                fault=f"the grader failed at {_innermost(error)}: {type(error).__name__}: {error}"
-            )
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(at.filename).name}:{at.lineno}"
+            return Finished(fault=f"the grader failed at {place}: {type(error).__name__}: {error}")
         return Finished(result=result.to_json(), wall_timeout=wall_timeout)
 
     def _open_line(self, budget: Budget, cells: list[tuple[int, str]]) -> WorkerLine:
         self._budgets.append(budget)
         return WorkerLine(lambda: self._start_worker(budget), budget, cells, self._device)
-
-
-def _innermost(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "an unknown place"
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

@@ -17,14 +17,13 @@ import socket
 import sys
 import time
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import msgspec
 
 from ..content.course_root import CourseRoot
 from ..content.module import GradedModule
 from ..contract.budget import Budget, Limits
-from ..contract.jobs import Job, Specification
+from ..contract.jobs import Job
 from ..errors import AutograderError
 from ..grading.setting import Setting
 from ..grading.suite import Suite, with_suites
@@ -32,14 +31,18 @@ from ..sandbox.locked import LockedWorker
 from ..worker.kernel.limits import address_space
 from ..worker.zygote import WorkerOrder
 from .answering import Answering, rehearse, settings_of
+from .pool import Specification
 
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    specification = msgspec.json.decode(sys.stdin.buffer.read(), type=Specification)
+    specification = msgspec.json.decode(
+        sys.stdin.buffer.read(), type=Specification, dec_hook=lambda kind, text: kind(text)
+    )
+    root = CourseRoot(specification.setup.root)
     try:
         with_suites(
-            {module: CourseRoot(Path(specification.root)).suite(module) for module in specification.modules},
+            {module: root.suite(module) for module in specification.setup.modules},
             lambda suites: _serve(control, specification, suites),
         )
     except AutograderError as error:
@@ -48,10 +51,9 @@ def main() -> None:
 
 
 def _serve(control: socket.socket, specification: Specification, suites: dict[str, Suite]) -> None:
-    settings = settings_of(
-        CourseRoot(Path(specification.root)), suites, specification.run_seed, specification.device
-    )
-    if specification.rehearse:
+    setup = specification.setup
+    settings = settings_of(CourseRoot(setup.root), suites, setup.run_seed, setup.device)
+    if setup.rehearse:
         for module, setting in settings.values():
             rehearse(module, setting)
     gc.collect()
@@ -79,22 +81,16 @@ def _answer_jobs(
     specification: Specification,
     settings: dict[str, tuple[GradedModule, Setting]],
 ) -> None:
-    limits = specification.limits
-    order = WorkerOrder(
-        specification.level,
-        specification.device,
-        limits.memory,
-        limits.scratch,
-        tuple(specification.read),
-        specification.home,
-    )
+    setup, read = specification.setup, tuple(specification.read)
+    limits = setup.limits
+    order = WorkerOrder(setup.level, setup.device, limits.memory, limits.scratch, read, specification.home)
 
     def start(budget: Budget) -> LockedWorker:
         # Two seconds beyond what is left: our own clock ends it first, and says why.
         return LockedWorker(zygote, order, int(budget.cpu_left) + 2)
 
-    answering = Answering(settings, start, specification.device, limits, specification.front_ends)
-    if specification.device == "cpu":  # CUDA reserves terabytes of addresses
+    answering = Answering(settings, start, setup.device, limits, setup.front_ends)
+    if setup.device == "cpu":  # CUDA reserves terabytes of addresses
         # Never less than usual: a worker's limit is lowered in a small container, a suite's needs are not.
         _limit(resource.RLIMIT_AS, address_space() + max(limits.memory, Limits.memory))
     parent.send_bytes(str(os.getpid()).encode())

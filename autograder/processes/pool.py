@@ -29,12 +29,12 @@ import msgspec
 from ..content.course_root import CourseRoot
 from ..contract.budget import Limits
 from ..contract.front_end import FrontEnd
-from ..contract.jobs import Finished, Job, Specification
+from ..contract.jobs import Finished, Job
 from ..errors import ContentError, Fault
 from ..examined import Examined
 from ..grading.ungraded import not_graded
 from ..sandbox import zygote as zygotes
-from ..sandbox.levels import Isolation
+from ..sandbox.levels import Isolation, python_path
 from ..worker.environment import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 START_SECONDS = 300.0
 JOBS_A_GRADER = 200  # then it is replaced, so that nothing can pile up in it
 RESTARTS = 3  # without a single outcome in between
-PACKAGES = Path(__file__).resolve().parents[2]
 
 OnFinished = Callable[[Job, Finished], None]
 
@@ -62,6 +61,14 @@ class Setup:
     limits: Limits = field(default_factory=Limits)
     front_ends: tuple[FrontEnd, ...] = ()
     rehearse: bool = True  # the reference, before anybody is graded
+
+
+class Specification(msgspec.Struct, frozen=True):
+    """What the host is told. Not on the command line: other users could read it there."""
+
+    setup: Setup
+    read: list[str]
+    home: str
 
 
 @dataclass
@@ -229,43 +236,25 @@ class Pool:
                 raise Fault("a grader could not be started")
 
     def _start_host(self, zygote: Zygote) -> None:
-        setup = self._setup
-        specification = Specification(
-            root=str(setup.root),
-            modules=list(setup.modules),
-            run_seed=setup.run_seed,
-            device=setup.device,
-            level=setup.level.value,
-            read=zygote.read,
-            home=zygote.home,
-            limits=setup.limits,
-            front_ends=setup.front_ends,
-            rehearse=setup.rehearse,
-        )
+        specification = Specification(self._setup, zygote.read, zygote.home)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = os.pathsep.join(part for part in (str(PACKAGES), os.environ.get("PYTHONPATH", "")) if part)
         threads = {name: value for name, value in ENVIRONMENT.items() if "THREADS" in name or "OMP" in name}
         with theirs:
             self._host = subprocess.Popen(
                 # -P: not what lies in the current folder, which may be a submission's, a torch.py say.
                 [sys.executable, "-P", "-m", "autograder.processes.host", str(theirs.fileno())],
-                env={**os.environ, **threads, "PYTHONPATH": path},
+                env={**os.environ, **threads, "PYTHONPATH": python_path()},
                 stdin=subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # Ctrl-C is for the parent, which ends the others in order
             )
         assert self._host.stdin is not None
         with self._host.stdin as sink:
-            sink.write(msgspec.json.encode(specification))
+            sink.write(msgspec.json.encode(specification, enc_hook=str))
 
     def _wait_for_host(self) -> None:
         assert self._control is not None
-        self._control.settimeout(START_SECONDS)
-        try:
-            said = self._control.recv(1 << 14)
-        except OSError:
-            said = b""
-        self._control.settimeout(None)
+        said = zygotes.first_word(self._control, START_SECONDS)
         if said == b"ready":
             return
         text = said.decode("utf-8", "replace")
@@ -296,11 +285,7 @@ class Pool:
             self._control.close()
             self._control = None
         if self._host is not None:
-            try:
-                self._host.wait(5)
-            except subprocess.TimeoutExpired:
-                self._host.kill()
-                self._host.wait()
+            zygotes.wait_or_kill(self._host)
             self._host = None
         if self._zygote is not None:
             self._zygote.close()

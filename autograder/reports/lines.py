@@ -104,8 +104,10 @@ def one_property(view: ExerciseView, row: PropertyView) -> Iterator[Remark]:
     if row.verdict == "fails":
         if row.test.message:
             yield Remark(row.test.message, "indented")
-        if row.test.error:
-            yield from _error(row.test.error)
+        if error := row.test.error:
+            yield Remark(raised(error), "indented")
+            if error.trace.strip():
+                yield Remark(excerpt(error.trace, lines=40), "code")
 
 
 def title_of(view: ExerciseView, row: PropertyView) -> str:
@@ -122,9 +124,3 @@ def ended(text: str) -> str:
     """A title as a sentence."""
     text = text.strip()
     return text if text.endswith((".", "!", "?", ":")) else f"{text}."
-
-
-def _error(error: ErrorExcerpt) -> Iterator[Remark]:
-    yield Remark(raised(error), "indented")
-    if error.trace.strip():
-        yield Remark(excerpt(error.trace, lines=40), "code")

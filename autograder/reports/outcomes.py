@@ -10,16 +10,16 @@ _ROUNDING = 1e-9
 
 
 class Outcome(Enum):
-    """How an exercise came out: a word for people, a symbol, and the symbol where only ASCII prints."""
+    """How an exercise came out: a word for people, and a symbol."""
 
-    COMPLETE = ("complete", "✓", "+")
-    PARTLY = ("partly right", "½", "/")
-    NOT_YET = ("not right yet", "✗", "x")
-    UNTOUCHED = ("not begun", "·", ".")
-    MISSING = ("missing", "–", "-")
+    COMPLETE = ("complete", "✓")
+    PARTLY = ("partly right", "½")
+    NOT_YET = ("not right yet", "✗")
+    UNTOUCHED = ("not begun", "·")
+    MISSING = ("missing", "–")
 
-    def __init__(self, word: str, symbol: str, ascii: str) -> None:
-        self.word, self.symbol, self.ascii = word, symbol, ascii
+    def __init__(self, word: str, symbol: str) -> None:
+        self.word, self.symbol = word, symbol
 
     @property
     def css(self) -> str:

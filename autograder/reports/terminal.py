@@ -13,7 +13,7 @@ from rich.text import Text
 from course.catalogue.syllabus import Syllabus
 
 from ..proof.finding import KINDS, Finding
-from ..results import ExerciseResult, Result, Status
+from ..results import Result, Status
 from . import statistics
 from .outcomes import Outcome, outcome
 from .text import count, number, sentence
@@ -28,17 +28,16 @@ _STYLES = {
 _LONGEST_NAME = 40
 
 
-def summary_table(results: Sequence[Result], syllabus: Syllabus, *, ascii_only: bool = False) -> Table:
+def summary_table(results: Sequence[Result], syllabus: Syllabus) -> Table:
     """A row a submission: student, module (if there are several), points, a symbol an exercise, the named
     mistakes, and flags if there are any.
 
-    Nothing a student wrote is taken for markup or reaches the terminal as an escape code. With
-    `ascii_only` the symbols are `+ / x . -`, for a terminal that has no others.
+    Nothing a student wrote is taken for markup or reaches the terminal as an escape code.
     """
     rows = statistics.in_order(results, syllabus.modules)
     modules = len({result.module for result in rows}) > 1
     flags = any(result.flags for result in rows)
-    table = Table(box=box.ASCII2 if ascii_only else box.SIMPLE_HEAD, caption_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, caption_justify="left", pad_edge=False)
     table.add_column("Student", overflow="fold", min_width=8)
     if modules:
         table.add_column("Module", overflow="fold")
@@ -52,7 +51,7 @@ def summary_table(results: Sequence[Result], syllabus: Syllabus, *, ascii_only: 
             Text(sentence(result.student, _LONGEST_NAME)),
             *([Text(sentence(result.module, _LONGEST_NAME))] if modules else []),
             f"{number(result.points)}/{number(result.max_points)}",
-            _symbols(result, ascii_only),
+            _symbols(result),
             Text(_remark(result)),
             *(
                 [Text(", ".join(dict.fromkeys(f.kind for f in result.flags)), style="yellow")]
@@ -60,32 +59,27 @@ def summary_table(results: Sequence[Result], syllabus: Syllabus, *, ascii_only: 
                 else []
             ),
         )
-    table.caption = Text(_caption(results, ascii_only), style="dim")
+    table.caption = Text(_caption(results), style="dim")
     return table
 
 
-def _symbols(result: Result, ascii_only: bool) -> Text:
+def _symbols(result: Result) -> Text:
     if result.status is not Status.GRADED:
         return Text(result.status.value, style="red")
-    found = [outcome(exercise) for exercise in result.exercises]
-    return Text(" ").join(
-        Text(kind.ascii if ascii_only else kind.symbol, style=_STYLES[kind]) for kind in found
-    )
+    kinds = map(outcome, result.exercises)
+    return Text(" ").join(Text(kind.symbol, style=_STYLES[kind]) for kind in kinds)
 
 
 def _remark(result: Result) -> str:
     """The mistakes' short names, or why there is nothing to name."""
     if result.status is not Status.GRADED:
         return shorten(sentence(result.reason), 64, placeholder=" …")
-    return ", ".join(dict.fromkeys(_mistakes(e) for e in result.exercises if e.mistakes))
+    titles = [[mistake.title for mistake in exercise.mistakes] for exercise in result.exercises]
+    return ", ".join(dict.fromkeys(" or ".join(one) for one in titles if one))
 
 
-def _mistakes(exercise: ExerciseResult) -> str:
-    return " or ".join(mistake.title for mistake in exercise.mistakes)
-
-
-def _caption(results: Sequence[Result], ascii_only: bool) -> str:
-    legend = "  ".join(f"{kind.ascii if ascii_only else kind.symbol} {kind.word}" for kind in Outcome)
+def _caption(results: Sequence[Result]) -> str:
+    legend = "  ".join(f"{kind.symbol} {kind.word}" for kind in Outcome)
     graded = [result.points for result in results if result.status is Status.GRADED]
     said = count(len(results), "submission")
     if graded:

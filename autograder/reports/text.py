@@ -61,8 +61,7 @@ def prose(text: str) -> Markup:
     """A sentence as HTML: escaped, with `names in backticks` set as code."""
     parts = _CODE.split(sentence(text))
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if code else part
-        for code, part in zip([i % 2 for i in range(len(parts))], parts, strict=True)
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
     )
 
 

@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from course.catalogue.syllabus import Exercise, Module
+
 from ..content.course_root import CourseRoot
 from ..contract.budget import limits_of
 from ..contract.jobs import Finished, Job, Proof
@@ -98,16 +100,12 @@ class _Verifying:
             run(self._written(Path(folder)), self._on_graded)
 
     def _proofs(self) -> list[Job]:
+        def job(module: Module, exercise: Exercise, seed: int) -> Job:
+            proof = Proof(exercise.id, seed, quick=self._quick or seed != self._seeds[0])
+            return Job("verify", module.id, "", "", "", self._level.value, proof=proof)
+
         return [
-            Job(
-                student="verify",
-                module=module.id,
-                path="",
-                shown="",
-                key="",
-                isolation=self._level.value,
-                proof=Proof(exercise.id, seed, quick=self._quick or seed != self._seeds[0]),
-            )
+            job(module, exercise, seed)
             for seed in self._seeds
             for module in self._modules
             for exercise in reversed(module.exercises)  # the last ones, of whole networks, take longest

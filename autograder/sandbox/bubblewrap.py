@@ -83,20 +83,26 @@ def available() -> str:
     nothing = shutil.which("true") or "/bin/true"
     everything = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
     try:
-        done = subprocess.run(
-            [program, *ISOLATE, *everything, "--", nothing],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=60,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        tried([program, *ISOLATE, *everything, "--", nothing])
+    except OSError as error:
         return f"bubblewrap could not be run ({error})"
-    if done.returncode == 0:
-        return ""
-    said = done.stderr.strip().splitlines()
-    return f"bubblewrap is refused here ({said[-1] if said else f'exit code {done.returncode}'}): {REMEDY}"
+    except SandboxUnavailable as error:
+        return f"bubblewrap is refused here ({error}): {REMEDY}"
+    return ""
+
+
+def tried(command: Sequence[str]) -> str:
+    """What a command prints within a minute; raises OSError if it cannot, SandboxUnavailable if it fails."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=60
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OSError(error) from None
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise SandboxUnavailable(said[-1] if said else f"exit code {done.returncode}")
+    return done.stdout.strip()
 
 
 def nvidia_devices() -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import site
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -112,6 +111,13 @@ def _landlock() -> str:
     return _selftest([], str(WORKER_FOLDER.parent), "", [str(WORKER_FOLDER)])
 
 
+def python_path() -> str:
+    """PYTHONPATH for a process of ours: this package first, from wherever it was started."""
+    return os.pathsep.join(
+        part for part in (str(WORKER_FOLDER.parents[1]), os.environ.get("PYTHONPATH", "")) if part
+    )
+
+
 def _not_linux() -> str:
     if sys.platform != "linux":
         return f"isolation needs Linux, this is {_system()}: use a Linux machine, a container or WSL 2"
@@ -130,20 +136,11 @@ def _selftest(inside: list[str], importable: str, scratch: str, read: list[str])
         f"import sys; sys.path.insert(0, {importable!r}); from worker.kernel import selftest; selftest.main()"
     )
     try:
-        done = subprocess.run(
-            [*inside, sys.executable, "-I", "-S", "-B", "-c", code, scratch, *read],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=60,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        return bubblewrap.tried([*inside, sys.executable, "-I", "-S", "-B", "-c", code, scratch, *read])
+    except OSError as error:
         return f"the self-test could not be run ({error})"
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        return f"the self-test failed ({said[-1] if said else f'exit code {done.returncode}'})"
-    return done.stdout.strip()
+    except SandboxUnavailable as error:
+        return f"the self-test failed ({error})"
 
 
 def read_only_paths(private: Sequence[Path], extra: Sequence[Path] = ()) -> list[str]:
@@ -178,12 +175,13 @@ def _python() -> Iterator[Path]:
         while path.is_symlink():
             path = path.parent / path.readlink()
             yield path
-    for folder in {*sys.path, *site.getsitepackages(), *_home_of("torch")}:
+    torch = folder_of("torch") or Path()
+    for folder in {*sys.path, *site.getsitepackages(), str(torch.parent)}:
         if os.path.basename(folder) in SITE:
             yield Path(folder)
 
 
-def _home_of(package: str) -> list[str]:
-    """The folder that holds an installed package, found without importing it."""
+def folder_of(package: str) -> Path | None:
+    """Where an installed package lies, found without importing it."""
     found = importlib.util.find_spec(package)
-    return [] if found is None or not found.origin else [os.path.dirname(os.path.dirname(found.origin))]
+    return Path(found.origin).parent if found and found.origin else None

@@ -12,14 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 from ..worker import wire
 from ..worker.environment import ENVIRONMENT
+from .levels import python_path
 from .line import Deadline, Ending, Gone, OutOfTime
 
 MOST_PRINTED = 1 << 20
-PACKAGES = Path(__file__).resolve().parents[2]
 
 
 class PlainWorker:
@@ -30,13 +29,10 @@ class PlainWorker:
         self._lock = threading.Lock()
         self._waiting = bytearray()
         self._printed_so_far = bytearray()
-        environment = {**os.environ, **ENVIRONMENT, "PATH": os.environ.get("PATH", "")}
-        environment["PYTHONPATH"] = os.pathsep.join(
-            part for part in (str(PACKAGES), os.environ.get("PYTHONPATH", "")) if part
-        )
+        path = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": python_path()}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "autograder.worker.worker", device],
-            env=environment,
+            env={**os.environ, **ENVIRONMENT, **path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

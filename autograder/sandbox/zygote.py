@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shutil
 import socket
 import subprocess
@@ -16,7 +14,7 @@ from pathlib import Path
 from ..errors import Fault
 from ..worker.environment import ENVIRONMENT
 from . import bubblewrap
-from .levels import WORKER_FOLDER, Isolation, read_only_paths
+from .levels import WORKER_FOLDER, Isolation, folder_of, read_only_paths
 
 START_SECONDS = 180.0  # to import torch on a slow disk
 PRELOAD = ("torch", "numpy", "jaxtyping")
@@ -47,15 +45,11 @@ class Zygote:
 
     def wait_until_ready(self) -> None:
         """Raises Fault with the zygote's own words if it could not start."""
-        self.control.settimeout(START_SECONDS)
-        try:
-            said = self.control.recv(1 << 13)
-        except OSError:
-            said = b""
-        self.control.settimeout(None)
+        said = first_word(self.control, START_SECONDS)
         if said != b"ready":
             self.close()
-            raise Fault(f"the zygote did not start: {said.decode(errors='replace') or self._last_words()}")
+            reason = said.decode(errors="replace") or f"it ended with exit code {self.process.returncode}"
+            raise Fault(f"the zygote did not start: {reason}")
 
     def connect(self) -> socket.socket:
         """A new line for one grader; raises Fault if the zygote is gone."""
@@ -78,14 +72,27 @@ class Zygote:
         self.control.close()
         if self.home != bubblewrap.SCRATCH:
             shutil.rmtree(self.home, ignore_errors=True)
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        wait_or_kill(self.process)
 
-    def _last_words(self) -> str:
-        return f"it ended with exit code {self.process.wait()}"
+
+def first_word(control: socket.socket, seconds: float) -> bytes:
+    """What a process first says on its control line; empty if it says nothing."""
+    control.settimeout(seconds)
+    try:
+        return control.recv(1 << 14)
+    except OSError:
+        return b""
+    finally:
+        control.settimeout(None)
+
+
+def wait_or_kill(process: subprocess.Popen[bytes]) -> None:
+    """The end of a process that has been hung up on."""
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def start(level: Isolation, course_root: Path, *, preload: Sequence[str] = (), device: str = "cpu") -> Zygote:
@@ -93,7 +100,10 @@ def start(level: Isolation, course_root: Path, *, preload: Sequence[str] = (), d
 
     Raises SandboxUnavailable if what a worker must be able to read would contain the course's secrets.
     """
-    course = _course_folder()
+    course = folder_of("course")  # the students' package, which workers may read: everyone may
+    if course is None:
+        raise Fault("the package `course` is not installed: run `pip install .` in the course's folder")
+    course = course.resolve()
     environment = {**ENVIRONMENT, "PRELOAD": ",".join((*PRELOAD, *preload))}
     python = [sys.executable, "-I", "-B", "-c", _BOOT]
     devices = bubblewrap.nvidia_devices() if device == "cuda" else []
@@ -119,11 +129,3 @@ def start(level: Isolation, course_root: Path, *, preload: Sequence[str] = (), d
             start_new_session=True,  # Ctrl-C is for the parent, which ends the others in order
         )
     return Zygote(process, ours, [*read, *devices], home)
-
-
-def _course_folder() -> Path:
-    """The students' package, which workers may read: everyone may."""
-    found = importlib.util.find_spec("course")
-    if found is None or found.origin is None:
-        raise Fault("the package `course` is not installed: run `pip install .` in the course's folder")
-    return Path(os.path.dirname(found.origin)).resolve()

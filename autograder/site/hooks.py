@@ -19,7 +19,7 @@ from mkdocs.structure.pages import Page
 from autograder.build import render
 from autograder.content.course_root import CourseRoot
 from autograder.errors import AutograderError
-from autograder.site import drawn, glossary_page, katex, module_page, notebook_page, readings_page
+from autograder.site import drawn, glossary, katex, module_page, notebook_page, readings_page
 from autograder.site.placeholders import Writer, alone, fill, one_of
 from course.catalogue import readings, syllabus
 
@@ -106,6 +106,6 @@ def _writers(root: CourseRoot, page: str) -> Mapping[str, Writer]:
             counts=lambda: readings_page.counts(known),
         ),
         "modules": alone(lambda: module_page.overview(root.syllabus, page)),
-        "glossary": alone(lambda: glossary_page.all_words(root)),
+        "glossary": alone(lambda: glossary.all_words(root)),
         "drawn": one_of(steps=drawn.steps, gallery=drawn.gallery),
     }

@@ -24,7 +24,8 @@ def for_mkdocs(text: str) -> str:
         elif _OPEN.match(line):
             continue
         elif summary := _SUMMARY.match(line):
-            lines += ["", _indented(f'??? tip "{_quotable(summary["text"])}"', depth), ""]
+            title = summary["text"].replace('"', "&quot;")
+            lines += ["", _indented(f'??? tip "{title}"', depth), ""]
             depth += 1
             continue
         elif _CLOSE.match(line):
@@ -43,10 +44,6 @@ def with_anchors(text: str, id: str) -> str:
 
 def _indented(line: str, depth: int) -> str:
     return f"{'    ' * depth}{line}" if line.strip() else ""
-
-
-def _quotable(text: str) -> str:
-    return text.replace('"', "&quot;")
 
 
 def _set_off(lines: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ from course.catalogue.syllabus import Exercise, Module, Syllabus
 from ..build.lesson import circles
 from ..content import self_check
 from ..content.course_root import CourseRoot
-from . import glossary_page, notebook_page, readings_page, recording
+from . import glossary, notebook_page, readings_page, recording
 from .html import picture
 from .placeholders import Placeholder, Writer, alone, one_of
 
@@ -26,7 +26,7 @@ def writers(root: CourseRoot, module: Module, readings: Readings) -> Mapping[str
         "readings": lambda placeholder: readings_page.of_module(readings, module.id, placeholder),
         "exercises": alone(lambda: _exercises(module)),
         "picture": lambda placeholder: _picture(root, module, placeholder),
-        "glossary": alone(lambda: glossary_page.of_module(root, module.id)),
+        "glossary": alone(lambda: glossary.of_module(root, module.id)),
         "self-check": alone(lambda: self_check.markdown(self_check.load(root, module.id))),
     }
 

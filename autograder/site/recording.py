@@ -131,7 +131,8 @@ def _outputs(cell: NotebookNode, files: dict[str, bytes]) -> Iterator[Output]:
             yield Output(kind="text", text=output.text)
         elif "text/html" in output.data:
             files[f"{name}.html"] = output.data["text/html"].encode()
-            yield Output(kind="page", file=f"{name}.html", text=_uncoloured(output.data["text/plain"]))
+            words = Text.from_ansi(output.data["text/plain"]).plain  # rich colours the text of its bars
+            yield Output(kind="page", file=f"{name}.html", text=words)
         elif "image/png" in output.data:
             files[f"{name}.png"] = smaller(base64.b64decode(output.data["image/png"]))
             about: dict[str, Any] = output.metadata.get("image/png", {})
@@ -139,11 +140,6 @@ def _outputs(cell: NotebookNode, files: dict[str, bytes]) -> Iterator[Output]:
             yield Output(kind="picture", file=f"{name}.png", text=words, width=about.get("width"))
         else:
             yield Output(kind="text", text=output.data["text/plain"])
-
-
-def _uncoloured(text: str) -> str:
-    """Without what sets a terminal's colours: rich puts that into the text of its bars."""
-    return Text.from_ansi(text).plain
 
 
 def smaller(png: bytes, colours: int = 256) -> bytes:

@@ -104,7 +104,7 @@ class Encoded:
 
     @property
     def size(self) -> int:
-        return len(self.head) + sum(len(buffer) for buffer in self.buffers)
+        return sum(map(len, (self.head, *self.buffers)))
 
     def __bytes__(self) -> bytes:
         return b"".join((self.head, *self.buffers))
@@ -171,7 +171,7 @@ class _Packer:
 
     @staticmethod
     def _key(key: Any) -> Any:
-        if type(key) not in PLAIN:
+        if not isinstance(key, PLAIN):
             raise Unsendable(f"a {type(key).__name__} cannot be a key of a dictionary or a set's element")
         return key
 
@@ -270,16 +270,7 @@ def decode(
         tensors = _tensors(message.tensors, payload, accelerator)
         unpacker = _Unpacker(tensors, resolve)
         value = unpacker.unpack(message.value)
-    except WireError:
-        raise
-    except (
-        msgspec.MsgspecError,
-        RecursionError,
-        UnicodeError,
-        ValueError,
-        TypeError,
-        OverflowError,
-    ) as error:
+    except (msgspec.MsgspecError, RecursionError, ValueError, TypeError, OverflowError) as error:
         raise WireError(f"malformed message: {type(error).__name__}") from None
     except RuntimeError as error:  # torch refusing a shape that the checks above let through
         if "can't allocate memory" in str(error):
@@ -376,7 +367,7 @@ class _Unpacker:
         if type(pair) is not list or len(pair) != 2:
             raise WireError("a dictionary's entry is not a pair")
         key = self.unpack(pair[0], depth + 1)
-        if type(key) not in PLAIN:
+        if not isinstance(key, PLAIN):
             raise WireError("a dictionary's key is not plain")
         return key, self.unpack(pair[1], depth + 1)
 

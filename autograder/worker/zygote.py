@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 from dataclasses import asdict, dataclass
+from glob import glob
 from typing import Any
 
 from .environment import ENVIRONMENT
@@ -174,7 +175,7 @@ def _worker(request: WorkerOrder, line: int, printed: int) -> None:
     cuda = request.device == "cuda"
     locks = Locks(
         read=tuple(request.read),
-        write=("/dev/null", *(_cuda_devices() if cuda else ())),
+        write=("/dev/null", *(glob("/dev/nvidia*") if cuda else ())),
         # CUDA reserves terabytes of addresses; there, resident memory is what counts.
         limits=ProcessLimits(memory=None if cuda else request.memory, cpu_seconds=request.cpu),
         scratch=request.home if full else None,
@@ -194,10 +195,6 @@ def _worker(request: WorkerOrder, line: int, printed: int) -> None:
     connection = socket.socket(fileno=line)
     conversation = worker.Conversation(*worker.over_socket(connection), request.device)
     conversation.serve({"level": request.level, **asdict(locked)})
-
-
-def _cuda_devices() -> list[str]:
-    return [f"/dev/{name}" for name in os.listdir("/dev") if name.startswith("nvidia")]
 
 
 def _refuse(line: int, error: OSError) -> None:

@@ -137,8 +137,8 @@ def _lines(body: str) -> str:
         if begins:
             begins = False
             first = _end(_INDENT, body, at)
-            last = _end_of_escape(body, first)
-            if last > first:
+            last = _end(_LINE if _ESCAPE.match(body, first) else _HELP, body, first)
+            if last > first:  # a statement that is none of Python's
                 done += [body[copied:first], _instead(body[first:last], "exec")]
                 at = copied = last
                 continue
@@ -156,11 +156,6 @@ def _lines(body: str) -> str:
             done += [body[copied:at], _instead(body[at:last], "eval")]
             at = copied = last
     return "".join([*done, body[copied:]])
-
-
-def _end_of_escape(body: str, at: int) -> int:
-    """Where the statement that begins at `at` ends, if it is none of Python's; else `at`."""
-    return _end(_HELP, body, at) if not _ESCAPE.match(body, at) else _end(_LINE, body, at)
 
 
 def _end(pattern: re.Pattern[str], body: str, at: int) -> int:

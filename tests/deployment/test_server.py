@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,10 +17,13 @@ from tests.deployment.hub import classes_of_the_hub, load, unknown_options
 CONFIG = FOLDER / "server" / "jupyterhub_config.py"
 
 
-def test_every_option_exists_and_takes_its_value() -> None:
-    config = load(CONFIG)
+def test_every_option_exists() -> None:
+    assert unknown_options(load(CONFIG), classes_of_the_hub(SystemdSpawner)) == []
 
-    assert unknown_options(config, classes_of_the_hub(SystemdSpawner)) == []
+
+@pytest.mark.skipif(not shutil.which("systemctl"), reason="systemctl is not installed: apt install systemd")
+def test_every_option_takes_its_value() -> None:
+    config = load(CONFIG)
     spawner = SystemdSpawner(
         user=SimpleNamespace(name="ada", id=1), config=Config({"SystemdSpawner": config.SystemdSpawner})
     )

@@ -10,20 +10,11 @@ from typing import Any
 import nbformat
 import pytest
 
-from course.catalogue.syllabus import load
 from course.desk import atomic, start
 from course.desk.start import Brought, StartError, bring, course_notebooks
-from tests.desk.updates import answer, copy_of_the_course, edit, names, new_lesson, newer_lesson
-
-MODULES = [module.id for module in load().modules]
-FIRST, *OTHERS = MODULES
+from tests.desk.updates import FIRST, MODULES, OTHERS, answer, edit, names, new_lesson, newer_lesson
 
 pytestmark = pytest.mark.usefixtures("own_folder")
-
-
-@pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return copy_of_the_course(tmp_path_factory, monkeypatch)
 
 
 def states(brought: list[Brought]) -> dict[str, str]:

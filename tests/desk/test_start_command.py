@@ -13,17 +13,9 @@ from course.catalogue.syllabus import load
 from course.cli import app
 from course.desk import open_folder, progress
 from course.desk.start import FOLDER
-from tests.desk.updates import answer, copy_of_the_course, edit, names, new_lesson
-
-MODULES = [module.id for module in load().modules]
-FIRST, *OTHERS = MODULES
+from tests.desk.updates import FIRST, MODULES, OTHERS, answer, edit, names, new_lesson
 
 pytestmark = pytest.mark.usefixtures("own_folder")
-
-
-@pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return copy_of_the_course(tmp_path_factory, monkeypatch)
 
 
 @pytest.fixture

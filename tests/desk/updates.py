@@ -1,24 +1,17 @@
-"""An installed course that is updated, and a student's notebook that is worked in."""
+"""How a notebook is updated, and how a student works in it."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import pytest
 
-from course.desk import start
-from course.desk.start import course_notebooks
+from course.catalogue.syllabus import load
 
-
-def copy_of_the_course(factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The notebooks that `course start` brings, for a test to change as an update does."""
-    copy = shutil.copytree(course_notebooks(), factory.mktemp("installed") / "exercises")
-    monkeypatch.setattr(start, "course_notebooks", lambda: copy)
-    return copy
+MODULES = [module.id for module in load().modules]
+FIRST, *OTHERS = MODULES
 
 
 def edit(path: Path, change: Callable[[Any], None]) -> bytes:

@@ -12,10 +12,10 @@ from autograder.results import Result
 from . import examples
 
 
-def printed(results: list[Result], *, ascii_only: bool = False, colour: bool = False) -> str:
+def printed(results: list[Result], *, colour: bool = False) -> str:
     out = io.StringIO()
     console = Console(file=out, width=100, force_terminal=colour, color_system="standard" if colour else None)
-    console.print(summary_table(results, examples.SYLLABUS, ascii_only=ascii_only))
+    console.print(summary_table(results, examples.SYLLABUS))
     return out.getvalue()
 
 
@@ -44,12 +44,6 @@ def test_the_module_is_a_column_only_where_there_are_several() -> None:
     both = [examples.graded("ada"), examples.graded("ada", module=examples.NOISE)]
     assert "Module" in printed(both)
     assert "Module" not in printed(both[:1])
-
-
-def test_it_can_do_with_ascii_alone() -> None:
-    text = printed(examples.small_class()[:8], ascii_only=True)
-    assert text.isascii()
-    assert "/ + + + + + +" in text
 
 
 def test_neither_markup_nor_escape_codes_of_a_student_are_obeyed() -> None:

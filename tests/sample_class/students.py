@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,19 +44,35 @@ Write = Callable[[Draft], bytes | None]
 
 
 def student(
-    name: str, what: str, expected: Expected | None = None, *, honest: bool = True
+    name: str,
+    what: str,
+    expected: Expected | None = None,
+    *,
+    honest: bool = True,
+    solved: Sequence[str] = ALL,
 ) -> Callable[[Write], Write]:
-    """Adds to the class. What is decorated works on the released notebook, or gives other bytes."""
+    """Adds to the class. What is decorated works on the notebook, or gives other bytes.
+
+    `solved`: the exercises that are solved before; by default all.
+    """
 
     def add(work: Write) -> Write:
         def write(material: Material) -> bytes:
             draft = material.draft()
+            if solved:
+                draft.solve(*solved)
             return work(draft) or draft.bytes()
 
         CLASS.append(Student(name, what, expected or Expected(), write, honest))
         return work
 
     return add
+
+
+def mistaken(name: str, what: str, expected: Expected) -> None:
+    """Adds somebody who makes the mistakes that are expected to be named."""
+    mistakes = [mistake for named in expected.mistakes.values() for mistake in named]
+    student(name, what, expected)(lambda draft: draft.mistake(*mistakes))
 
 
 def write_class(folder: Path, material: Material) -> None:
@@ -72,26 +88,23 @@ def write_class(folder: Path, material: Material) -> None:
 
 @student("Ada Lindqvist", "everything right")
 def _right(draft: Draft) -> None:
-    draft.solve()
+    pass
 
 
 @student("Bogdan Ćwikła", "written differently: einsum wherever there is a sum")
 def _einsum(draft: Draft) -> None:
-    draft.solve()
     draft.variant("through_logsumexp", "with_einsum", "split_by_chunk", "merge_by_einsum")
     draft.variant("PackedProjection", "CrossByEinsum", "EinsumOnTheImage")
 
 
 @student("陈 晨曦", "written differently: loops, and .item()")
 def _loops(draft: Draft) -> None:
-    draft.solve()
     draft.variant("slice_by_slice", "query_by_query", "split_into_new", "merge_by_cat")
     draft.variant("HeadByHead", "CrossHeadByHead", "RowByRow")
 
 
 @student("Oluwaseun Adéyẹmí", "magics, shell and help lines")
 def _magics(draft: Draft) -> None:
-    draft.solve()
     draft.insert_before(SOFTMAX, sources.MAGICS)
     draft.answer(ATTENTION, f"%%time\n{draft.cell(ATTENTION).source}")
     draft.answer(
@@ -105,7 +118,6 @@ def _magics(draft: Draft) -> None:
     Expected(flags=frozenset({("edited-cell", SPLIT)})),
 )
 def _helpers(draft: Draft) -> None:
-    draft.solve()
     draft.insert_before(SOFTMAX, "def largest(x, dim):\n    return x.amax(dim, keepdim=True)\n")
     draft.replace(SOFTMAX, "x.amax(dim, keepdim=True)", "largest(x, dim)")
     draft.demo_cell(SOFTMAX).source += "\n\ndef root_of_width(q):\n    return math.sqrt(q.shape[-1])\n"
@@ -118,68 +130,37 @@ def _helpers(draft: Draft) -> None:
 
 # --- a typical mistake in each exercise
 
-
-@student(
+mistaken(
     "Dalia Öztürk",
     "softmax without the maximum; what builds on it is graded with ours",
     Expected({SOFTMAX: PART}, {SOFTMAX: ("no_maximum",)}, {ATTENTION: (SOFTMAX,)}),
 )
-def _softmax(draft: Draft) -> None:
-    draft.solve()
-    draft.mistake("no_maximum")
-
-
-@student(
+mistaken(
     "Émile Okafor",
     "scores divided by d, not by its root",
     Expected({ATTENTION: PART}, {ATTENTION: ("divided_by_d",)}),
 )
-def _attention(draft: Draft) -> None:
-    draft.solve()
-    draft.mistake("divided_by_d")
-
-
-@student(
+mistaken(
     "Fatima-Zahra El Amrani",
     "heads cut without moving the tokens",
     Expected({SPLIT: PART}, {SPLIT: ("split_without_transpose",)}),
 )
-def _split(draft: Draft) -> None:
-    draft.solve()
-    draft.mistake("split_without_transpose")
-
-
-@student(
+mistaken(
     "Γιώργος Παππάς",
     "self-attention scaled by all channels",
     Expected({SELF: PART}, {SELF: ("ScaledByAllChannels",)}),
 )
-def _self(draft: Draft) -> None:
-    draft.solve()
-    draft.mistake("ScaledByAllChannels")
-
-
-@student(
+mistaken(
     "김혜진",
     "cross-attention that never looks at the context",
     Expected({CROSS: PART}, {CROSS: ("KeysFromX",)}),
 )
-def _cross(draft: Draft) -> None:
-    draft.solve()
-    draft.mistake("KeysFromX")
-
-
-@student(
+mistaken(
     "Ivana Đorđević",
     "an image reshaped into tokens without moving the channels",
     Expected({SPATIAL: 0}, {SPATIAL: ("ReshapedIntoTokens",)}),
 )
-def _spatial(draft: Draft) -> None:
-    draft.solve()
-    draft.mistake("ReshapedIntoTokens")
-
-
-@student(
+mistaken(
     "João Pedro D'Ávila",
     "a mistake in four exercises",
     Expected(
@@ -192,10 +173,6 @@ def _spatial(draft: Draft) -> None:
         },
     ),
 )
-def _several(draft: Draft) -> None:
-    draft.solve()
-    draft.mistake("one_maximum_for_all", "mask_reversed", "NoOutputProjection", "DefaultEps")
-
 
 # --- not finished, or broken
 
@@ -204,6 +181,7 @@ def _several(draft: Draft) -> None:
     "Kwame Mensah",
     "untouched",
     Expected(dict.fromkeys(ALL, 0), states=dict.fromkeys(ALL, "untouched")),
+    solved=(),
 )
 def _untouched(draft: Draft) -> None:
     pass
@@ -216,9 +194,9 @@ def _untouched(draft: Draft) -> None:
         {SELF: 0, CROSS: 0, SPATIAL: 0, QUIZ: 5.62},
         states=dict.fromkeys((CROSS, SPATIAL), "untouched"),
     ),
+    solved=(SOFTMAX, ATTENTION, SPLIT),
 )
 def _half_done(draft: Draft) -> None:
-    draft.solve(SOFTMAX, ATTENTION, SPLIT)
     draft.replace(
         SELF, 'raise NotImplementedError("write MultiHeadSelfAttention.__init__")', "self.heads = heads"
     )
@@ -231,7 +209,6 @@ def _half_done(draft: Draft) -> None:
     Expected({SELF: 0}, cell_errors=("SyntaxError",)),
 )
 def _syntax_error(draft: Draft) -> None:
-    draft.solve()
     draft.replace(SELF, "self.heads = heads", "self.heads = (heads")
 
 
@@ -241,7 +218,6 @@ def _syntax_error(draft: Draft) -> None:
     Expected({SPLIT: 0}, cell_errors=("ModuleNotFoundError",)),
 )
 def _failing_import(draft: Draft) -> None:
-    draft.solve()
     draft.insert_before(SPLIT, "import einops_by_a_friend as friend\n\nprint('never reached')\n")
     draft.replace(
         SPLIT, "return x.transpose(1, 2).flatten(2)", "return friend.rearrange(x, 'b h l d -> b l (h d)')"
@@ -255,7 +231,6 @@ def _failing_import(draft: Draft) -> None:
     Expected({CROSS: 0}, states={CROSS: "missing"}),
 )
 def _deleted(draft: Draft) -> None:
-    draft.solve()
     draft.delete(CROSS)
 
 
@@ -265,7 +240,6 @@ def _deleted(draft: Draft) -> None:
     Expected({QUIZ: 3.75}),
 )
 def _quiz(draft: Draft) -> None:
-    draft.solve()
     draft.answer(QUIZ, sources.MALFORMED_ANSWERS)
 
 
@@ -273,6 +247,7 @@ def _quiz(draft: Draft) -> None:
     "Ulrike Brandstätter",
     "a file that is not JSON",
     Expected(dict.fromkeys(ALL, 0), states=dict.fromkeys(ALL, "missing"), status="unreadable"),
+    solved=(),
 )
 def _not_json(draft: Draft) -> bytes:
     return draft.bytes()[:20_000]  # the disk was full
@@ -300,13 +275,11 @@ def _other_course(draft: Draft) -> bytes:
     Expected(fails_on_a_gpu=frozenset({ATTENTION})),
 )
 def _gpu(draft: Draft) -> None:
-    draft.solve()
     draft.answer(ATTENTION, sources.MASK_ON_THE_CPU)
 
 
 @student("Rasmus Søndergaard", "an infinite loop in one function", Expected({SPATIAL: 0}), honest=False)
 def _loop(draft: Draft) -> None:
-    draft.solve()
     draft.replace(
         SPATIAL, "out: Tensor = x +", "while x.numel() > 0:\n            pass\n        out: Tensor = x +"
     )
@@ -314,7 +287,6 @@ def _loop(draft: Draft) -> None:
 
 @student("Şule Yıldırım", "a memory bomb in one function", Expected({SELF: 0}), honest=False)
 def _bomb(draft: Draft) -> None:
-    draft.solve()
     draft.replace(SELF, "B, L, dim = x.shape\n", f"B, L, dim = x.shape\n{sources.BOMB}")
 
 
@@ -324,7 +296,6 @@ def _bomb(draft: Draft) -> None:
     Expected(flags=frozenset({("forbidden-call", ATTENTION)})),
 )
 def _forbidden(draft: Draft) -> None:
-    draft.solve()
     draft.answer(ATTENTION, sources.CALLS_TORCHS_OWN)
 
 
@@ -336,9 +307,9 @@ def _forbidden(draft: Draft) -> None:
         flags=frozenset({("tampering", "")}),
     ),
     honest=False,
+    solved=(SOFTMAX,),
 )
 def _cheater(draft: Draft) -> None:
-    draft.solve(SOFTMAX)
     draft.insert_before(SOFTMAX, sources.CHEATING)
     draft.answer(ATTENTION, "def scaled_dot_product_attention(q, k, v, mask=None):\n    return stolen(q)\n")
     draft.answer(

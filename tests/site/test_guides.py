@@ -22,7 +22,7 @@ from autograder.sandbox.levels import Isolation
 from course.catalogue.syllabus import load
 from course.checking.examine import on_exercise, on_quiz
 from course.cli import app as course
-from tests.chromium import chromium
+from tests.chromium import chromium, contrast
 from tests.site import screenshots
 
 ROOT = Path(__file__).parents[2]
@@ -118,18 +118,6 @@ COLOURS = """() => [...document.querySelectorAll('text')].map(each => {
 })"""
 
 
-def contrast(*colours: str) -> float:
-    """The ratio of two colours' luminances as WCAG 2 defines it; `rgb(1, 2, 3)`."""
-
-    def luminance(colour: str) -> float:
-        channels = [int(part) / 255 for part in re.findall(r"\d+", colour)]
-        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    lighter, darker = sorted(map(luminance, colours), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
 @pytest.mark.browser
 def test_the_pictures_words_lie_in_their_boxes_and_stand_out_light_and_dark() -> None:
     grounds = set()
@@ -139,7 +127,8 @@ def test_the_pictures_words_lie_in_their_boxes_and_stand_out_light_and_dark() ->
             page.goto(PICTURE.as_uri())
             assert page.evaluate(INSIDE) == []
             for text, ink, ground in page.evaluate(COLOURS):
-                assert contrast(ink, ground) >= 4.5, (scheme, text)
+                numbers = ([int(part) for part in re.findall(r"\d+", colour)] for colour in (ink, ground))
+                assert contrast(*numbers) >= 4.5, (scheme, text)
                 grounds.add((scheme, ground))
     assert {ground for scheme, ground in grounds if scheme == "light"}.isdisjoint(
         ground for scheme, ground in grounds if scheme == "dark"

@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .libc import KernelRefused, call
@@ -132,9 +132,3 @@ def _close_range(first: int, last: int) -> None:
         call("close descriptors", "syscall", CLOSE_RANGE, first, last, 0)
     except KernelRefused:  # before Linux 5.9
         os.closerange(first, min(last, resource.getrlimit(resource.RLIMIT_NOFILE)[1]) + 1)
-
-
-def set_environment(variables: Mapping[str, str]) -> None:
-    """Leaves these variables and no other."""
-    os.environ.clear()
-    os.environ.update(variables)

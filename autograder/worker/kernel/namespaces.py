@@ -11,22 +11,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Sequence
 
 from .libc import KernelRefused, call
 
-NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
-    0x20000,
-    0x4000000,
-    0x8000000,
-    0x10000000,
-    0x20000000,
-    0x40000000,
-)
+NEWNS, NEWUTS, NEWIPC = 0x20000, 0x4000000, 0x8000000
+NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1 << 5, 1 << 12, 1 << 14, 1 << 18
 UNTRUSTED = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
+MOST_FILES = 1024  # and folders, in the scratch
 FEWEST_PROCESSES = 301  # the kernel accepts no lower pid_max
 
 
@@ -50,19 +44,17 @@ def unshare() -> None:
             raise KernelRefused(f"write {file} of the new user namespace", error.errno or 0) from error
 
 
-def mount(scratch: str, scratch_bytes: int, files: int = 1024, seal: Sequence[str] = ("/tmp",)) -> str:
+def mount(scratch: str, scratch_bytes: int) -> str:
     """Gives this process a scratch folder of its own, in memory, capped, and no view of other processes.
 
-    `scratch`: an existing folder to put it on; `files`: how many files and folders fit in; `seal`:
-    mount points that become read-only. Returns how /proc is: "own" (of this PID namespace alone) or
-    "hidden". Raises `KernelRefused`.
+    `scratch`: an existing folder to put it on. A mount on /tmp becomes read-only. Returns how /proc is:
+    "own" (of this PID namespace alone) or "hidden". Raises `KernelRefused`.
     """
     call("make a new mount namespace", "unshare", NEWNS)
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
-    _mount("tmpfs", scratch, "tmpfs", UNTRUSTED, f"size={scratch_bytes},nr_inodes={files},mode=0700")
-    for folder in seal:
-        if os.path.ismount(folder):
-            _mount("none", folder, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+    _mount("tmpfs", scratch, "tmpfs", UNTRUSTED, f"size={scratch_bytes},nr_inodes={MOST_FILES},mode=0700")
+    if os.path.ismount("/tmp"):
+        _mount("none", "/tmp", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
     try:
         if _something_is_mounted_below("/proc"):  # the kernel would refuse, and log that it did
             raise KernelRefused("mount proc on /proc", errno.EPERM)

@@ -14,18 +14,8 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from . import syscalls
-from .bpf import (
-    ARCHITECTURE,
-    IF_ANY_BIT,
-    IF_AT_LEAST,
-    IF_EQUAL,
-    NUMBER,
-    Assembler,
-    Instruction,
-    argument,
-    packed,
-)
+from . import bpf, syscalls
+from .bpf import IF_EQUAL, Assembler, Instruction, argument
 from .libc import KernelRefused, call, no_new_privileges
 
 ALLOW = 0x7FFF0000
@@ -97,7 +87,7 @@ def install() -> None:
     if machine not in MACHINES or struct.calcsize("P") != 8:
         raise KernelRefused(f"filter system calls: there is no filter for {machine}", errno.ENOSYS)
     program = build(machine, os.getpid())
-    code = ctypes.create_string_buffer(packed(program), 8 * len(program))
+    code = ctypes.create_string_buffer(bpf.packed(program), 8 * len(program))
     header = struct.pack("@HP", len(program), ctypes.addressof(code))
     no_new_privileges()
     number = MACHINES[machine].seccomp
@@ -108,15 +98,15 @@ def install() -> None:
 def build(machine: str, process: int) -> list[Instruction]:
     """The filter for a machine, for the process of this number (which may signal itself)."""
     program = Assembler()
-    program.load(ARCHITECTURE)
+    program.load(bpf.ARCHITECTURE)
     program.test(IF_EQUAL, MACHINES[machine].audit, yes="ours")
     program.answer(KILL_PROCESS)  # 32-bit calls have other numbers
     program.label("ours")
-    program.load(NUMBER)
+    program.load(bpf.NUMBER)
     for end, verdict in _runs(machine):
         # Runs come in order, so a number that reaches one is not below it. x32 numbers are in the last.
         if end is not None:
-            program.test(IF_AT_LEAST, end, yes=f"from {end}")
+            program.test(bpf.IF_AT_LEAST, end, yes=f"from {end}")
         if isinstance(verdict, str):
             program.jump(verdict)
         else:
@@ -157,7 +147,7 @@ def _runs(machine: str) -> list[tuple[int | None, int | str]]:
 # what it declares as int, so the high half counts only for pointers.
 
 
-def _check_clone(program: Assembler, process: int) -> None:
+def _check_clone(program: Assembler) -> None:
     program.load(argument(0))
     program.keep_bits(~THREAD_AT_MOST)
     program.test(IF_EQUAL, 0, no="refuse")
@@ -166,14 +156,14 @@ def _check_clone(program: Assembler, process: int) -> None:
     program.test(IF_EQUAL, THREAD, yes="allow", no="refuse")
 
 
-def _check_prlimit(program: Assembler, process: int) -> None:
+def _check_prlimit(program: Assembler) -> None:
     """Its own limits, and only to read them."""
     program.load(argument(0))
     program.test(IF_EQUAL, 0, no="refuse")
     _only_null(program, 2)
 
 
-def _check_prctl(program: Assembler, process: int) -> None:
+def _check_prctl(program: Assembler) -> None:
     program.load(argument(0))
     for option in PRCTL_ALLOWED.values():
         program.test(IF_EQUAL, option, yes="allow")
@@ -187,30 +177,9 @@ def _check_tgkill(program: Assembler, process: int) -> None:
     _none_of(program, 2, SIGNALS_REFUSED.values())
 
 
-def _check_sendto(program: Assembler, process: int) -> None:
-    """send(), not a message to an address of its own choice."""
-    _only_null(program, 4)
-
-
-def _check_ioctl(program: Assembler, process: int) -> None:
-    _none_of(program, 1, IOCTL_REFUSED.values())
-
-
-def _check_fcntl(program: Assembler, process: int) -> None:
-    _none_of(program, 1, FCNTL_REFUSED.values())
-
-
-def _check_open(program: Assembler, process: int) -> None:
-    _truncates_only_what_it_may_write(program, 1)
-
-
-def _check_openat(program: Assembler, process: int) -> None:
-    _truncates_only_what_it_may_write(program, 2)
-
-
-def _check_sched_setaffinity(program: Assembler, process: int) -> None:
-    program.load(argument(0))
-    program.test(IF_EQUAL, 0, yes="allow", no="refuse")
+def _is(program: Assembler, index: int, value: int) -> None:
+    program.load(argument(index))
+    program.test(IF_EQUAL, value, yes="allow", no="refuse")
 
 
 def _only_null(program: Assembler, index: int) -> None:
@@ -230,21 +199,22 @@ def _none_of(program: Assembler, index: int, values: Iterable[int]) -> None:
 def _truncates_only_what_it_may_write(program: Assembler, index: int) -> None:
     """open(file, O_RDONLY | O_TRUNC) empties the file, and Landlock before version 3 does not see it."""
     program.load(argument(index))
-    program.test(IF_ANY_BIT, O_TRUNC, no="allow")
+    program.test(bpf.IF_ANY_BIT, O_TRUNC, no="allow")
     program.keep_bits(O_ACCMODE)
     program.test(IF_EQUAL, O_WRONLY, yes="allow")
     program.test(IF_EQUAL, O_RDWR, yes="allow", no="refuse")
 
 
 CHECKS: dict[str, Callable[[Assembler, int], None]] = {
-    "clone": _check_clone,
-    "prlimit64": _check_prlimit,
-    "prctl": _check_prctl,
+    "clone": lambda program, process: _check_clone(program),
+    "prlimit64": lambda program, process: _check_prlimit(program),
+    "prctl": lambda program, process: _check_prctl(program),
     "tgkill": _check_tgkill,
-    "sendto": _check_sendto,
-    "ioctl": _check_ioctl,
-    "fcntl": _check_fcntl,
-    "open": _check_open,
-    "openat": _check_openat,
-    "sched_setaffinity": _check_sched_setaffinity,
+    # send(), not a message to an address of its own choice.
+    "sendto": lambda program, process: _only_null(program, 4),
+    "ioctl": lambda program, process: _none_of(program, 1, IOCTL_REFUSED.values()),
+    "fcntl": lambda program, process: _none_of(program, 1, FCNTL_REFUSED.values()),
+    "open": lambda program, process: _truncates_only_what_it_may_write(program, 1),
+    "openat": lambda program, process: _truncates_only_what_it_may_write(program, 2),
+    "sched_setaffinity": lambda program, process: _is(program, 0, 0),
 }

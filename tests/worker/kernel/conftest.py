@@ -71,27 +71,11 @@ class Host:
     granted: Path
     secret: Path
 
-    def __call__(
-        self,
-        code: str,
-        *,
-        memory: int = 1 << 30,
-        cpu: int = 20,
-        scratch_bytes: int = 4 << 20,
-        abi: int | None = None,
-        kill_monitor: bool = False,
-    ) -> Outcome:
+    def __call__(self, code: str, **how: int) -> Outcome:
+        """Runs code in a fresh worker; `how` is what `one_worker` of host.py takes."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        request = {
-            "code": code,
-            "memory": memory,
-            "cpu": cpu,
-            "scratch_bytes": scratch_bytes,
-            "abi": abi,
-            "kill_monitor": kill_monitor,
-        }
-        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.write(json.dumps({"code": code, **how}) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         assert answer, f"the host of the workers ended: {self.process.stderr and self.process.stderr.read()}"

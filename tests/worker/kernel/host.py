@@ -57,11 +57,11 @@ def one_worker(
     level: str,
     may_read: list[str],
     code: str,
-    memory: int,
-    cpu: int,
-    scratch_bytes: int,
-    abi: int | None,
-    kill_monitor: bool,
+    memory: int = 1 << 30,
+    cpu: int = 20,
+    scratch_bytes: int = 4 << 20,
+    abi: int | None = None,
+    kill_monitor: bool = False,
 ) -> dict[str, object]:
     hears, says = os.pipe()
     reports_here, reports = os.pipe()
