@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -104,7 +104,7 @@ def assert_gradients(
         index: leaf for index, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad
     }
     leading = [*inputs.values(), *parameters.values()]
-    expected = torch.autograd.grad(output, leading, cotangent, allow_unused=True)
+    expected: Sequence[Tensor | None] = torch.autograd.grad(output, leading, cotangent, allow_unused=True)
 
     found = answers.gradients(*args, cotangent=cotangent)
     assert_close(found.output, output.detach(), rtol=rtol)

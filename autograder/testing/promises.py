@@ -14,6 +14,7 @@ An exercise declares what its docstring promises: `tests/modules/test_promises.p
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ..contract.line import Kept
-from ..contract.student import Function, Student
+from ..contract.student import Function, Handle, Student
 from .assertions import Mismatch, assert_close, assert_tensor
 from .draw import Draw
 from .marks import Kind, rule, value
@@ -128,14 +129,19 @@ def _test(promise: Promise, examples: Examples) -> Any:
     return (value if promise.kind == "value" else rule)(promise.weight)(test)
 
 
-def same(found: Any, expected: Any, rtol: float | None = None) -> None:
+def same(found: Any, expected: Any, rtol: float | None = None, check_dtype: bool = True) -> None:
     """The answer is the expected tensor, or tuple of tensors."""
     tensors = expected if isinstance(expected, tuple) else (expected,)
     answers = found if isinstance(expected, tuple) else (found,)
     if not isinstance(answers, (tuple, list)) or len(answers) != len(tensors):
         raise Mismatch(f"{len(tensors)} tensors were expected")
     for own, wanted in zip(answers, tensors, strict=True):
-        assert_close(own, wanted, rtol=rtol)
+        assert_close(own, wanted, rtol=rtol, check_dtype=check_dtype)
+
+
+def _same_numbers(found: Any, expected: Any, rtol: float | None) -> None:
+    """As `same`, in whatever dtype: that is for `dtypes` to ask, so that one slip breaks one promise."""
+    same(found, expected, rtol, check_dtype=False)
 
 
 # --- The promises -----------------------------------------------------------------------------------------
@@ -159,9 +165,9 @@ def untouched(
             if isinstance(before, Tensor) and not _same_bits(before, after):
                 raise Mismatch(f"`{name}` is not what it was before the call: it was changed in place")
         if repeatable:
-            same(seen.again, asked.expected, rtol)
+            _same_numbers(seen.again, asked.expected, rtol)
             others = tuple(0.75 * arg if _floating(arg) else arg for arg in asked.args)
-            same(asked.student(*others), asked.expected_of(others), rtol)
+            _same_numbers(asked.student(*others), asked.expected_of(others), rtol)
 
     says = "Leaves what it is given as it is" + (
         ", and is right when it is called again, with the same or with other numbers."
@@ -203,7 +209,7 @@ def same_in_eval(*, weight: float = 1, rtol: float | None = None) -> Promise:
     """What a module does in training, it does in eval mode and under no_grad, too."""
 
     def holds(asked: Asked, draw: Draw) -> None:
-        same(asked.student.observe(*asked.args, still=True).again, asked.expected, rtol)
+        _same_numbers(asked.student.observe(*asked.args, still=True).again, asked.expected, rtol)
 
     says = "Gives the same in eval mode and under torch.no_grad() as in training."
     return Promise("same_in_eval", says, holds, weight=weight)
@@ -215,8 +221,8 @@ def any_layout(*, weight: float = 1, rtol: float | None = None) -> Promise:
     def holds(asked: Asked, draw: Draw) -> None:
         turned = tuple(_turned(arg) if isinstance(arg, Tensor) else arg for arg in asked.args)
         expected = asked.expected
-        same(asked.student(*turned), expected, rtol)
-        same(asked.student.observe(*asked.args, apart=True).answer, expected, rtol)
+        _same_numbers(asked.student(*turned), expected, rtol)
+        _same_numbers(asked.student.observe(*asked.args, apart=True).answer, expected, rtol)
 
     says = "Takes tensors that are not contiguous in memory: transposed ones, or parts of larger ones."
     return Promise("any_layout", says, holds, weight=weight)
@@ -233,8 +239,9 @@ def by_position_and_name(*, weight: float = 1, rtol: float | None = None) -> Pro
 
     def holds(asked: Asked, draw: Draw) -> None:
         expected = asked.expected
-        same(asked.student(*asked.args), expected, rtol)
-        same(asked.student(**dict(zip(asked.names, asked.args, strict=True))), expected, rtol)
+        _same_numbers(asked.student(*asked.args), expected, rtol)
+        named = dict(zip(asked.names, asked.args, strict=True))
+        _same_numbers(asked.student(**named), expected, rtol)
 
     says = "Takes its arguments in the stated order, and by the stated names."
     return Promise("by_position_and_name", says, holds, weight=weight)
@@ -266,7 +273,8 @@ def dtypes(
 ) -> Promise:
     """Works in these dtypes, too, half precision for one; the arguments in `keep` stay as they are.
 
-    Expected is what the reference gives for the same numbers in float64, rounded once, at the end.
+    Expected is what the reference gives for the same numbers in float64, rounded once, at the end. A module
+    and its weights are taken to the dtype, too.
     """
 
     def holds(asked: Asked, draw: Draw) -> None:
@@ -276,7 +284,11 @@ def dtypes(
                 for name, arg in zip(asked.names, asked.args, strict=True)
             ]
             wide = [arg.double() if _floating(arg) else arg for arg in args]
-            same(asked.student(*args), _as_kind(asked.expected_of(wide), kind), (rtol or {}).get(kind))
+            put = asked
+            if isinstance(asked.student, Handle) and isinstance(asked.reference, nn.Module):
+                rounded = copy.deepcopy(asked.reference).to(kind).double()
+                put = Asked(asked.student.to(kind), rounded, asked.args)
+            same(put.student(*args), _as_kind(put.expected_of(wide), kind), (rtol or {}).get(kind))
 
     said = [str(kind).removeprefix("torch.") for kind in kinds]
     says = f"Works in {_listed(said)}, and returns what it was given, as exact as that allows."
