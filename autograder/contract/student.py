@@ -30,7 +30,7 @@ class Gradients:
 
 @dataclass(frozen=True)
 class Observed:
-    """Two calls on the same arguments, and what became of those; see `Session.do_observe`."""
+    """Two calls on the same arguments, and what became of the tensors in them; see `Session.do_observe`."""
 
     answer: Any
     again: Any

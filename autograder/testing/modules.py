@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from ..contract.line import Kept
 from ..contract.student import Function, Handle, Student
 from .assertions import Mismatch, assert_close
 from .draw import Draw
@@ -90,6 +91,8 @@ def assert_gradients(
     leaves = [
         arg.detach().clone().requires_grad_()
         if isinstance(arg, Tensor) and arg.is_floating_point() and index not in but
+        else arg.function
+        if isinstance(arg, Kept)
         else arg
         for index, arg in enumerate(args)
     ]
@@ -100,14 +103,19 @@ def assert_gradients(
     inputs = {
         index: leaf for index, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad
     }
-    expected = torch.autograd.grad(output, [*inputs.values(), *parameters.values()], cotangent)
+    leading = [*inputs.values(), *parameters.values()]
+    expected: Sequence[Tensor | None] = torch.autograd.grad(output, leading, cotangent, allow_unused=True)
 
     found = answers.gradients(*args, cotangent=cotangent)
     assert_close(found.output, output.detach(), rtol=rtol)
     received = [found.inputs[index] if index < len(found.inputs) else None for index in inputs]
     received += [found.parameters.get(name) for name in parameters]
     places = [f"argument {index + 1}" for index in inputs] + [f"`{name}`" for name in parameters]
-    for place, gradient, wanted in zip(places, received, expected, strict=True):
+    for place, gradient, wanted, of in zip(places, received, expected, leading, strict=True):
+        if wanted is None:  # it is not used
+            if gradient is not None:
+                assert_close(gradient, torch.zeros_like(of), rtol=rtol)
+            continue
         if gradient is None:
             raise Mismatch(f"no gradient reaches {place}")
         try:

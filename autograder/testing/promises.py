@@ -14,6 +14,7 @@ An exercise declares what its docstring promises: `tests/modules/test_promises.p
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from ..contract.student import Function, Student
+from ..contract.line import Kept
+from ..contract.student import Function, Handle, Student
 from .assertions import Mismatch, assert_close, assert_tensor
 from .draw import Draw
 from .marks import Kind, rule, value
@@ -35,7 +37,7 @@ class Example:
     """A call as a notebook might make it, with all its arguments in their order.
 
     of         the reference's function, or its class of modules: of that one is made, and called.
-    args       of the call.
+    args       of the call; a model that gradients flow through is `differentiable(model)`.
     made_with  of the class, in their order.
     """
 
@@ -71,8 +73,18 @@ class Asked:
 
     @property
     def expected(self) -> Any:
+        return self.expected_of(self.args)
+
+    def expected_of(self, args: Sequence[Any]) -> Any:
+        """What the reference gives for these, and changes nothing of them."""
         with torch.no_grad():
-            return self.reference(*(arg.clone() if isinstance(arg, Tensor) else arg for arg in self.args))
+            return self.reference(*(_own(arg) for arg in args))
+
+
+def _own(arg: Any) -> Any:
+    if isinstance(arg, Kept):
+        return arg.function
+    return arg.clone() if isinstance(arg, Tensor) else arg
 
 
 Examples = Callable[[Draw], Iterator[Example]]
@@ -117,21 +129,35 @@ def _test(promise: Promise, examples: Examples) -> Any:
     return (value if promise.kind == "value" else rule)(promise.weight)(test)
 
 
-def same(found: Any, expected: Any, rtol: float | None = None) -> None:
+def same(found: Any, expected: Any, rtol: float | None = None, check_dtype: bool = True) -> None:
     """The answer is the expected tensor, or tuple of tensors."""
     tensors = expected if isinstance(expected, tuple) else (expected,)
     answers = found if isinstance(expected, tuple) else (found,)
     if not isinstance(answers, (tuple, list)) or len(answers) != len(tensors):
         raise Mismatch(f"{len(tensors)} tensors were expected")
     for own, wanted in zip(answers, tensors, strict=True):
-        assert_close(own, wanted, rtol=rtol)
+        assert_close(own, wanted, rtol=rtol, check_dtype=check_dtype)
+
+
+def _same_numbers(found: Any, expected: Any, rtol: float | None) -> None:
+    """As `same`, in whatever dtype: that is for `dtypes` to ask, so that one slip breaks one promise."""
+    same(found, expected, rtol, check_dtype=False)
 
 
 # --- The promises -----------------------------------------------------------------------------------------
 
 
-def untouched(*, weight: float = 1, rtol: float | None = None, repeatable: bool = True) -> Promise:
-    """ "None is modified." `repeatable`: a second call gives the same, as nothing random is in it."""
+def untouched(
+    *,
+    weight: float = 1,
+    rtol: float | None = None,
+    repeatable: bool = True,
+    examples: Examples | None = None,
+) -> Promise:
+    """ "None is modified." `repeatable`: a second call gives the same, as nothing random is in it.
+
+    Then a call with other numbers is tried, too: an answer may have been kept for tensors of this shape.
+    """
 
     def holds(asked: Asked, draw: Draw) -> None:
         seen = asked.student.observe(*asked.args)
@@ -139,10 +165,17 @@ def untouched(*, weight: float = 1, rtol: float | None = None, repeatable: bool 
             if isinstance(before, Tensor) and not _same_bits(before, after):
                 raise Mismatch(f"`{name}` is not what it was before the call: it was changed in place")
         if repeatable:
-            same(seen.again, asked.expected, rtol)
+            _same_numbers(seen.again, asked.expected, rtol)
+            others = tuple(0.75 * arg if _floating(arg) else arg for arg in asked.args)
+            _same_numbers(asked.student(*others), asked.expected_of(others), rtol)
 
-    says = "Leaves what it is given as it is, and gives the same answer when it is called again."
-    return Promise("untouched", says, holds, weight=weight)
+    says = "Leaves what it is given as it is" + (
+        ", and is right when it is called again, with the same or with other numbers."
+        if repeatable
+        else ": no number in it is another after the call."
+    )
+    kind: Kind = "value" if repeatable else "rule"  # without an expected answer, doing nothing would do
+    return Promise("untouched", says, holds, kind=kind, weight=weight, examples=examples)
 
 
 def _same_bits(before: Tensor, after: Any) -> bool:
@@ -176,7 +209,7 @@ def same_in_eval(*, weight: float = 1, rtol: float | None = None) -> Promise:
     """What a module does in training, it does in eval mode and under no_grad, too."""
 
     def holds(asked: Asked, draw: Draw) -> None:
-        same(asked.student.observe(*asked.args, still=True).again, asked.expected, rtol)
+        _same_numbers(asked.student.observe(*asked.args, still=True).again, asked.expected, rtol)
 
     says = "Gives the same in eval mode and under torch.no_grad() as in training."
     return Promise("same_in_eval", says, holds, weight=weight)
@@ -188,8 +221,8 @@ def any_layout(*, weight: float = 1, rtol: float | None = None) -> Promise:
     def holds(asked: Asked, draw: Draw) -> None:
         turned = tuple(_turned(arg) if isinstance(arg, Tensor) else arg for arg in asked.args)
         expected = asked.expected
-        same(asked.student(*turned), expected, rtol)
-        same(asked.student.observe(*asked.args, apart=True).answer, expected, rtol)
+        _same_numbers(asked.student(*turned), expected, rtol)
+        _same_numbers(asked.student.observe(*asked.args, apart=True).answer, expected, rtol)
 
     says = "Takes tensors that are not contiguous in memory: transposed ones, or parts of larger ones."
     return Promise("any_layout", says, holds, weight=weight)
@@ -206,8 +239,9 @@ def by_position_and_name(*, weight: float = 1, rtol: float | None = None) -> Pro
 
     def holds(asked: Asked, draw: Draw) -> None:
         expected = asked.expected
-        same(asked.student(*asked.args), expected, rtol)
-        same(asked.student(**dict(zip(asked.names, asked.args, strict=True))), expected, rtol)
+        _same_numbers(asked.student(*asked.args), expected, rtol)
+        named = dict(zip(asked.names, asked.args, strict=True))
+        _same_numbers(asked.student(**named), expected, rtol)
 
     says = "Takes its arguments in the stated order, and by the stated names."
     return Promise("by_position_and_name", says, holds, weight=weight)
@@ -239,7 +273,8 @@ def dtypes(
 ) -> Promise:
     """Works in these dtypes, too, half precision for one; the arguments in `keep` stay as they are.
 
-    Expected is what the reference gives for the same numbers in float64, rounded once, at the end.
+    Expected is what the reference gives for the same numbers in float64, rounded once, at the end. A module
+    and its weights are taken to the dtype, too.
     """
 
     def holds(asked: Asked, draw: Draw) -> None:
@@ -249,9 +284,11 @@ def dtypes(
                 for name, arg in zip(asked.names, asked.args, strict=True)
             ]
             wide = [arg.double() if _floating(arg) else arg for arg in args]
-            with torch.no_grad():
-                expected = _as_kind(asked.reference(*wide), kind)
-            same(asked.student(*args), expected, (rtol or {}).get(kind))
+            put = asked
+            if isinstance(asked.student, Handle) and isinstance(asked.reference, nn.Module):
+                rounded = copy.deepcopy(asked.reference).to(kind).double()
+                put = Asked(asked.student.to(kind), rounded, asked.args)
+            same(put.student(*args), _as_kind(put.expected_of(wide), kind), (rtol or {}).get(kind))
 
     said = [str(kind).removeprefix("torch.") for kind in kinds]
     says = f"Works in {_listed(said)}, and returns what it was given, as exact as that allows."
@@ -269,8 +306,9 @@ def _as_kind(answer: Any, kind: torch.dtype) -> Any:
 def as_torch_initialises(of: type[nn.Module], *made_with: Any, weight: float = 1) -> Promise:
     """Parameters are left as torch initialises them; `made_with` makes them of a hundred numbers or more.
 
-    What torch makes constant is so to the bit. Of what it draws, spread and shape of the distribution are
-    the reference's, another module has other numbers, and the dtype is torch's default.
+    What torch makes constant is so to the bit. Of what it draws, mean, spread and shape of the distribution
+    are the reference's, also in each row and column; another module has other numbers, and the dtype is
+    torch's default.
     """
 
     def starts(student: Student, draw: Draw) -> None:
@@ -280,27 +318,50 @@ def as_torch_initialises(of: type[nn.Module], *made_with: Any, weight: float = 1
             usual = of(*made_with).state_dict()
         for name, wanted in usual.items():
             found = assert_tensor(first.get(name), shape=tuple(wanted.shape), dtype=wanted.dtype)
-            wrong = f"`{name}` does not start as torch initialises it"
-            if wanted.numel() == 1 or wanted.std() == 0:
-                if not torch.equal(found.cpu(), wanted):
-                    raise Mismatch(wrong)
-                continue
-            if torch.equal(found, second.get(name, found)):
-                raise Mismatch(f"`{name}` starts with the same numbers in every module")
-            if _is_another_distribution(found.double().cpu(), wanted.double()):
-                raise Mismatch(wrong)
+            if wrong := _wrong_start(found.cpu(), second.get(name), wanted):
+                if student.trace is not None:  # of untouched weights it has the outline only
+                    student.trace.answered(f"start of {name}", wrong)
+                raise Mismatch(f"`{name}` {wrong}")
 
     says = "Its parameters start as torch initialises such layers, and differently in each module."
     return Promise("as_torch_initialises", says, starts=starts, kind="rule", weight=weight)
 
 
-def _is_another_distribution(found: Tensor, wanted: Tensor) -> bool:
-    """Whether spread or shape differ by more than chance makes likely: about six deviations are allowed.
+FEW = 24  # of fewer numbers too little can be said
 
-    The largest number, in standard deviations, tells a uniform distribution (1.73) from a normal one.
-    """
-    allowed = 6 / wanted.numel() ** 0.5
-    spread = (found.std() / wanted.std()).log().abs()
-    peak = [each.abs().max() / each.square().mean().sqrt() for each in (found, wanted)]
-    uniform = [bool(each < 2) for each in peak]
-    return bool(spread > allowed) or uniform[0] != uniform[1]
+
+def _wrong_start(found: Tensor, second: Any, wanted: Tensor) -> str:
+    if wanted.numel() == 1 or wanted.std() == 0:
+        return "" if torch.equal(found, wanted) else "does not start as torch initialises it"
+    if found.min() == found.max():
+        return f"starts with one number everywhere, {found.flatten()[0].item():g}: torch draws them"
+    if isinstance(second, Tensor) and torch.equal(found, second.cpu()):
+        return "starts with the same numbers in every module"
+    found, wanted = found.double(), wanted.double()
+    for dim in range(min(found.dim(), 2) if found.dim() > 1 else 0):
+        parts = [each.movedim(dim, 0).flatten(1) for each in (found, wanted)]
+        if parts[0].shape[1] < FEW:
+            continue
+        for at, (own, usual) in enumerate(zip(*parts, strict=True)):
+            if own.min() == own.max():
+                return f"starts with one number all along {('row', 'column')[dim]} {at}, {own[0].item():g}"
+            if _is_spread_otherwise(own, usual):
+                return "does not start as torch initialises it: " + _how_spread(own, usual)
+    if _is_spread_otherwise(found, wanted):
+        return "does not start as torch initialises it: " + _how_spread(found, wanted)
+    if (found.mean() - wanted.mean()).abs() > 6 * wanted.std() * (2 / wanted.numel()) ** 0.5:
+        return "does not start as torch initialises it: the mean is another"
+    # The largest number, in standard deviations, tells a uniform distribution (1.73) from a normal one.
+    uniform = [bool(each.abs().max() < 2 * each.square().mean().sqrt()) for each in (found, wanted)]
+    if uniform[0] != uniform[1]:
+        return "does not start as torch initialises it: the distribution has another shape"
+    return ""
+
+
+def _is_spread_otherwise(found: Tensor, wanted: Tensor) -> bool:
+    """By more than chance makes likely: about six standard deviations are allowed."""
+    return bool((found.std() / wanted.std()).log().abs() > 6 / wanted.numel() ** 0.5)
+
+
+def _how_spread(found: Tensor, wanted: Tensor) -> str:
+    return f"the numbers lie {'further apart' if found.std() > wanted.std() else 'closer together'}"

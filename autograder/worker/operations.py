@@ -192,7 +192,8 @@ class Session:
         known = [*enumerate(args), ("again", again), ("weights", list(own.values()))]
         memory = _memory(answer)
         shared = [name for name, value in known if memory & _memory(value)]
-        return {"answer": answer, "again": again, "inputs": args, "shared": shared}
+        inputs = [arg if isinstance(arg, Tensor) else None for arg in args]
+        return {"answer": answer, "again": again, "inputs": inputs, "shared": shared}
 
     def do_keep(self, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Calls it, and the answer stays here as an object, even where its value could be sent."""

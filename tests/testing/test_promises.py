@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from autograder.contract.line import InProcess
 from autograder.contract.student import Student
+from autograder.contract.trace import Trace
 from autograder.testing import (
     Draw,
     Example,
@@ -19,6 +20,7 @@ from autograder.testing import (
     any_layout,
     as_torch_initialises,
     by_position_and_name,
+    differentiable,
     dtypes,
     gradients,
     new_tensor,
@@ -103,6 +105,12 @@ def always_wide(x: Tensor, table: Tensor) -> Tensor:
     return x * table + x
 
 
+def of_its_shape(x: Tensor, table: Tensor) -> Tensor:
+    """What it worked out first for x of this shape."""
+    LAST[:] = LAST or [scaled(x, table)]
+    return LAST[0].clone()
+
+
 @torch.no_grad()
 def without_gradient(x: Tensor, table: Tensor) -> Tensor:
     return scaled(x, table)
@@ -123,6 +131,24 @@ class Zeros(Gate):
     def __init__(self, width: int, out: int) -> None:
         super().__init__(width, out)
         nn.init.zeros_(self.proj.weight)
+
+
+class ZeroRow(Gate):
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__(width, out)
+        nn.init.zeros_(self.proj.weight[-1])
+
+
+class ZeroColumn(Gate):
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__(width, out)
+        nn.init.zeros_(self.proj.weight[:, 0])
+
+
+class Shifted(Gate):
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__(width, out)
+        nn.init.normal_(self.names.weight, mean=0.5)
 
 
 class Xavier(Gate):
@@ -195,6 +221,7 @@ def test_a_module_keeps_it(promise: Promise) -> None:
     [
         (untouched(), in_place, "`table` is not what it was before the call: it was changed in place"),
         (untouched(), an_argument, "`x` is not what it was before the call"),
+        (untouched(), of_its_shape, "the values are wrong"),
         (new_tensor(), kept, "is kept, and returned again by the next call"),
         (by_position_and_name(), swapped, "values are wrong|shape is wrong"),
         (any_layout(), in_a_column, "view size is not compatible"),
@@ -229,9 +256,15 @@ def test_an_argument_that_comes_back_is_no_new_tensor() -> None:
         *(
             (as_torch_initialises(Gate, 50, 40), answer, said)
             for answer, said in (
-                (Zeros, "`proj.weight` starts with the same numbers in every module"),
-                (Xavier, "`proj.weight` does not start as torch initialises it"),
-                (Normal, "`proj.weight` does not start as torch initialises it"),
+                (Zeros, "`proj.weight` starts with one number everywhere, 0: torch draws them"),
+                (ZeroRow, "`proj.weight` starts with one number all along row 39, 0"),
+                (ZeroColumn, "`proj.weight` starts with one number all along column 0, 0"),
+                (Shifted, "`names.weight` does not start as torch initialises it: the mean is another"),
+                (
+                    Xavier,
+                    "`proj.weight` does not start as torch initialises it: the numbers lie further apart",
+                ),
+                (Normal, "`proj.weight` does not start as torch initialises it: .* another shape"),
                 (Seeded, "starts with the same numbers in every module"),
                 (Double, "the result's dtype is wrong"),
                 (NormOfZeros, "`norm.weight` does not start as torch initialises it"),
@@ -248,6 +281,41 @@ def test_a_module_breaks_it(promise: Promise, answer: Any, said: str) -> None:
 def test_torchs_own_start_is_never_refused(seed: int) -> None:
     torch.manual_seed(seed)
     ask(as_torch_initialises(Gate, 50, 40), "Gate", Gate, gates)
+
+
+def test_a_start_that_is_wrong_is_told_apart_by_its_trace() -> None:
+    """Of untouched weights a trace has no numbers: two wrong starts would be one mistake."""
+
+    def said(answer: Any) -> str:
+        student = Student(InProcess({"Gate": answer}), Trace())
+        starts = MODULES[-1].starts
+        assert starts is not None
+        with pytest.raises(Mismatch):
+            starts(student, Draw(0, "a test"))
+        assert student.trace is not None
+        return str(student.trace.entries[-1])
+
+    assert len({said(answer) for answer in (Zeros, ZeroRow, Xavier, Seeded)}) == 4
+    assert said(Xavier) == said(Xavier)
+
+
+def test_a_model_is_an_argument_like_others() -> None:
+    def asked(model: Callable[..., Tensor], x: Tensor, w: float) -> Tensor:
+        return x + w * model(x)
+
+    def calls(draw: Draw) -> Iterator[Example]:
+        yield Example(asked, differentiable(torch.sin), draw.normal(3, 2), 2.0)
+
+    every = untouched(), any_layout(), by_position_and_name(), dtypes(torch.float16), gradients()
+    for promise in every:
+        ask(promise, "asked", asked, calls)
+    with pytest.raises(StudentError, match="does not require grad"):
+        ask(gradients(), "asked", torch.no_grad()(asked), calls)
+
+
+def test_what_only_leaves_its_inputs_alone_has_earned_nothing_yet() -> None:
+    assert (untouched().kind, untouched(repeatable=False).kind) == ("value", "rule")
+    ask(untouched(repeatable=False), "scaled", lambda x, table: torch.rand(2), examples)
 
 
 def test_a_promise_is_a_test_with_a_sentence_and_a_weight() -> None:

@@ -114,6 +114,42 @@ def nan_replaced(x: Tensor, dim: int) -> Tensor:
     return torch.nan_to_num(exponentials / exponentials.sum(dim, keepdim=True))
 
 
+@mistake(
+    "stable_softmax",
+    title="no gradient gets through",
+    hint="@torch.no_grad() above a function, or .detach() inside it, cuts the way back: nothing that this is "
+    "a part of can be trained. It belongs around a call that needs no gradients, not into the function.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def softmax_without_gradient(x: Tensor, dim: int) -> Tensor:
+    exponentials = torch.exp(x - x.amax(dim, keepdim=True))
+    return exponentials / exponentials.sum(dim, keepdim=True)
+
+
+@mistake(
+    "stable_softmax",
+    title="the weights come back in float32",
+    hint="Print the dtype of what you return for scores in float16 and in float64. What was worked out in "
+    "another dtype has to be cast back at the end.",
+)
+def left_in_single(x: Tensor, dim: int) -> Tensor:
+    exponentials = torch.exp(x.float() - x.float().amax(dim, keepdim=True))
+    return exponentials / exponentials.sum(dim, keepdim=True)
+
+
+@mistake(
+    "stable_softmax",
+    title="scores in float64 are rounded to float32 first",
+    hint="float32 has seven digits: of a score near 10,000 only three are left after the point, and exp "
+    "makes the error one of the weight. float64 is there for more; work in the dtype that you were given.",
+)
+def rounded_first(x: Tensor, dim: int) -> Tensor:
+    single = x.float()
+    exponentials = torch.exp(single - single.amax(dim, keepdim=True))
+    return (exponentials / exponentials.sum(dim, keepdim=True)).to(x.dtype)
+
+
 # --- scaled_dot_product_attention -----------------------------------------------------------------------
 
 
@@ -303,6 +339,66 @@ def overflowing_softmax(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = N
     return exponentials / exponentials.sum(dim=-1, keepdim=True) @ v
 
 
+@mistake(
+    "scaled_dot_product_attention",
+    title="causal without a mask where there are as many keys as queries",
+    hint="Without a mask every query attends to every key, the later ones too. That a sequence may only look "
+    "back is for whoever makes the mask to say, not for the sizes.",
+    only_hidden=True,
+)
+def always_causal(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if mask is None and q.shape[-2] == k.shape[-2]:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    return torch.softmax(scores, dim=-1) @ v
+
+
+@mistake(
+    "scaled_dot_product_attention",
+    title="the values themselves come back where there is one key",
+    hint="A new tensor is promised. With one key, write into what you returned, and print v: has it changed?",
+    only_hidden=True,
+)
+def value_of_one_key(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    if k.shape[-2] == 1:
+        return v.expand(*q.shape[:-1], v.shape[-1])
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    return torch.softmax(scores, dim=-1) @ v
+
+
+@mistake(
+    "scaled_dot_product_attention",
+    title="no gradient gets through",
+    hint="@torch.no_grad() above a function, or .detach() inside it, cuts the way back: nothing that this is "
+    "a part of can be trained. It belongs around a call that needs no gradients, not into the function.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def attended_without_gradient(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    return torch.softmax(scores, dim=-1) @ v
+
+
+@mistake(
+    "scaled_dot_product_attention",
+    title="no gradient goes through the weights",
+    hint="Values get their gradient, and queries and keys none: what they attend to could never be learned. "
+    "Where does your code detach the weights?",
+    only_hidden=True,
+)
+def weights_detached(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    return torch.softmax(scores, dim=-1).detach() @ v
+
+
 # --- split_heads and merge_heads ------------------------------------------------------------------------
 
 
@@ -382,6 +478,31 @@ def merge_by_view(x: Tensor) -> Tensor:
 )
 def merge_interleaved(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).flatten(2)
+
+
+@mistake(
+    "split_heads",
+    title="no gradient gets through split_heads",
+    hint="Numbers that are only moved have gradients like others. What do detach(), .data and no_grad() cut "
+    "off, and what for?",
+    only_hidden=True,
+)
+@torch.no_grad()
+def split_without_gradient(x: Tensor, heads: int) -> Tensor:
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+@mistake(
+    "split_heads",
+    defines="merge_heads",
+    title="no gradient gets through merge_heads",
+    hint="Numbers that are only moved have gradients like others. What do detach(), .data and no_grad() cut "
+    "off, and what for?",
+    only_hidden=True,
+)
+@torch.no_grad()
+def merge_without_gradient(x: Tensor) -> Tensor:
+    return x.transpose(1, 2).flatten(2)
 
 
 # --- MultiHeadSelfAttention -----------------------------------------------------------------------------
@@ -543,6 +664,73 @@ class BareOutput(_SelfAttention):
         return out
 
 
+@mistake(
+    "MultiHeadSelfAttention",
+    title="all weights start at zero",
+    hint="A layer of zeros gives zeros, and most of the others get no gradient from it. The exercise "
+    "wants them as torch initialises them: leave them alone.",
+    only_hidden=True,
+)
+class AllZero(_SelfAttention):
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__(dim, heads)
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+
+@mistake(
+    "MultiHeadSelfAttention",
+    title="the output projection starts at zero",
+    hint="A layer of zeros gives zeros, and most of the others get no gradient from it. The exercise "
+    "wants them as torch initialises them: leave them alone.",
+    only_hidden=True,
+)
+class OutputStartsAtZero(_SelfAttention):
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__(dim, heads)
+        nn.init.zeros_(self.to_out[0].weight)
+
+
+@mistake(
+    "MultiHeadSelfAttention",
+    title="the weights start from a wider distribution than torch's",
+    hint="It is a good start for many networks, and another one than torch's. Print the standard deviation "
+    "of to_q.weight beside that of a new nn.Linear: the exercise wants them alike.",
+    only_hidden=True,
+)
+class Xavier(_SelfAttention):
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__(dim, heads)
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+
+
+@mistake(
+    "MultiHeadSelfAttention",
+    title="it attends in training mode only",
+    hint="Call .eval() on your layer and ask it again. Attention has nothing that differs between training "
+    "and use.",
+    only_hidden=True,
+)
+class InTraining(_SelfAttention):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else torch.zeros_like(x)
+
+
+@mistake(
+    "MultiHeadSelfAttention",
+    title="no gradient gets through",
+    hint="Print what requires_grad says of your result. no_grad() and detach() cut the way back: neither the "
+    "projections nor what comes before this layer could learn.",
+    only_hidden=True,
+)
+class WithoutGradient(_SelfAttention):
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
 # --- CrossAttention -------------------------------------------------------------------------------------
 
 
@@ -681,6 +869,55 @@ class CrossMergedWithoutTranspose(_CrossAttention):
         return x.reshape(B, L, heads * d)
 
 
+@mistake(
+    "CrossAttention",
+    title="every sample gets the first one's context",
+    hint="Give it two samples with different contexts, and then each by itself: the answers should be the "
+    "same. context[0] is one prompt for the whole batch.",
+)
+class FirstContextForAll(_CrossAttention):
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        return super().forward(x, context[:1].expand_as(context))
+
+
+@mistake(
+    "CrossAttention",
+    title="the output projection starts at zero",
+    hint="A layer of zeros gives zeros, and most of the others get no gradient from it. The exercise "
+    "wants them as torch initialises them: leave them alone.",
+    only_hidden=True,
+)
+class CrossOutputStartsAtZero(_CrossAttention):
+    def __init__(self, query_dim: int, context_dim: int, heads: int, head_dim: int) -> None:
+        super().__init__(query_dim, context_dim, heads, head_dim)
+        nn.init.zeros_(self.to_out[0].weight)
+
+
+@mistake(
+    "CrossAttention",
+    title="it attends in training mode only",
+    hint="Call .eval() on your layer and ask it again. Attention has nothing that differs between training "
+    "and use.",
+    only_hidden=True,
+)
+class CrossInTraining(_CrossAttention):
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        return super().forward(x, context) if self.training else torch.zeros_like(x)
+
+
+@mistake(
+    "CrossAttention",
+    title="no gradient gets through",
+    hint="Print what requires_grad says of your result. no_grad() and detach() cut the way back: neither the "
+    "projections nor what comes before this layer could learn.",
+    only_hidden=True,
+)
+class CrossWithoutGradient(_CrossAttention):
+    @torch.no_grad()
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        return super().forward(x, context)
+
+
 # --- SpatialSelfAttention -------------------------------------------------------------------------------
 
 
@@ -814,3 +1051,53 @@ class UnscaledScores(_SpatialAttention):
         tokens = self.to_tokens(normed)
         weights = torch.softmax(self.to_q(tokens) @ self.to_k(tokens).transpose(1, 2), dim=-1)
         return self.to_image(self.to_out[0](weights @ self.to_v(tokens)), normed.shape)
+
+
+@mistake(
+    "SpatialSelfAttention",
+    title="the output projection starts at zero",
+    hint="Many networks start such a block so that it changes nothing. This one is to start as torch "
+    "initialises it: leave the parameters alone.",
+    only_hidden=True,
+)
+class SpatialOutputStartsAtZero(_SpatialAttention):
+    def __init__(self, channels: int, groups: int = 32) -> None:
+        super().__init__(channels, groups)
+        nn.init.zeros_(self.to_out[0].weight)
+
+
+@mistake(
+    "SpatialSelfAttention",
+    title="it attends in training mode only",
+    hint="Call .eval() on your layer and ask it again. Attention has nothing that differs between training "
+    "and use.",
+    only_hidden=True,
+)
+class SpatialInTraining(_SpatialAttention):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else x.clone()
+
+
+@mistake(
+    "SpatialSelfAttention",
+    title="no gradient gets through",
+    hint="Print what requires_grad says of your result. no_grad() and detach() cut the way back: neither the "
+    "projections nor what comes before this layer could learn.",
+    only_hidden=True,
+)
+class SpatialWithoutGradient(_SpatialAttention):
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+@mistake(
+    "SpatialSelfAttention",
+    title="the result is written into the image",
+    hint="`x += ...` writes into the tensor that the caller still holds. Print the image before and after "
+    "the call, and return a new one.",
+)
+class WrittenIntoTheImage(_SpatialAttention):
+    def forward(self, x: Tensor) -> Tensor:
+        x += self.attend(self.group_norm(x))
+        return x

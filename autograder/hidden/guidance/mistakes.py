@@ -144,6 +144,32 @@ class Detached(_Table):
         return self.weight.data[labels].requires_grad_()
 
 
+@mistake(
+    "ClassEmbedding",
+    title="the null row starts at zero",
+    hint="Print the last row of a new table. Whether it is to mean nothing is for training to find out; it "
+    "starts like any other row.",
+    only_hidden=True,
+)
+class NullStartsAtZero(_Table):
+    def __init__(self, classes: int, dim: int) -> None:
+        super().__init__(classes, dim)
+        with torch.no_grad():
+            self.weight[-1] = 0
+
+
+@mistake(
+    "ClassEmbedding",
+    title="the rows are looked up in training mode only",
+    hint="Call .eval() on your layer and ask it again. A table has nothing that differs between training "
+    "and use.",
+    only_hidden=True,
+)
+class LooksUpInTraining(_Table):
+    def forward(self, labels: Tensor) -> Tensor:
+        return self.weight[labels] if self.training else torch.zeros_like(self.weight[labels])
+
+
 # --- drop_condition -------------------------------------------------------------------------------------
 
 
@@ -276,6 +302,56 @@ def floats(cond: Tensor, null: Tensor, p: float, generator: torch.Generator) -> 
     return share * null + (1 - share) * cond
 
 
+@mistake(
+    "drop_condition",
+    title="the first sample is never dropped",
+    hint="Call it a hundred times on a batch of four, and count for each place how often it was dropped. All "
+    "of them should come to about p.",
+)
+def first_never(cond: Tensor, null: Tensor, p: float, generator: torch.Generator) -> Tensor:
+    dropped = torch.rand(len(cond), generator=generator, device=cond.device) < p
+    dropped[0] &= p == 1
+    return torch.where(_lined_up(dropped, cond), null, cond)
+
+
+@mistake(
+    "drop_condition",
+    title="neighbouring samples share a decision",
+    hint="Print which of ten samples are dropped, a few times. How many random numbers do you draw, and how "
+    "many samples are there to decide about?",
+    only_hidden=True,
+)
+def in_pairs(cond: Tensor, null: Tensor, p: float, generator: torch.Generator) -> Tensor:
+    drawn = torch.rand((len(cond) + 1) // 2, generator=generator, device=cond.device)
+    dropped = (drawn < p).repeat_interleave(2)[: len(cond)]
+    return torch.where(_lined_up(dropped, cond), null, cond)
+
+
+@mistake(
+    "drop_condition",
+    title="the conditions themselves come back where none is dropped",
+    hint="A new tensor is promised. With p = 0, write into what you returned, and print cond: has it "
+    "changed?",
+    only_hidden=True,
+)
+def cond_itself(cond: Tensor, null: Tensor, p: float, generator: torch.Generator) -> Tensor:
+    dropped = torch.rand(len(cond), generator=generator, device=cond.device) < p
+    return torch.where(_lined_up(dropped, cond), null, cond) if dropped.any() else cond
+
+
+@mistake(
+    "drop_condition",
+    title="no gradient gets through",
+    hint="@torch.no_grad() above a function, or .detach() inside it, cuts the way back: nothing that this is "
+    "a part of can be trained. It belongs around a call that needs no gradients, not into the function.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def dropped_without_gradient(cond: Tensor, null: Tensor, p: float, generator: torch.Generator) -> Tensor:
+    dropped = torch.rand(len(cond), generator=generator, device=cond.device) < p
+    return torch.where(_lined_up(dropped, cond), null, cond)
+
+
 # --- guide ----------------------------------------------------------------------------------------------
 
 
@@ -337,6 +413,31 @@ def added(uncond: Tensor, cond: Tensor, w: float) -> Tensor:
 def in_place_difference(uncond: Tensor, cond: Tensor, w: float) -> Tensor:
     cond -= uncond
     return uncond + w * cond
+
+
+@mistake(
+    "guide",
+    title="a prediction itself comes back where the scale is 0 or 1",
+    hint="A new tensor is promised. With w = 0, write into what you returned, and print uncond: has it "
+    "changed? The formula needs no special cases.",
+    only_hidden=True,
+)
+def one_of_them(uncond: Tensor, cond: Tensor, w: float) -> Tensor:
+    if w in (0, 1):
+        return cond if w else uncond
+    return uncond + w * (cond - uncond)
+
+
+@mistake(
+    "guide",
+    title="no gradient gets through",
+    hint="@torch.no_grad() above a function, or .detach() inside it, cuts the way back: nothing that this is "
+    "a part of can be trained. It belongs around a call that needs no gradients, not into the function.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def guided_without_gradient(uncond: Tensor, cond: Tensor, w: float) -> Tensor:
+    return uncond + w * (cond - uncond)
 
 
 # --- guided_eps -----------------------------------------------------------------------------------------
@@ -480,6 +581,47 @@ def conditions_mixed(model: _Model, x: Tensor, t: Tensor, cond: Tensor, null: Te
     return model(x, t, (null + w * (cond - null)).to(cond.dtype))
 
 
+@mistake(
+    "guided_eps",
+    title="the result is written into the samples",
+    hint="Print x before and after the call: whoever gave you the samples still needs them, for the step "
+    "that follows. Return a new tensor.",
+)
+def written_into_x(model: _Model, x: Tensor, t: Tensor, cond: Tensor, null: Tensor, w: float) -> Tensor:
+    both = torch.cat([null.expand_as(cond), cond])
+    uncond, conditional = model(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
+    return x.copy_(uncond + w * (conditional - uncond))
+
+
+@mistake(
+    "guided_eps",
+    title="no gradient gets through",
+    hint="@torch.no_grad() above a function, or .detach() inside it, cuts the way back: nothing that this is "
+    "a part of can be trained. It belongs around a call that needs no gradients, not into the function.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def asked_without_gradient(
+    model: _Model, x: Tensor, t: Tensor, cond: Tensor, null: Tensor, w: float
+) -> Tensor:
+    both = torch.cat([null.expand_as(cond), cond])
+    uncond, conditional = model(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
+    return uncond + w * (conditional - uncond)
+
+
+@mistake(
+    "guided_eps",
+    title="the unconditional half gets no gradient",
+    hint="The prediction for null depends on x as much as the other one does, and on null itself. What "
+    "do you cut off when you detach it?",
+    only_hidden=True,
+)
+def half_detached(model: _Model, x: Tensor, t: Tensor, cond: Tensor, null: Tensor, w: float) -> Tensor:
+    both = torch.cat([null.expand_as(cond), cond])
+    uncond, conditional = model(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
+    return uncond.detach() + w * (conditional - uncond.detach())
+
+
 # --- negative_prompt_eps --------------------------------------------------------------------------------
 
 
@@ -606,6 +748,37 @@ def subtracted_from_the_condition(
     return uncond + w * (wanted - uncond)
 
 
+@mistake(
+    "negative_prompt_eps",
+    title="no gradient reaches null or the negative",
+    hint="Both may be embeddings that somebody wants to learn. What do detach() and no_grad() cut off, and "
+    "what for?",
+    only_hidden=True,
+)
+def start_detached(
+    model: _Model, x: Tensor, t: Tensor, cond: Tensor, null: Tensor, w: float, negative: Tensor | None = None
+) -> Tensor:
+    start = (null if negative is None else negative).detach()
+    unwanted, wanted = _ask(model, x, t, start.expand_as(cond), cond)
+    return unwanted + w * (wanted - unwanted)
+
+
+@mistake(
+    "negative_prompt_eps",
+    title="no gradient gets through",
+    hint="@torch.no_grad() above a function, or .detach() inside it, cuts the way back: nothing that this is "
+    "a part of can be trained. It belongs around a call that needs no gradients, not into the function.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def negative_without_gradient(
+    model: _Model, x: Tensor, t: Tensor, cond: Tensor, null: Tensor, w: float, negative: Tensor | None = None
+) -> Tensor:
+    start = null if negative is None else negative
+    unwanted, wanted = _ask(model, x, t, start.expand_as(cond), cond)
+    return unwanted + w * (wanted - unwanted)
+
+
 # --- rescale_guidance -----------------------------------------------------------------------------------
 
 
@@ -722,3 +895,42 @@ def guided_changed(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
     before = guided.clone()
     guided *= cond.std(_own(cond), keepdim=True) / guided.std(_own(guided), keepdim=True)
     return phi * guided + (1 - phi) * before
+
+
+@mistake(
+    "rescale_guidance",
+    title="the guided prediction itself comes back where phi is 0",
+    hint="A new tensor is promised. With phi = 0, write into what you returned, and print guided: has it "
+    "changed? The formula needs no special case.",
+    only_hidden=True,
+)
+def guided_itself(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
+    if phi == 0:
+        return guided
+    ratio = cond.std(_own(cond), keepdim=True) / guided.std(_own(guided), keepdim=True)
+    return phi * ratio * guided + (1 - phi) * guided
+
+
+@mistake(
+    "rescale_guidance",
+    title="no gradient goes through the ratio",
+    hint="The factor depends on both predictions, and so its gradient is a part of theirs: none at all "
+    "reaches cond any other way. What do detach() and no_grad() cut off?",
+    only_hidden=True,
+)
+def ratio_detached(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
+    ratio = cond.std(_own(cond), keepdim=True) / guided.std(_own(guided), keepdim=True)
+    return phi * ratio.detach() * guided + (1 - phi) * guided
+
+
+@mistake(
+    "rescale_guidance",
+    title="no gradient gets through",
+    hint="@torch.no_grad() above a function, or .detach() inside it, cuts the way back: nothing that this is "
+    "a part of can be trained. It belongs around a call that needs no gradients, not into the function.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def rescaled_without_gradient(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
+    ratio = cond.std(_own(cond), keepdim=True) / guided.std(_own(guided), keepdim=True)
+    return phi * ratio * guided + (1 - phi) * guided

@@ -180,7 +180,7 @@ def _of_extract(draw: Draw) -> Iterator[Example]:
     new_tensor(rtol=RTOL),
     any_layout(),
     by_position_and_name(),
-    gradients(weight=4, to=["values"]),
+    gradients(weight=5, to=["values"]),
 )
 class Extract:
     @value(weight=4)
@@ -267,7 +267,7 @@ def _of_small_betas(draw: Draw) -> Iterator[Example]:
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
     dtypes(torch.float32, torch.float16, keep=["alphas_cumprod"], rtol=ROUNDED, examples=_of_small_betas),
-    gradients(weight=5, rtol=RTOL, to=["x0", "noise"]),
+    gradients(weight=7, rtol=RTOL, to=["x0", "noise"]),
 )
 class QSample:
     @value(weight=4)

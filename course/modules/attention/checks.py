@@ -339,6 +339,25 @@ class CrossAttention:
             },
         )
 
+    def own_context(self, student: Work) -> None:
+        """Each item of a batch has its own context: together they get what each gets alone."""
+        layer = _identity(student.CrossAttention(4, 4, heads=2, head_dim=2), 4)
+        x = tensor([[[1.0, 0.0, 2.0, -1.0]], [[0.0, 3.0, 1.0, 1.0]]])
+        context = tensor(
+            [[[2.0, -2.0, 0.0, 0.5], [0.0, 1.0, 1.0, 1.0]], [[4.0, 0.0, 3.0, 2.0], [1.0, 5.0, 0.0, 6.0]]]
+        )
+        alone = [ordinary(layer(x[item : item + 1], context[item : item + 1])) for item in (0, 1)]
+        shapes = {tuple(each.shape) for each in alone}
+        holds(shapes == {(1, 1, 4)}, f"for x of shape (1, 1, 4) the shape is {max(shapes)}")
+        first = ordinary(layer(x[1:], context[:1]))
+        close(
+            layer(x, context),
+            torch.cat(alone),
+            symptoms={
+                "Here every item of the batch got the context of the first one.": torch.cat([alone[0], first])
+            },
+        )
+
     def lengths(self, student: Work) -> None:
         """L and S may differ; the result has the shape of x."""
         layer = student.CrossAttention(5, 4, heads=2, head_dim=3)
