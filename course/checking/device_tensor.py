@@ -76,7 +76,7 @@ class DeviceGenerator(torch.Generator):
     """A generator of random numbers that says it is on the device; it draws what it would draw on the CPU."""
 
     @property
-    def device(self) -> torch.device:  # type: ignore[override]
+    def device(self) -> torch.device:  # type: ignore[override]  # torch declares an attribute
         return DEVICE
 
 
@@ -277,7 +277,7 @@ def _follow_shape(wrapper: DeviceTensor) -> None:
             wrapper.as_strided_(values.shape, values.stride(), values.storage_offset())
 
 
-class DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__ has no types
     """Sees operations without a tensor of the device among their arguments: torch.zeros(device=...)."""
 
 
@@ -292,7 +292,7 @@ def _dispatch(
 
 
 # Not in the class's body: there, torch (from 2.8 on) wraps it in a call that imports torch._dynamo, a second.
-DispatchMode.__torch_dispatch__ = _dispatch  # type: ignore[method-assign, assignment]
+DispatchMode.__torch_dispatch__ = _dispatch  # type: ignore[method-assign, assignment]  # see above
 
 
 class FunctionMode(TorchFunctionMode):
@@ -346,12 +346,13 @@ def _mend_indexing(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _set_data(tensor: Tensor, value: Tensor) -> None:
     """`x.data = y` gives the wrapper another wrapper's outside; its values have to follow."""
-    Tensor.data.__set__(tensor, value)  # type: ignore[attr-defined]
+    _DATA.__set__(tensor, value)
     if isinstance(tensor, DeviceTensor) and isinstance(value, DeviceTensor):
         tensor.on_cpu = value.on_cpu
 
 
-_MENDED: dict[Any, Callable[..., Any]] = {Tensor.data.__set__: _set_data}  # type: ignore[attr-defined]
+_DATA: Any = Tensor.data  # a descriptor, which torch declares as the tensor that it gives
+_MENDED: dict[Any, Callable[..., Any]] = {_DATA.__set__: _set_data}
 _function: Any
 for _function in (torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor, Tensor.new):
     _MENDED[_function] = _mend_construction(_function)

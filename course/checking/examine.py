@@ -258,6 +258,6 @@ def _on_a_gpu(calls: Iterable[Call]) -> str:
             PretendedAccelerator().call(call.function, *call.args, **call.kwargs)
         except DeviceMismatch as mismatch:
             return str(mismatch)[:1].upper() + str(mismatch)[1:] + "."
-        except Exception:  # noqa: S112
-            continue  # It ran on the CPU: that it does not here is a limit of the pretence.
+        except Exception:  # noqa: S112 - it ran on the CPU: that it does not here is a limit of the pretence
+            continue
     return ""
