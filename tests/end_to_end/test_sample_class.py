@@ -272,7 +272,7 @@ def test_each_round_draws_other_inputs_and_a_seed_draws_those_of_one_again(
     second = told("--jobs", "1", "--force")
     assert (first[0], again[0], second[0]) == (1, 0, 2)
     assert again[2] == first[2]
-    assert not set(second[2]) & set(first[2])
+    assert set(second[2]) & set(first[2]) <= {"-inf"}  # that score stands in a test, and is not drawn
 
 
 def test_a_single_notebook(sample_class: Path, class_run: Graded, grade: Grade, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_points_comments_and_flags(graded_once: Directory) -> None:
     entries = graded_once.entries()
 
     assert {name: entry.score for name, entry in entries.items()} == pytest.approx(
-        {ADA: 110, DALIA: 105.62, KWAME: 0, QUENTIN: 110, MALLORY: 10}, abs=0.01
+        {ADA: 110, DALIA: 106.67, KWAME: 0, QUENTIN: 110, MALLORY: 10}, abs=0.01
     )
     assert entries[ADA].comments[SOFTMAX] is None
     assert "no maximum subtracted" in (entries[DALIA].comments[SOFTMAX] or "")
@@ -46,7 +46,7 @@ def test_partial_credit_and_feedback_stand_together_in_the_check_cell(graded_onc
 
     assert float(number.data["text/plain"]) == graded_once.entries()[DALIA].grades[SOFTMAX][0]
     for said in (shown.data["text/plain"], shown.data["text/html"]):
-        assert "5.62 of 10 points" in said
+        assert "6.67 of 10 points" in said
         assert "✗ Gives the right weights for huge scores" in said
         assert "What can you subtract" in said
 
@@ -56,7 +56,7 @@ def test_feedback_lists_the_exercises_by_their_names(graded: Directory) -> None:
 
     page = graded.feedback(DALIA)
     assert "Test cell" not in page
-    assert f'<a href="#check_{SOFTMAX}">{SOFTMAX}</a> (Score: 5.62 / 10.0)' in page
+    assert f'<a href="#check_{SOFTMAX}">{SOFTMAX}</a> (Score: 6.67 / 10.0)' in page
 
 
 def test_what_would_fail_on_a_gpu_is_said(graded_once: Directory) -> None:
@@ -158,7 +158,7 @@ def test_nbgrader_export_is_untouched(graded: Directory) -> None:
     subprocess.run(nbgrader, cwd=graded.path, check=True, capture_output=True, timeout=120)
 
     rows = list(csv.DictReader((graded.path / "grades.csv").read_text().splitlines()))
-    assert {row["student_id"]: float(row["score"]) for row in rows}[DALIA] == pytest.approx(105.62, abs=0.01)
+    assert {row["student_id"]: float(row["score"]) for row in rows}[DALIA] == pytest.approx(106.67, abs=0.01)
     assert {row["max_score"] for row in rows} == {"110.0"}
 
 
@@ -186,7 +186,7 @@ def test_other_points_than_the_syllabus_has_are_shared_out(directory: Directory,
 
     entries = directory.entries()
     assert entries[ADA].score == 140
-    assert entries[DALIA].grades[SOFTMAX][0] == pytest.approx(4 * 5.62, abs=0.05)
+    assert entries[DALIA].grades[SOFTMAX][0] == pytest.approx(4 * 6.67, abs=0.05)
 
 
 @pytest.mark.slow

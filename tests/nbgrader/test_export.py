@@ -66,7 +66,7 @@ def test_the_command(graded_once: Directory, tmp_path: Path) -> None:
     assert said.exit_code == 0, said.output
     rows = file.read_text().splitlines()
     assert rows[:2] == ["Student,ID,SIS Login ID,Section,attention", "    Points Possible,,,,110"]
-    assert "Dalia,,Dalia,,105.62" in rows
+    assert "Dalia,,Dalia,,106.67" in rows
 
 
 @pytest.mark.parametrize(

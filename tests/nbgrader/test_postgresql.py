@@ -312,7 +312,7 @@ def test_a_week(course_root: CourseRoot, url: str, tmp_path: Path, work_of: Call
     score = directory.entries()["dalia"].score
     automatic = directory.entries()["dalia"].grades[SOFTMAX][0]
     assert automatic is not None
-    assert score == pytest.approx(105.62 - automatic + 9, abs=0.01)
+    assert score == pytest.approx(106.67 - automatic + 9, abs=0.01)
     assert f"{score}" in (folder / "grades.csv").read_text()
     assert "dalia" in (folder / "moodle.csv").read_text()
     assert len(list((exchange / COURSE_ID / "feedback").iterdir())) == 1

@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_read_costs_nobody_else_anything(room: Classroom) 
     entries = room.course.entries()
     assert entries[OSCAR].needs_manual_grade
     assert not entries[ADA].needs_manual_grade
-    assert entries[ADA].score == pytest.approx(105.62, abs=0.01)
+    assert entries[ADA].score == pytest.approx(106.67, abs=0.01)
 
 
 @pytest.mark.usefixtures("no_pool")
@@ -148,8 +148,8 @@ def test_points_are_shown_if_the_configuration_says_so(room: Classroom) -> None:
                             f"{ASSIGNMENT}  {OSCAR}  public result and points shown"]  # fmt: skip
 
     text = read(room.fetch(ADA)[0]).text
-    assert "105.62 of 110 points from the automatic tests" in text
-    assert "5.62 of 10" in text
+    assert "106.67 of 110 points from the automatic tests" in text
+    assert "6.67 of 10" in text
     assert room.round() == []
 
 
@@ -206,7 +206,7 @@ def test_scores_by_hand_and_late_penalties_are_nbgraders(room: Classroom, work_o
     room.round()
 
     entry = room.course.entries()[ADA]
-    assert entry.grades["stable_softmax"] == (pytest.approx(5.62, abs=0.01), 7.5, True)
+    assert entry.grades["stable_softmax"] == (pytest.approx(6.67, abs=0.01), 7.5, True)
     assert entry.late_penalty == pytest.approx(entry.score) == pytest.approx(107.5, abs=0.01)
 
 

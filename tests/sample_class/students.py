@@ -153,7 +153,7 @@ mistaken(
 mistaken(
     "김혜진",
     "cross-attention that never looks at the context",
-    Expected({CROSS: PART}, {CROSS: ("KeysFromX",)}),
+    Expected({CROSS: 0}, {CROSS: ("KeysFromX",)}),
 )
 mistaken(
     "Ivana Đorđević",
@@ -237,7 +237,7 @@ def _deleted(draft: Draft) -> None:
 @student(
     "Wiremu Parata",
     "quiz answers in the wrong form",
-    Expected({QUIZ: 3.75}),
+    Expected({QUIZ: 5.62}),
 )
 def _quiz(draft: Draft) -> None:
     draft.answer(QUIZ, sources.MALFORMED_ANSWERS)

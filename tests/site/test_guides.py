@@ -153,7 +153,7 @@ def test_the_budgets_on_the_pages_are_those_of_the_code() -> None:
         assert sentence in isolation
     assert (
         f"{limits.cell_cpu:g} s of CPU time for a cell, {limits.call_cpu:g} s for one call, "
-        f"{limits.submission_cpu:g} s for all."
+        f"{limits.submission_cpu:g} s for all, if your instructors gave no other."
     ) in student
 
 

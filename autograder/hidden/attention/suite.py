@@ -85,7 +85,7 @@ def _with_one_score(draw: Draw) -> Iterator[Example]:
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
     IN_ANY_DTYPE,
-    gradients(weight=6, rtol=RTOL),
+    gradients(weight=8, rtol=RTOL),
 )
 class StableSoftmax:
     @value(weight=2)
@@ -105,7 +105,7 @@ class StableSoftmax:
                 found = student.stable_softmax(x, dim=dim)
                 assert_close(found, torch.softmax(x, dim), rtol=RTOL, check_dtype=False)
 
-    @value(weight=4)
+    @value(weight=8)
     def survives_huge_scores(self, student: Student, draw: Draw) -> None:
         """Gives the right weights for huge scores, positive or negative: no overflow, no 0/0."""
         spread = draw.uniform(3, 6, low=-1e4, high=1e4)
@@ -138,7 +138,7 @@ class StableSoftmax:
         """The weights are never negative, and those of each slice add up to 1."""
         x = 3 * draw.normal(3, 5, 2)
         weights = assert_tensor(student.stable_softmax(x, dim=1), shape=(3, 5, 2))
-        assert_holds((weights >= 0).all(), "some weights are negative")
+        assert_holds(not weights.is_complex() and (weights >= 0).all(), "some weights are negative")
         assert_close(weights.sum(1), torch.ones_like(x[:, 0]), rtol=RTOL, check_dtype=False)
 
     @rule()
