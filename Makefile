@@ -27,6 +27,9 @@ KATEX_READY = $(VENV)/lib/node_modules/$(KATEX).ready
 # Where the hub is and what it offers: make hub HUB="unet --port 8001"
 HUB ?=
 TESTS = $(BIN)/python -m pytest
+# Seeds that `rest` proves beside `proof`'s seed 0. Benchmarks: "and not stock" leaves out those that run other graders.
+SEEDS ?= 1-9
+BENCHMARKS ?=
 # Many processes are started, and each would compile the project's files, and the tests', anew.
 unexport PYTHONDONTWRITEBYTECODE
 # Which tests may run at the same time: tests/conftest.py.
@@ -137,12 +140,12 @@ proof: $(READY_DEV)
 
 # What `make test-all` does beyond `make test`.
 rest: $(READY_DEV)
-	$(BIN)/python -m autograder verify --seeds 1-9
+	$(BIN)/python -m autograder verify --seeds $(SEEDS)
 	$(TESTS) $(IN_PARALLEL) -m "(slow or browser) and not gpu and not benchmark"
 	$(MAKE) benchmarks
 
 benchmarks: $(READY_DEV)
-	$(TESTS) -m benchmark --capture=no
+	$(TESTS) -m "benchmark $(BENCHMARKS)" --capture=no
 
 test-gpu: $(READY_DEV)
 	$(TESTS) -m gpu -rs

@@ -27,7 +27,7 @@ from autograder.otter.notebook import with_grader
 from tests.gradescope.container import Container
 from tests.sample_class import load_material
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.stock]
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 TIMES = int(os.environ.get("GRADESCOPE_TIMES", "1"))

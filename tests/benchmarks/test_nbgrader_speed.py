@@ -20,7 +20,7 @@ from autograder.nbgrader.course import init
 from tests.nbgrader.directory import ASSIGNMENT, COURSE_ID, Directory
 from tests.sample_class import CLASS, load_material
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.stock]
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 SUBMISSIONS = int(os.environ.get("NBGRADER_SUBMISSIONS", "60"))

@@ -23,7 +23,7 @@ from autograder.otter.export import export
 from autograder.otter.notebook import with_grader
 from tests.sample_class import CLASS, load_material
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.stock]
 
 ROOT = CourseRoot.find(Path(__file__).parent)
 TIMES = int(os.environ.get("OTTER_TIMES", "1"))

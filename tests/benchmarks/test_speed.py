@@ -103,6 +103,7 @@ def run_in_kernel(notebook: nbformat.NotebookNode, demos: bool = False) -> float
     return float(re.search(r"points ([\d.]+)", said)[1])  # type: ignore[index]
 
 
+@pytest.mark.stock
 def test_submissions_a_minute_against_fresh_kernels(
     tmp_path: Path, solved: nbformat.NotebookNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
