@@ -95,6 +95,9 @@ def verify(
     quick: Annotated[
         bool, typer.Option("--quick", help="Leave out public checks, and answers cut out of their files.")
     ] = False,
+    shares: Annotated[
+        bool, typer.Option("--shares", help="List how much of its points each known mistake keeps.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line, for every finding.")
     ] = False,
@@ -129,8 +132,10 @@ def verify(
             root, modules_of(root, modules), seeds_of(seeds), level, chosen, on_finding, jobs, quick
         )
         if not as_json:
-            from .reports.terminal import verify_table
+            from .reports.terminal import shares_table, verify_table
 
+            if shares:
+                out.print(shares_table(findings))
             out.print(verify_table(findings, seconds, root.syllabus))
         wrong = sum(not finding.ok for finding in findings)
         if wrong:

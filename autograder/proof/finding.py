@@ -22,6 +22,7 @@ class Finding(msgspec.Struct, frozen=True):
     through: str  # "process" or the worker's isolation level
     ok: bool
     said: str = ""
+    kept: float | None = None  # of a mistake: its share of the points
 
 
 class KnownMistake(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from ..grading.setting import Attempt, Setting
 from ..results import ExerciseResult
 from ..testing import Answer
 from .finding import Finding, KnownMistake, Proven, not_full, not_named, not_zero
+from .shares import kept, unfair
 from .trivial import trivial
 
 Names = dict[str, Any]
@@ -41,8 +42,8 @@ def prove(module: GradedModule, setting: Setting, proof: Proof) -> Proven:
     exercise = module.entry.exercise(proof.exercise)
     setting = replace(setting, run_seed=proof.seed, behaviours={})
     findings = [
-        Finding(module.id, exercise.id, kind, id, proof.seed, "process", not problem, problem)
-        for kind, id, problem in _found(module.entry, exercise, setting, proof.quick)
+        Finding(module.id, exercise.id, kind, id, proof.seed, "process", not problem, problem, *share)
+        for kind, id, problem, *share in _found(module.entry, exercise, setting, proof.quick)
     ]
     first = next(iter(setting.reference.mistakes[exercise.id]), None)
     mistake = KnownMistake(first.id, first.defines, first.source) if first else None
@@ -51,8 +52,8 @@ def prove(module: GradedModule, setting: Setting, proof: Proof) -> Proven:
 
 def _found(
     module: Module, exercise: Exercise, setting: Setting, quick: bool
-) -> Iterator[tuple[str, str, str]]:
-    """Kind and name of everything that was tried, and what is wrong with what came of it."""
+) -> Iterator[tuple[str, str, str] | tuple[str, str, str, float]]:
+    """Kind and name of all that was tried, what is wrong with what came of it; of a mistake what it keeps."""
     reference = setting.reference
 
     tried = partial(_Tried, setting, exercise)
@@ -70,7 +71,9 @@ def _found(
     for mistake, it in mistakes:
         remember(setting, mistake, it.attempts)
     for mistake, it in mistakes:
-        yield "mistake", mistake.id, not_named(it.as_wrong(), mistake.id)
+        result = it.as_wrong()
+        problem = not_named(result, mistake.id) or unfair(result, mistake)
+        yield "mistake", mistake.id, problem, kept(result)
     for variant, it in variants:
         yield "variant", variant.id, not_full(it.as_right())
     if quick:

@@ -116,3 +116,23 @@ def verify_table(findings: Sequence[Finding], seconds: Mapping[str, float], syll
         f"{right:,} of {len(findings):,} findings as they must be ({share})\nCPU seconds: {took}", style="dim"
     )
     return table
+
+
+def shares_table(findings: Sequence[Finding]) -> Table:
+    """A row a known mistake: how much of its exercise's points it keeps, from the least to the most."""
+    kept: dict[tuple[str, str], list[float]] = {}
+    for finding in findings:
+        if finding.kept is not None:
+            name = (f"{finding.module}.{finding.exercise}", finding.id)
+            kept.setdefault(name, []).append(finding.kept)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Exercise", overflow="fold")
+    table.add_column("Mistake", overflow="fold")
+    table.add_column("Keeps", justify="right", no_wrap=True)
+    before = ""
+    for (exercise, mistake), shares in sorted(kept.items(), key=lambda it: (it[0][0], -max(it[1]), it[0][1])):
+        least, most = min(shares), max(shares)
+        said = f"{most:.0%}" if most - least < 0.005 else f"{least:.0%} to {most:.0%}"
+        table.add_row(Text("" if exercise == before else exercise), Text(mistake), said)
+        before = exercise
+    return table

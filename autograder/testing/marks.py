@@ -13,6 +13,7 @@ C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
 
 Kind = Literal["value", "rule"]
+Stakes = Literal["", "trap", "slip"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Answer:
     object: Any
     correct: bool
     only_hidden: bool = False  # a mistake that the public checks do not see
+    stakes: Stakes = ""  # of a mistake: how much of the points it may keep
 
     @property
     def source(self) -> str:
@@ -84,26 +86,40 @@ class Answer:
 
 
 def mistake(
-    exercise: str, *, title: str, hint: str, defines: str = "", only_hidden: bool = False
+    exercise: str,
+    *,
+    title: str,
+    hint: str,
+    defines: str = "",
+    only_hidden: bool = False,
+    stakes: Stakes = "",
 ) -> Callable[[F], F]:
     """Marks a function or class as a known mistake. `hint` is what the student reads, below `title`.
 
-    `only_hidden`: the public checks hold for it, and it is for the hidden tests to find.
+    only_hidden  The public checks hold for it, and it is for the hidden tests to find.
+    stakes       "trap": what the exercise is there to teach, which costs a third of its points or more;
+                 "slip": right but for how the answer is given, which costs half of them or less.
     """
-    return _answer(exercise, title, hint, defines, correct=False, only_hidden=only_hidden)
+    return _answer(exercise, title, hint, defines, False, only_hidden, stakes)
 
 
 def variant(exercise: str, *, title: str, defines: str = "") -> Callable[[F], F]:
     """Marks a function or class as a correct answer, written in another way than the reference."""
-    return _answer(exercise, title, "", defines, correct=True)
+    return _answer(exercise, title, "", defines, True)
 
 
 def _answer(
-    exercise: str, title: str, hint: str, defines: str, *, correct: bool, only_hidden: bool = False
+    exercise: str,
+    title: str,
+    hint: str,
+    defines: str,
+    correct: bool,
+    only_hidden: bool = False,
+    stakes: Stakes = "",
 ) -> Callable[[F], F]:
     def mark(object: F) -> F:
-        stands_for = defines or exercise
-        answer = Answer(exercise, object.__name__, title, hint, stands_for, object, correct, only_hidden)
+        name, stands_for = object.__name__, defines or exercise
+        answer = Answer(exercise, name, title, hint, stands_for, object, correct, only_hidden, stakes)
         marked: Any = object
         marked.__answer__ = answer
         return object

@@ -73,7 +73,9 @@ def test_of_two_answers_the_last_counts(entries: dict[str, Entry]) -> None:
 
 def test_outputs_and_metadata_of_the_students_are_not_believed(entries: dict[str, Entry]) -> None:
     assert entries["false_claims"].score == 0
-    assert entries["other_kinds"].grades[SPLIT][0] == 10.0  # a Markdown cell that holds an answer is read as code
+    assert (
+        entries["other_kinds"].grades[SPLIT][0] == 10.0
+    )  # a Markdown cell that holds an answer is read as code
     assert entries["other_kinds"].grades[SOFTMAX][0] == 10.0
 
 

@@ -18,6 +18,7 @@ from autograder.testing import mistake
     title="no maximum subtracted",
     hint="exp(1000) is infinity in floating point, and inf / inf is NaN. What can you subtract from all the "
     "scores of a slice without changing its weights?",
+    stakes="trap",
 )
 def no_maximum(x: Tensor, dim: int) -> Tensor:
     exponentials = torch.exp(x)
@@ -132,6 +133,7 @@ def softmax_without_gradient(x: Tensor, dim: int) -> Tensor:
     title="the weights come back in float32",
     hint="Print the dtype of what you return for scores in float16 and in float64. What was worked out in "
     "another dtype has to be cast back at the end.",
+    stakes="slip",
 )
 def left_in_single(x: Tensor, dim: int) -> Tensor:
     exponentials = torch.exp(x.float() - x.float().amax(dim, keepdim=True))

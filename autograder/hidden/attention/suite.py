@@ -111,20 +111,23 @@ class StableSoftmax:
         spread = draw.uniform(3, 6, low=-1e4, high=1e4)
         near = draw.normal(3, 6).abs()
         for x in (spread, 1e4 - near, near - 1e4):
-            assert_close(student.stable_softmax(x, dim=-1), torch.softmax(x, -1))
+            found = student.stable_softmax(x, dim=-1)
+            assert_close(found, torch.softmax(x, -1), rtol=5e-3, check_dtype=False)
             single = x.float()
             expected = torch.softmax(single.double(), -1).float()
             # exp(x - logsumexp(x)) is right too, and loses digits: x has few of them after the point.
             assert_close(student.stable_softmax(single, dim=-1), expected, rtol=5e-3)
         order = draw.permutation(8)
         half = (2000 * order - 7000).to(torch.float16)
-        assert_close(student.stable_softmax(half, dim=0), (order == 7).to(torch.float16))
+        found = student.stable_softmax(half, dim=0)
+        assert_close(found, (order == 7).to(torch.float16), check_dtype=False)
 
     @value(weight=2)
     def slices_far_apart(self, student: Student, draw: Draw) -> None:
         """Gets every slice right, even if all of its scores lie far below those of another slice."""
         x = draw.normal(5, 3) + 5000 * (draw.permutation(5)[:, None] - 2)
-        assert_close(student.stable_softmax(x, dim=1), torch.softmax(x, 1))
+        found = student.stable_softmax(x, dim=1)
+        assert_close(found, torch.softmax(x, 1), check_dtype=False)
 
     @value()
     def minus_infinity(self, student: Student, draw: Draw) -> None:
@@ -176,7 +179,7 @@ def _with_one_key(draw: Draw) -> Iterator[Example]:
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
     IN_ANY_DTYPE,
-    gradients(weight=7, rtol=RTOL),
+    gradients(weight=9, rtol=RTOL),
 )
 class ScaledDotProductAttention:
     @value(weight=3)
@@ -186,7 +189,7 @@ class ScaledDotProductAttention:
             q, k, v = draw.normal(B, h, L, d), draw.normal(B, h, S, d), draw.normal(B, h, S, e)
             _near(student.scaled_dot_product_attention(q, k, v), _attention(q, k, v))
 
-    @value(weight=3)
+    @value(weight=6)
     def equal_lengths(self, student: Student, draw: Draw) -> None:
         """Without a mask every query attends to every key, also if there are as many keys as queries."""
         for B, h, L, d in [(3, 2, 5, 4), (4, 4, 4, 4)]:
@@ -335,9 +338,9 @@ def _of_self_attention(draw: Draw) -> Iterator[Example]:
     untouched(rtol=RTOL),
     new_tensor(rtol=RTOL),
     any_layout(rtol=RTOL),
-    same_in_eval(weight=2, rtol=RTOL),
+    same_in_eval(weight=5, rtol=RTOL),
     IN_ANY_DTYPE,
-    gradients(weight=7, rtol=RTOL),
+    gradients(weight=8, rtol=RTOL),
     as_torch_initialises(reference.MultiHeadSelfAttention, 48, 4, weight=3),
 )
 class MultiHeadSelfAttention:
@@ -413,9 +416,9 @@ def _of_x_and_x(draw: Draw) -> Iterator[Example]:
     new_tensor(rtol=RTOL),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
-    same_in_eval(weight=2, rtol=RTOL),
+    same_in_eval(weight=5, rtol=RTOL),
     IN_ANY_DTYPE,
-    gradients(weight=7, rtol=RTOL),
+    gradients(weight=8, rtol=RTOL),
     as_torch_initialises(reference.CrossAttention, 48, 40, 4, 8, weight=2),
 )
 class CrossAttention:
@@ -498,9 +501,9 @@ def _of_spatial_attention(draw: Draw) -> Iterator[Example]:
     untouched(rtol=RTOL),
     new_tensor(rtol=RTOL),
     any_layout(rtol=RTOL),
-    same_in_eval(weight=2, rtol=RTOL),
+    same_in_eval(weight=5, rtol=RTOL),
     IN_ANY_DTYPE,
-    gradients(weight=7, rtol=RTOL),
+    gradients(weight=8, rtol=RTOL),
     as_torch_initialises(reference.SpatialSelfAttention, 48, 4, weight=2),
 )
 class SpatialSelfAttention:

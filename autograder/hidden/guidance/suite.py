@@ -113,8 +113,8 @@ def _of_class_embedding(draw: Draw) -> Iterator[Example]:
 @exercise("ClassEmbedding")
 @promises(
     _of_class_embedding,
-    same_in_eval(),
-    gradients(weight=5),
+    same_in_eval(weight=3),
+    gradients(weight=6),
     as_torch_initialises(reference.ClassEmbedding, 39, 80, weight=2),
 )
 class ClassEmbedding:

@@ -45,6 +45,7 @@ def linear_with_one_too_many(
     title="linear_betas gives the dtype that torch likes",
     hint="Print the dtype of the result for dtype=torch.float64. torch.linspace makes float32 unless it is "
     "told otherwise.",
+    stakes="slip",
 )
 def linear_in_float32(
     T: int, beta_start: float = 1e-4, beta_end: float = 0.02, dtype: torch.dtype = torch.float64
@@ -230,6 +231,7 @@ def one_timestep_early(values: Tensor, t: Tensor, ndim: int) -> Tensor:
     title="the result is cast to float32",
     hint="Compare the dtype of the result with that of the values. Which of your steps changes it? It is to "
     "stay as it is.",
+    stakes="slip",
 )
 def cast_to_single(values: Tensor, t: Tensor, ndim: int) -> Tensor:
     return values[t].float().reshape(-1, *[1] * (ndim - 1))
@@ -910,6 +912,7 @@ def same_step_for_both(x0: Tensor, xt: Tensor, t: Tensor, betas: Tensor) -> tupl
     title="at t = 0 the step before is the last one",
     hint="Evaluate alphas_cumprod[t - 1] by hand for t = 0: which element is it? Before the first step "
     "nothing has been noised. What should abar be there?",
+    stakes="trap",
 )
 def wraps_around(x0: Tensor, xt: Tensor, t: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
     abar = torch.cumprod(1 - betas, dim=0)
@@ -921,6 +924,7 @@ def wraps_around(x0: Tensor, xt: Tensor, t: Tensor, betas: Tensor) -> tuple[Tens
     title="at t = 0 the step before is step 0 itself",
     hint="Clamping t - 1 at 0 avoids the wrong index, and takes a wrong value: at t = 0 the mean should be "
     "x0 and the variance 0. Which abar gives that?",
+    stakes="trap",
 )
 def clamped_at_zero(x0: Tensor, xt: Tensor, t: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
     abar = torch.cumprod(1 - betas, dim=0)
