@@ -291,6 +291,7 @@ def _apart(own: Tensor, expected: Tensor, tolerance: float | None = None) -> flo
     """How far an answer is off, in tolerances: 1 is still right. Infinite where it cannot be counted."""
     if own.shape != expected.shape:
         return math.inf
+    own, expected = own.detach(), expected.detach()
     wide = torch.promote_types(own.dtype, expected.dtype)
     if not expected.is_floating_point() and not expected.is_complex():
         return 0.0 if torch.equal(own.to(wide), expected.to(wide)) else math.inf

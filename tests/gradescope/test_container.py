@@ -116,7 +116,7 @@ def test_several_notebooks_are_one_clear_sentence(container: Container, material
     container.run()
     found = container.results()
     assert found["score"] == 0
-    assert "It has 2 files that it could be (a.ipynb, b.ipynb)" in seen(found, published=False)[0]["output"]
+    assert "It has 2 files for 'attention' (a.ipynb, b.ipynb): hand in one of them" in seen(found, published=False)[0]["output"]
 
 
 BEFORE = {"previous_submissions": [{"submission_time": "2026-11-01", "score": "97.5", "results": {}}]}
