@@ -116,7 +116,8 @@ def test_several_notebooks_are_one_clear_sentence(container: Container, material
     container.run()
     found = container.results()
     assert found["score"] == 0
-    assert "It has 2 files for 'attention' (a.ipynb, b.ipynb): hand in one of them" in seen(found, published=False)[0]["output"]
+    told = seen(found, published=False)[0]["output"]
+    assert "It has 2 files for 'attention' (a.ipynb, b.ipynb): hand in one of them" in told
 
 
 BEFORE = {"previous_submissions": [{"submission_time": "2026-11-01", "score": "97.5", "results": {}}]}
