@@ -277,10 +277,14 @@ def test_a_module_breaks_it(promise: Promise, answer: Any, said: str) -> None:
         ask(promise, "Gate", answer, gates)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_torchs_own_start_is_never_refused(seed: int) -> None:
-    torch.manual_seed(seed)
-    ask(as_torch_initialises(Gate, 50, 40), "Gate", Gate, gates)
+def test_torchs_own_start_is_never_refused() -> None:
+    """Whatever is drawn: a class is graded with other draws each time, and few numbers may look odd."""
+    for width, out in ((30, 26), (50, 40)):
+        starts = as_torch_initialises(Gate, width, out).starts
+        assert starts is not None
+        for seed in range(150):
+            torch.manual_seed(seed)
+            starts(Student(InProcess({"Gate": Gate})), Draw(seed, "a test"))
 
 
 def test_a_start_that_is_wrong_is_told_apart_by_its_trace() -> None:
