@@ -1038,6 +1038,24 @@ def begins_like_a_lora_layer(model: nn.Module, targets: Sequence[str], r: int, a
 
 @mistake(
     "inject_lora",
+    title="layers are told by their names to lie inside a LoRA layer",
+    hint="A model may have a base_layer of its own, and a target may mean it. What lies inside a LoRA layer "
+    "has one above it: look at that, not at the last part of a name.",
+    only_hidden=True,
+)
+def inside_by_name(model: nn.Module, targets: Sequence[str], r: int, alpha: float) -> list[str]:
+    found = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        and _is_meant(name, targets)
+        and name.split(".")[-1] not in ("base_layer", "lora_A", "lora_B")
+    ]
+    return _injected(model, found, r, alpha)
+
+
+@mistake(
+    "inject_lora",
     title="r and alpha are exchanged",
     hint="LoRALinear takes base, r and alpha in this order, and so does inject_lora. Print lora_A's shape: "
     "its first number is r.",
@@ -1051,7 +1069,6 @@ def alpha_for_r(model: nn.Module, targets: Sequence[str], alpha: int, r: float) 
     return _injected(model, found, int(r), float(alpha))
 
 
-# The last of its exercise: it ends in a RecursionError, which takes longer than all the others.
 @mistake(
     "inject_lora",
     title="the tree is changed while it is walked",
