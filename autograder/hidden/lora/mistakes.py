@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -779,6 +780,24 @@ def end_of_a_word(model: nn.Module, targets: Sequence[str], r: int, alpha: float
 
 @mistake(
     "inject_lora",
+    title="a dot in a target stands for any character",
+    hint="In a regular expression a dot matches everything: what else does to_out.0 match? re.escape makes a "
+    "target stand for itself; names can be compared without any pattern, too.",
+    only_hidden=True,
+)
+def target_as_a_pattern(model: nn.Module, targets: Sequence[str], r: int, alpha: float) -> list[str]:
+    found = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        and any(re.search(rf"(^|\.){target}$", name) for target in targets)
+        and not _inside(model, name)
+    ]
+    return _injected(model, found, r, alpha)
+
+
+@mistake(
+    "inject_lora",
     title="layers at the top of the model are missed",
     hint="A layer that is the model's own attribute has a name without a dot. Which of your conditions can "
     "it fulfil?",
@@ -1514,6 +1533,23 @@ def unmerge_unscaled(model: nn.Module) -> None:
             layer.merged = False
 
 
+@mistake(
+    "merge",
+    defines="unmerge",
+    title="unmerge works the update out in float32",
+    hint="Merge and unmerge a model in float64: seven digits come back, and the rest are rounding errors. The "
+    "weights have one dtype already; what do you convert for?",
+    only_hidden=True,
+)
+@torch.no_grad()
+def unmerge_in_single(model: nn.Module) -> None:
+    for layer in _layers(model):
+        if layer.merged:
+            update = layer.lora_B.weight.float().flatten(1) @ layer.lora_A.weight.float().flatten(1)
+            layer.base_layer.weight -= layer.scaling * update.view_as(layer.base_layer.weight)
+            layer.merged = False
+
+
 # --- lora_state_dict and load_lora ----------------------------------------------------------------------
 
 
@@ -1908,3 +1944,23 @@ def changes_the_file(
         saved = state_dict[f"{prefix}{name}.lora_B.weight"]
         saved *= scaling / layer.scaling
         layer.lora_B.weight.copy_(saved)
+
+
+@mistake(
+    "lora_state_dict",
+    defines="load_lora",
+    title="load_lora turns the file into float32",
+    hint="Load a file in float64 into a model in float64: seven digits arrive. copy_ converts what has to be "
+    "converted by itself.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def loaded_in_single(
+    model: nn.Module, state_dict: Mapping[str, Tensor], prefix: str = "unet.", scaling: float = 1.0
+) -> None:
+    _checked(model, state_dict, prefix)
+    for name, layer in _named_layers(model).items():
+        layer.lora_A.weight.copy_(state_dict[f"{prefix}{name}.lora_A.weight"].float())
+        layer.lora_B.weight.copy_(
+            state_dict[f"{prefix}{name}.lora_B.weight"].float() * scaling / layer.scaling
+        )

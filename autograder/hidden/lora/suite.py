@@ -362,8 +362,8 @@ class LoRAConv2d:
     @value()
     def padding(self, student: Student, draw: Draw) -> None:
         """Takes the padding from base: one for height and one for width, or the word "same"."""
-        for padding in ((2, 1), "same"):
-            _agrees(student, draw, _conv(3, 2, 3, padding=padding), 2, 3.0, (1, 3, 4, 5))
+        for base in (_conv(3, 2, 3, padding=(2, 1)), _conv(3, 2, 3, padding="same", dilation=2)):
+            _agrees(student, draw, base, 2, 3.0, (1, 3, 4, 5))
 
     @value()
     def dilation(self, student: Student, draw: Draw) -> None:
@@ -495,8 +495,9 @@ class InjectLora:
             to_q=nn.Linear(4, 3),
             to_q_norm=nn.Linear(3, 3),
             to_q2=_named(proj=nn.Linear(3, 3), to_q=nn.Linear(3, 2)),
+            to_q2_to_q=nn.Linear(2, 3),
         )
-        _assert_injected(student, model, ["to_q", "to", "pro"], ["to_q", "to_q2.to_q"])
+        _assert_injected(student, model, ["to_q", "to", "pro", "to_q2.to_q"], ["to_q", "to_q2.to_q"])
 
     @value(weight=2)
     def entries_of_lists(self, student: Student, draw: Draw) -> None:
@@ -874,12 +875,14 @@ class Merge:
 
     @value()
     def any_precision(self, student: Student, draw: Draw) -> None:
-        """merge is as exact as base's weight allows, which keeps its dtype: float64, or float16."""
+        """Both are as exact as base's weight allows, which keeps its dtype: float64, or float16."""
         for dtype, rtol in ((torch.float64, None), (torch.float16, RTOL_HALF)):
             model = _named(proj=_lora(nn.Linear(4, 3), 2, 3.0))
             handle = _twin(student, draw, model, dtype)
             student.merge(handle)
             _assert_weights(handle, _with_updates(model), rtol, check_dtype=True)
+            student.unmerge(handle)
+            _assert_weights(handle, _of_bases(model), rtol, check_dtype=True)
 
     @rule(weight=2)
     def merged_once(self, student: Student, draw: Draw) -> None:
@@ -970,11 +973,14 @@ def _assert_loaded(
     file: Mapping[str, Tensor],
     prefix: str,
     scaling: float,
+    rtol: float | None = RTOL,
+    check_dtype: bool = False,
 ) -> None:
     """Every layer's lora_A is the file's, and so is its scaling times lora_B."""
     for name, (A, B) in _held(handle, model).items():
-        _near(A, file[f"{prefix}{name}.lora_A.weight"])
-        _near(B, scaling * file[f"{prefix}{name}.lora_B.weight"])
+        for found, own, factor in ((A, "lora_A", 1.0), (B, "lora_B", scaling)):
+            wanted = factor * file[f"{prefix}{name}.{own}.weight"]
+            assert_close(found, wanted, rtol=rtol, check_dtype=check_dtype)
 
 
 def _held(handle: Handle, model: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
@@ -1118,6 +1124,16 @@ class LoraStateDict:
         student.load_lora(handle, _file_for(draw, model, "unet."))
         rest = {name: weight for name, weight in model.state_dict().items() if name not in _trained(model)}
         _assert_weights(handle, rest, rtol=0)
+
+    @value()
+    def loads_any_precision(self, student: Student, draw: Draw) -> None:
+        """What is loaded is as exact as the file is, in float64, and in float16."""
+        for dtype, rtol in ((torch.float64, None), (torch.float16, RTOL_HALF)):
+            model = _named(proj=_lora(nn.Linear(4, 5), 2, 3.0))
+            handle = _twin(student, draw, model, dtype)
+            file = _file_for(draw, model, "unet.")
+            student.load_lora(handle, file)
+            _assert_loaded(handle, model, file, "unet.", 1.0, rtol, check_dtype=True)
 
     @rule(weight=2)
     def round_trip(self, student: Student, draw: Draw) -> None:
