@@ -1537,8 +1537,8 @@ def unmerge_unscaled(model: nn.Module) -> None:
     "merge",
     defines="unmerge",
     title="unmerge works the update out in float32",
-    hint="Merge and unmerge a model in float64: seven digits come back, and the rest are rounding errors. The "
-    "weights have one dtype already; what do you convert for?",
+    hint="Merge and unmerge a model in float64: seven digits come back, and the rest are rounding "
+    "errors. The weights have one dtype already; what do you convert for?",
     only_hidden=True,
 )
 @torch.no_grad()
