@@ -332,7 +332,7 @@ class LoRALinear:
 
 
 def _of_conv(draw: Draw) -> Iterator[Example]:
-    base = _conv(3, 4, (3, 2), padding=1)
+    base = _conv(3, 4, 3, padding=1)
     yield Example(reference.LoRAConv2d, draw.normal(2, 3, 4, 5), made_with=(base, 2, 3.0))
 
 
@@ -345,7 +345,7 @@ def _of_conv(draw: Draw) -> Iterator[Example]:
     any_layout(rtol=RTOL),
     IN_ANY_DTYPE,
     gradients(weight=12, rtol=RTOL, to=TRAINED),
-    as_torch_initialises(reference.LoRAConv2d, _conv(8, 2, (5, 9), bias=False), 4, 3.0, weight=4),
+    as_torch_initialises(reference.LoRAConv2d, _conv(8, 2, 7, bias=False), 4, 3.0, weight=4),
 )
 class LoRAConv2d:
     @value(weight=4)
@@ -640,8 +640,13 @@ def _new_convolutions() -> nn.Sequential:
     )
 
 
+def _new_single() -> nn.Sequential:
+    """A single adapted layer, where that is enough."""
+    return _named(block=_named(proj=_lora(nn.Linear(4, 5), 2, 3.0)))
+
+
 # Put together once: each test draws their weights anew. Whoever changes more than weights takes a new one.
-_model, _convolutions = cache(_new_model), cache(_new_convolutions)
+_model, _convolutions, _single = cache(_new_model), cache(_new_convolutions), cache(_new_single)
 
 
 def _trained(model: nn.Module) -> dict[str, Tensor]:
@@ -877,7 +882,7 @@ class Merge:
     def any_precision(self, student: Student, draw: Draw) -> None:
         """Both are as exact as base's weight allows, which keeps its dtype: float64, or float16."""
         for dtype, rtol in ((torch.float64, None), (torch.float16, RTOL_HALF)):
-            model = _named(proj=_lora(nn.Linear(4, 3), 2, 3.0))
+            model = _single()
             handle = _twin(student, draw, model, dtype)
             student.merge(handle)
             _assert_weights(handle, _with_updates(model), rtol, check_dtype=True)
@@ -887,7 +892,7 @@ class Merge:
     @rule(weight=2)
     def merged_once(self, student: Student, draw: Draw) -> None:
         """A second merge in a row is refused with a RuntimeError, or changes nothing."""
-        model = _model()
+        model = _single()
         handle = _twin(student, draw, model)
         student.merge(handle)
         _attempt(student.merge, handle)
@@ -918,7 +923,7 @@ class Merge:
     @rule()
     def again(self, student: Student, draw: Draw) -> None:
         """What was merged and taken out can be merged again."""
-        model = _model()
+        model = _single()
         handle = _twin(student, draw, model)
         for change in (student.merge, student.unmerge, student.merge):
             change(handle)
@@ -1020,7 +1025,7 @@ class LoraStateDict:
     @value()
     def prefixes(self, student: Student, draw: Draw) -> None:
         """The prefix stands before each name just as it is given, and may be empty."""
-        model = _model()
+        model = _single()
         handle = _twin(student, draw, model)
         _assert_file(student.lora_state_dict(handle, prefix=""), _saved(model, ""))
         _assert_file(student.lora_state_dict(handle, "a/"), _saved(model, "a/"))
@@ -1035,11 +1040,11 @@ class LoraStateDict:
     @value(weight=2)
     def model_stays(self, student: Student, draw: Draw) -> None:
         """lora_state_dict gives the same when it is called again, and nothing of the model has changed."""
-        model = _model()
+        model = _single()
         handle = _twin(student, draw, model)
         _assert_file(student.lora_state_dict.twice(handle), _saved(model, "unet."))
         _assert_weights(handle, model.state_dict(), rtol=0)
-        modes = handle.attributes("training", "block.out.training").values()
+        modes = handle.attributes("training", "block.proj.training").values()
         assert_holds(all(mode is True for mode in modes), "the model has changed to eval mode")
         trained = (parameter.requires_grad for parameter in handle.parameters().values())
         assert_holds(all(trained), "requires_grad of a parameter has changed")
@@ -1047,14 +1052,14 @@ class LoraStateDict:
     @value(weight=2)
     def copies(self, student: Student, draw: Draw) -> None:
         """What was saved stays as it was when the model is trained on: its tensors are copies, detached."""
-        model = _model()
+        model = _single()
         handle = _twin(student, draw, model)
         file, expected = student.lora_state_dict.keep(handle), _saved(model, "unet.")
         expected = {name: weight.clone() for name, weight in expected.items()}
         handle.load_state_dict(draw.weights(model).state_dict(), strict=False, wait=False)
         _assert_file(file.method("copy"), expected)
         entry = file.submodule("get")
-        for name in ("unet.proj.lora_A.weight", "unet.block.out.lora_B.weight"):
+        for name in ("unet.block.proj.lora_A.weight", "unet.block.proj.lora_B.weight"):
             assert_holds(
                 entry.keep(name).attribute("requires_grad") is False, "a tensor of it asks for gradients"
             )
@@ -1063,7 +1068,7 @@ class LoraStateDict:
     def saves_any_precision(self, student: Student, draw: Draw) -> None:
         """What is saved is as exact as the weights are, and has their dtype: float64, or float16."""
         for dtype, rtol in ((torch.float64, None), (torch.float16, RTOL_HALF)):
-            model = _named(proj=_lora(nn.Linear(4, 5), 2, 3.0))
+            model = _single()
             handle = _twin(student, draw, model, dtype)
             _assert_file(student.lora_state_dict(handle), _saved(model, "unet."), rtol, check_dtype=True)
 
@@ -1079,7 +1084,7 @@ class LoraStateDict:
     @value()
     def scaling_of_the_file(self, student: Student, draw: Draw) -> None:
         """load_lora counts the file's lora_B `scaling` times, and lora_A once."""
-        model = _model()
+        model = _single()
         handle = _twin(student, draw, model)
         file = _file_for(draw, model, "unet.")
         student.load_lora(handle, file, scaling=2.5)
@@ -1088,7 +1093,7 @@ class LoraStateDict:
     @value()
     def prefixes_of_files(self, student: Student, draw: Draw) -> None:
         """load_lora finds the names behind any prefix, an empty one too."""
-        model = _model()
+        model = _single()
         handle = _twin(student, draw, model)
         for prefix in ("", "a/"):
             file = _file_for(draw, model, prefix)
@@ -1107,7 +1112,7 @@ class LoraStateDict:
     @value(weight=2)
     def untouched(self, student: Student, draw: Draw) -> None:
         """load_lora leaves the file as it is, and copies: when the model is trained on, it stays so."""
-        model = _model()
+        model = _single()
         handle = _twin(student, draw, model)
         expected = _file_for(draw, model, "unet.")
         file = student.build("builtins.dict", expected)
@@ -1129,7 +1134,7 @@ class LoraStateDict:
     def loads_any_precision(self, student: Student, draw: Draw) -> None:
         """What is loaded is as exact as the file is, in float64, and in float16."""
         for dtype, rtol in ((torch.float64, None), (torch.float16, RTOL_HALF)):
-            model = _named(proj=_lora(nn.Linear(4, 5), 2, 3.0))
+            model = _single()
             handle = _twin(student, draw, model, dtype)
             file = _file_for(draw, model, "unet.")
             student.load_lora(handle, file)
@@ -1149,7 +1154,7 @@ class LoraStateDict:
     @rule(weight=2)
     def refuses_a_wrong_prefix(self, student: Student, draw: Draw) -> None:
         """load_lora raises an error if the names have another prefix: it would load nothing."""
-        model = _model()
+        model = _single()
         handle = _twin(student, draw, model)
         _assert_refused(student, handle, _file_for(draw, model, ""))
         _assert_refused(student, handle, _file_for(draw, model, "unet."), prefix="text_encoder.")
@@ -1175,10 +1180,10 @@ class LoraStateDict:
     @rule()
     def refuses_another_rank(self, student: Student, draw: Draw) -> None:
         """load_lora raises an error if a weight has another shape, even one that could be broadcast."""
-        model = _model()
+        model = _single()
         handle = _twin(student, draw, model)
         for rank in (1, 3):
             file = _file_for(draw, model, "unet.")
-            file["unet.proj.lora_A.weight"] = draw.normal(rank, 4)
-            file["unet.proj.lora_B.weight"] = draw.normal(5, rank)
+            file["unet.block.proj.lora_A.weight"] = draw.normal(rank, 4)
+            file["unet.block.proj.lora_B.weight"] = draw.normal(5, rank)
             _assert_refused(student, handle, file)
