@@ -95,7 +95,12 @@ class Student:
         return Function(self, name, name)
 
     def new(self, name: str, *args: Any, **kwargs: Any) -> Handle:
-        """Builds an object of the student's class `name`. A missing or unbuildable class fails the test."""
+        """Builds an object of the student's class `name`. A missing or unbuildable class fails the test.
+
+        An argument that has to be made first is a `part`.
+        """
+        if any(isinstance(arg, Part) for arg in args):
+            return self.build(name, *args, **kwargs)
         made = self.ask("call", name, target=name, method="", args=list(args), kwargs=kwargs, times=1)
         if not isinstance(made, wire.Token):
             raise StudentError("TypeError", f"`{name}(...)` did not give an object")

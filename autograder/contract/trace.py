@@ -21,7 +21,7 @@ SAME = {
     torch.bfloat16: 5e-2,
 }
 MAX_ENTRIES = 400
-NUMBER = re.compile(r"\d+")
+NUMBER, WORD = re.compile(r"\d+"), re.compile(r"\w+")
 
 
 @dataclass
@@ -29,14 +29,18 @@ class Trace:
     """Pairs of a request and its outcome: a value, or the name of the failure."""
 
     entries: list[tuple[str, Any]] = field(default_factory=list)
+    classes: set[str] = field(default_factory=set)  # of the objects that were made; a class may have any name
 
     def answered(self, request: str, value: Any) -> None:
+        if isinstance(value, wire.Token):
+            self.classes.add(value.type_name)
         if len(self.entries) < MAX_ENTRIES:
             self.entries.append((request, value))
 
     def failed(self, request: str, failure: StudentFailure) -> None:
         if isinstance(failure, StudentError):
-            self.answered(request, Failed(failure.type, NUMBER.sub("#", failure.message)))
+            said = WORD.sub(lambda word: "object" if word[0] in self.classes else word[0], failure.message)
+            self.answered(request, Failed(failure.type, NUMBER.sub("#", said)))
         else:
             self.answered(request, Failed(type(failure).__name__))
 

@@ -19,6 +19,9 @@ import time
 from multiprocessing.connection import Connection
 
 import msgspec
+import torch
+
+from course.checking import portability
 
 from ..content.course_root import CourseRoot
 from ..content.module import GradedModule
@@ -56,6 +59,8 @@ def _serve(control: socket.socket, specification: Specification, suites: dict[st
     if setup.rehearse:
         for module, setting in settings.values():
             rehearse(module, setting)
+    else:
+        _warm_up()
     gc.collect()
     gc.freeze()
     control.send(b"ready")
@@ -73,6 +78,12 @@ def _serve(control: socket.socket, specification: Specification, suites: dict[st
                 os._exit(0)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _warm_up() -> None:
+    """What torch and the pretended accelerator load at first use, once for all graders; starts no thread."""
+    portability.prepare()
+    torch.autograd.backward(torch.ones(1, requires_grad=True).exp(), torch.ones(1))
 
 
 def _answer_jobs(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib import import_module
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..contract.line import Kept
-from ..contract.student import Function, Handle, Student
+from ..contract.student import Function, Handle, Part, Student
 from .assertions import Mismatch, assert_close
 from .draw import Draw
 
@@ -26,6 +27,7 @@ def twins(
 ) -> tuple[Handle, M]:
     """The student's module of the reference's name, and the reference's, both with the same fresh weights.
 
+    What it is made of, if it is made of other layers, is a `part("torch.nn.Linear", 4, 2)`.
     Fails as `assert_parameters` does when the weights have no place in the student's module.
     """
     module = draw.weights(_built(reference, args, kwargs), dtype)
@@ -49,9 +51,17 @@ def _built(reference: Callable[..., M], args: tuple[Any, ...], kwargs: dict[str,
         return reference(*args, **kwargs)
     known = (reference, repr((args, kwargs)))
     if known not in _modules:
-        _modules[known] = reference(*args, **kwargs)
+        _modules[known] = reference(*map(made, args), **kwargs)
     module: M = _modules[known]
     return module
+
+
+def made(arg: Any) -> Any:
+    """The module, of a public class, that a part describes; anything else as it is."""
+    if not isinstance(arg, Part):
+        return arg
+    module, _, name = arg.path.rpartition(".")
+    return getattr(import_module(module), name)(*map(made, arg.args), **arg.kwargs)
 
 
 _modules: dict[Any, Any] = {}

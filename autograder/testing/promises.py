@@ -28,7 +28,7 @@ from ..contract.student import Function, Handle, Student
 from .assertions import Mismatch, assert_close, assert_tensor
 from .draw import Draw
 from .marks import Kind, rule, value
-from .modules import assert_gradients, twins
+from .modules import assert_gradients, made, twins
 
 C = TypeVar("C", bound=type)
 
@@ -38,7 +38,7 @@ class Example:
 
     of         the reference's function, or its class of modules: of that one is made, and called.
     args       of the call; a model that gradients flow through is `differentiable(model)`.
-    made_with  of the class, in their order.
+    made_with  of the class, in their order; a layer among them is a `part`.
     """
 
     def __init__(self, of: Callable[..., Any], *args: Any, made_with: Sequence[Any] = ()) -> None:
@@ -250,11 +250,19 @@ def by_position_and_name(*, weight: float = 1, rtol: float | None = None) -> Pro
 def gradients(
     *, weight: float = 1, rtol: float | None = None, to: Sequence[str] = (), examples: Examples | None = None
 ) -> Promise:
-    """ "Gradients flow through it." `to`: the arguments that they reach, by default all of floating point."""
+    """ "Gradients flow through it." `to`: what they reach, by default all arguments of floating point.
+
+    A module's parameters are reached, too: those that `to` names, or all of them.
+    """
 
     def holds(asked: Asked, draw: Draw) -> None:
         fixed = [at for at, name in enumerate(asked.names) if to and name not in to]
-        assert_gradients(asked.student, asked.reference, draw, *asked.args, rtol=rtol, but=fixed)
+        of, module = {}, asked.reference
+        if isinstance(module, nn.Module):
+            of = {name: parameter for name, parameter in module.named_parameters() if name in to}
+        assert_gradients(
+            asked.student, module, draw, *asked.args, rtol=rtol, parameters=of or None, but=fixed
+        )
 
     says = f"Lets the right gradients flow back to {_listed(to) or 'all that it is given'}."
     return Promise("gradients", says, holds, weight=weight, examples=examples)
@@ -314,8 +322,9 @@ def as_torch_initialises(of: type[nn.Module], *made_with: Any, weight: float = 1
     def starts(student: Student, draw: Draw) -> None:
         first, second = (student.new(of.__name__, *made_with).state_dict() for _ in range(2))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(draw.integer(0, 1 << 31))
-            usual = of(*made_with).state_dict()
+            # Not torch.manual_seed: it notes a stack trace for each accelerator that is not there.
+            torch.default_generator.manual_seed(draw.integer(0, 1 << 31))
+            usual = of(*map(made, made_with)).state_dict()
         for name, wanted in usual.items():
             found = assert_tensor(first.get(name), shape=tuple(wanted.shape), dtype=wanted.dtype)
             if wrong := _wrong_start(found.cpu(), second.get(name), wanted):

@@ -165,12 +165,12 @@ class Work:
             result = call.function(*call.args, **call.kwargs)
         except (Exception, SystemExit) as error:
             raise Raised(error, call) from error
+        finally:
+            changed = [name for name, value, copy in before if _restored(value, copy)]
         if result is None and returns:
             raise Broken("it returned None: does it end with `return ...`?")
-        for name, value, copy in before:
-            if not _same(value, copy):
-                value.data = copy  # so that the report shows what it was called with
-                raise Broken(f"it changed its argument {name}: make a new tensor instead")
+        if changed:
+            raise Broken(f"it changed its argument {changed[0]}: make a new tensor instead")
         return result
 
 
@@ -211,6 +211,20 @@ class Layer:
                     )
                 own[name].copy_(new)
         return self
+
+
+def _restored(value: Tensor, copy: Tensor) -> bool:
+    """Whether it had to be: the report shows what it was called with, and the next call finds it so.
+
+    Its numbers are put back where they lay: they may be part of what other checks are called with.
+    """
+    if _same(value, copy):
+        return False
+    if value.shape == copy.shape and value.is_contiguous():
+        value.detach().copy_(copy)
+    else:
+        value.data = copy
+    return True
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor
 from autograder.contract.trace import Trace, alike, same_behaviour
 from autograder.errors import StudentError
 from autograder.grading import diagnose
+from autograder.worker import wire
 
 from .small_course import MISTAKES, Scale, by_product, grade, squared, tripled
 
@@ -107,6 +108,18 @@ def test_another_error_of_the_same_type_is_another_mistake() -> None:
     shapes = "The size of tensor a (3) must match the size of tensor b (5)"
     assert same_behaviour(failed(shapes), failed(shapes.replace("5", "12")))
     assert not same_behaviour(failed(shapes), failed("element 0 of tensors does not require grad"))
+
+
+def test_an_error_that_names_a_class_is_the_same_in_a_class_of_another_name() -> None:
+    def failed(name: str) -> Trace:
+        trace = Trace()
+        trace.answered("build Block", wire.Token(1, name))
+        trace.failed(
+            "call Block", StudentError("RuntimeError", f"Error(s) in loading state_dict for {name}: no")
+        )
+        return trace
+
+    assert same_behaviour(failed("LoRAConv2d"), failed("KernelInB"))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

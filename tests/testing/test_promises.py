@@ -24,6 +24,7 @@ from autograder.testing import (
     dtypes,
     gradients,
     new_tensor,
+    part,
     promises,
     same_in_eval,
     untouched,
@@ -59,6 +60,34 @@ class Gate(nn.Module):
 
 def gates(draw: Draw) -> Iterator[Example]:
     yield Example(Gate, draw.normal(2, 5), draw.normal(2, 3), made_with=(5, 3))
+
+
+class Around(nn.Module):
+    """The reference: a layer that was there already, and what is trained beside it."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__()
+        self.base = base
+        self.own = nn.Linear(base.in_features, base.out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.base(x) + self.own(x)
+        return answer
+
+
+class FrozenBase(Around):
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__(base.requires_grad_(False))
+
+
+class ZeroOwn(Around):
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__(base)
+        nn.init.zeros_(self.own.weight)
+
+
+def around(draw: Draw) -> Iterator[Example]:
+    yield Example(Around, draw.normal(2, 5), made_with=(part("torch.nn.Linear", 5, 3),))
 
 
 def ask(promise: Promise, name: str, answer: Any, of: Callable[[Draw], Iterator[Example]]) -> None:
@@ -315,6 +344,21 @@ def test_a_model_is_an_argument_like_others() -> None:
         ask(promise, "asked", asked, calls)
     with pytest.raises(StudentError, match="does not require grad"):
         ask(gradients(), "asked", torch.no_grad()(asked), calls)
+
+
+def test_a_module_may_be_made_of_a_layer() -> None:
+    starts = as_torch_initialises(Around, part("torch.nn.Linear", 50, 40))
+    for promise in (untouched(), dtypes(torch.float16), gradients(), starts):
+        ask(promise, "Around", Around, around)
+    with pytest.raises(Mismatch, match=r"`own\.weight` starts with one number everywhere"):
+        ask(starts, "Around", ZeroOwn, around)
+
+
+def test_what_no_gradient_needs_to_reach_may_be_frozen() -> None:
+    ask(gradients(to=["x", "own.weight"]), "Around", FrozenBase, around)
+    for all_parameters in (gradients(), gradients(to=["x"])):
+        with pytest.raises(Mismatch, match=r"no gradient reaches `base\.weight`"):
+            ask(all_parameters, "Around", FrozenBase, around)
 
 
 def test_what_only_leaves_its_inputs_alone_has_earned_nothing_yet() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -21,9 +22,12 @@ class _Linear(nn.Module):
         self.base_layer = base
         self.lora_A = nn.Linear(base.in_features, r, bias=False).to(base.weight)
         self.lora_B = nn.Linear(r, base.out_features, bias=False).to(base.weight)
-        nn.init.zeros_(self.lora_B.weight)
+        self.start()
         self.scaling = alpha / r
         self.merged = False
+
+    def start(self) -> None:
+        nn.init.zeros_(self.lora_B.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.base_layer(x)
@@ -83,9 +87,9 @@ class FloorDivision(_Linear):
     "the two ever moves?",
 )
 class BothZero(_Linear):
-    def __init__(self, base: nn.Linear, r: int, alpha: float) -> None:
-        super().__init__(base, r, alpha)
+    def start(self) -> None:
         nn.init.zeros_(self.lora_A.weight)
+        nn.init.zeros_(self.lora_B.weight)
 
 
 @mistake(
@@ -95,9 +99,8 @@ class BothZero(_Linear):
     "B have to be for the update to vanish?",
 )
 class BRandom(_Linear):
-    def __init__(self, base: nn.Linear, r: int, alpha: float) -> None:
-        super().__init__(base, r, alpha)
-        nn.init.normal_(self.lora_B.weight)
+    def start(self) -> None:
+        """Leaves both as they are."""
 
 
 @mistake(
@@ -107,10 +110,8 @@ class BRandom(_Linear):
     "zero. Which of the two did you fill with zeros?",
 )
 class AZero(_Linear):
-    def __init__(self, base: nn.Linear, r: int, alpha: float) -> None:
-        super().__init__(base, r, alpha)
+    def start(self) -> None:
         nn.init.zeros_(self.lora_A.weight)
-        nn.init.normal_(self.lora_B.weight)
 
 
 @mistake(
@@ -255,6 +256,116 @@ class BehindBase(_Linear):
         return out if self.merged else out + self.scaling * self.lora_B(self.lora_A(out))
 
 
+@mistake(
+    "LoRALinear",
+    title="no gradient gets through",
+    hint="@torch.no_grad() above forward, or around all of it, cuts the way back: lora_A and lora_B can "
+    "never be trained. What is frozen is for mark_trainable to say, with requires_grad.",
+)
+class WithoutGradient(_Linear):
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+@mistake(
+    "LoRALinear",
+    title="the update counts in training mode only",
+    hint="Call .eval() on your layer and ask it again: the style that you have trained is gone. Only "
+    "`merged` decides whether the update is added.",
+    only_hidden=True,
+)
+class InTrainingOnly(_Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else self.base_layer(x)
+
+
+@mistake(
+    "LoRALinear",
+    title="A starts otherwise than torch initialises it",
+    hint="How large A's numbers are decides how fast B learns, and torch has chosen already. Which line of "
+    "yours draws them anew?",
+    only_hidden=True,
+)
+class AnotherStart(_Linear):
+    def start(self) -> None:
+        nn.init.xavier_uniform_(self.lora_A.weight)
+        nn.init.zeros_(self.lora_B.weight)
+
+
+@mistake(
+    "LoRALinear",
+    title="every layer starts with the same numbers",
+    hint="Build two layers and compare their lora_A. What does a seed that is set in __init__ do to all that "
+    "is drawn after it, in other people's code, too?",
+    only_hidden=True,
+)
+class Seeded(_Linear):
+    def start(self) -> None:
+        torch.manual_seed(0)
+        self.lora_A.reset_parameters()
+        nn.init.zeros_(self.lora_B.weight)
+
+
+@mistake(
+    "LoRALinear",
+    title="the update is worked out in float32",
+    hint="Adapt a layer in float64: the update has seven digits, and the rest are rounding errors. The "
+    "layers are in base's dtype already; what do you convert for?",
+    only_hidden=True,
+)
+class InSingle(_Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.base_layer(x)
+        if self.merged:
+            return out
+        update = x.float() @ self.lora_A.weight.float().T @ self.lora_B.weight.float().T
+        return out + self.scaling * update.to(out)
+
+
+@mistake(
+    "LoRALinear",
+    title="the input is scaled in place",
+    hint="Print x before and after the call: the layers beside yours get the same x, and find other "
+    "numbers in it. Scale what comes out, or a copy.",
+)
+class ScaledInPlace(_Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.base_layer(x)
+        if not self.merged:
+            x *= self.scaling
+            out = out + self.lora_B(self.lora_A(x))
+        return out
+
+
+@mistake(
+    "LoRALinear",
+    title="the update's matrix is worked out once and kept",
+    hint="Call it, change lora_A or lora_B as a step of training does, and call it again: nothing has "
+    "changed. What do you keep from the first call?",
+    only_hidden=True,
+)
+class KeptMatrix(_Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.base_layer(x)
+        if self.merged:
+            return out
+        if not hasattr(self, "update"):
+            self.update = self.lora_B.weight @ self.lora_A.weight
+        return out + self.scaling * F.linear(x, self.update)
+
+
+@mistake(
+    "LoRALinear",
+    title="dimensions of size 1 are lost",
+    hint="squeeze() takes away every dimension of size 1, also that of a batch of one. Which one did "
+    "you mean?",
+)
+class Squeezed(_Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).squeeze()
+
+
 # --- LoRAConv2d -----------------------------------------------------------------------------------------
 
 
@@ -264,9 +375,12 @@ class _Conv2d(nn.Module):
         self.base_layer = base
         self.lora_A = self.first(base, r).to(base.weight)
         self.lora_B = self.second(base, r).to(base.weight)
-        nn.init.zeros_(self.lora_B.weight)
+        self.start()
         self.scaling = alpha / r
         self.merged = False
+
+    def start(self) -> None:
+        nn.init.zeros_(self.lora_B.weight)
 
     def first(self, base: nn.Conv2d, r: int) -> nn.Conv2d:
         return nn.Conv2d(
@@ -451,9 +565,8 @@ class ConvWithoutScaling(_Conv2d):
     "would B have to be for the update to vanish?",
 )
 class ConvBRandom(_Conv2d):
-    def __init__(self, base: nn.Conv2d, r: int, alpha: float) -> None:
-        super().__init__(base, r, alpha)
-        nn.init.normal_(self.lora_B.weight)
+    def start(self) -> None:
+        """Leaves both as they are."""
 
 
 @mistake(
@@ -504,6 +617,100 @@ class ConvDefaultDtype(_Conv2d):
         super().__init__(base, r, alpha)
         self.lora_A, self.lora_B = self.first(base, r), self.second(base, r)
         nn.init.zeros_(self.lora_B.weight)
+
+
+@mistake(
+    "LoRAConv2d",
+    title="no gradient gets through",
+    hint="@torch.no_grad() above forward, or around all of it, cuts the way back: lora_A and lora_B can "
+    "never be trained. What is frozen is for mark_trainable to say, with requires_grad.",
+)
+class ConvWithoutGradient(_Conv2d):
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+@mistake(
+    "LoRAConv2d",
+    title="the update counts in training mode only",
+    hint="Call .eval() on your layer and ask it again: the style that you have trained is gone. Only "
+    "`merged` decides whether the update is added.",
+    only_hidden=True,
+)
+class ConvInTrainingOnly(_Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else self.base_layer(x)
+
+
+@mistake(
+    "LoRAConv2d",
+    title="A starts otherwise than torch initialises it",
+    hint="How large A's numbers are decides how fast B learns, and torch has chosen already. Which line of "
+    "yours draws them anew?",
+    only_hidden=True,
+)
+class ConvAnotherStart(_Conv2d):
+    def start(self) -> None:
+        nn.init.xavier_uniform_(self.lora_A.weight)
+        nn.init.zeros_(self.lora_B.weight)
+
+
+@mistake(
+    "LoRAConv2d",
+    title="every layer starts with the same numbers",
+    hint="Build two layers and compare their lora_A. What does a seed that is set in __init__ do to all that "
+    "is drawn after it, in other people's code, too?",
+    only_hidden=True,
+)
+class ConvSeeded(_Conv2d):
+    def start(self) -> None:
+        torch.manual_seed(0)
+        self.lora_A.reset_parameters()
+        nn.init.zeros_(self.lora_B.weight)
+
+
+@mistake(
+    "LoRAConv2d",
+    title="the update is worked out in float32",
+    hint="Adapt a layer in float64: the update has seven digits, and the rest are rounding errors. The "
+    "layers are in base's dtype already; what do you convert for?",
+    only_hidden=True,
+)
+class ConvInSingle(_Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.base_layer(x)
+        if self.merged:
+            return out
+        found = F.conv2d(
+            x.float(),
+            self.lora_A.weight.float(),
+            None,
+            self.base_layer.stride,
+            self.base_layer.padding,
+            self.base_layer.dilation,
+        )
+        update = F.conv2d(found, self.lora_B.weight.float())
+        return out + self.scaling * update.to(out)
+
+
+@mistake(
+    "LoRAConv2d",
+    title="the padding is taken for a pair of numbers",
+    hint='base.padding may be the word "same" as well, and its first two letters are no numbers. Hand it on '
+    "as it is.",
+)
+class PaddingTakenApart(_Conv2d):
+    def first(self, base: nn.Conv2d, r: int) -> nn.Conv2d:
+        return nn.Conv2d(
+            base.in_channels,
+            r,
+            base.kernel_size,
+            base.stride,
+            (base.padding[0], base.padding[1]),
+            base.dilation,
+            bias=False,
+        )
 
 
 # --- inject_lora ----------------------------------------------------------------------------------------
@@ -566,6 +773,24 @@ def end_of_a_word(model: nn.Module, targets: Sequence[str], r: int, alpha: float
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d)
         and name.endswith(tuple(targets))
+        and not _inside(model, name)
+    ]
+    return _injected(model, found, r, alpha)
+
+
+@mistake(
+    "inject_lora",
+    title="a dot in a target stands for any character",
+    hint="In a regular expression a dot matches everything: what else does to_out.0 match? re.escape makes a "
+    "target stand for itself; names can be compared without any pattern, too.",
+    only_hidden=True,
+)
+def target_as_a_pattern(model: nn.Module, targets: Sequence[str], r: int, alpha: float) -> list[str]:
+    found = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        and any(re.search(rf"(^|\.){target}$", name) for target in targets)
         and not _inside(model, name)
     ]
     return _injected(model, found, r, alpha)
@@ -793,7 +1018,76 @@ def changes_a_copy(model: nn.Module, targets: Sequence[str], r: int, alpha: floa
     return _injected(model, found, r, alpha)
 
 
-# The last of its exercise: it ends in a RecursionError, which takes longer than all the others.
+@mistake(
+    "inject_lora",
+    title="what lies inside a LoRAConv2d is wrapped",
+    hint="There are two kinds of LoRA layers, and the parts of a LoRAConv2d are convolutions themselves. "
+    "Which of the two do you look for when you leave out what lies inside?",
+)
+def wraps_parts_of_convolutions(model: nn.Module, targets: Sequence[str], r: int, alpha: float) -> list[str]:
+    adapted = [name for name, module in model.named_modules() if isinstance(module, LoRALinear)]
+    found = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        and _is_meant(name, targets)
+        and not any(name.startswith(layer + ".") for layer in adapted)
+    ]
+    return _injected(model, found, r, alpha)
+
+
+@mistake(
+    "inject_lora",
+    title="what begins like the name of a LoRA layer is left out",
+    hint='"proj_out" begins with "proj", and does not lie inside of it. What stands between the name of a '
+    "module and that of a part of it?",
+    only_hidden=True,
+)
+def begins_like_a_lora_layer(model: nn.Module, targets: Sequence[str], r: int, alpha: float) -> list[str]:
+    layers = [n for n, module in model.named_modules() if isinstance(module, LoRALinear | LoRAConv2d)]
+    found = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        and _is_meant(name, targets)
+        and not name.startswith(tuple(layers))
+    ]
+    return _injected(model, found, r, alpha)
+
+
+@mistake(
+    "inject_lora",
+    title="layers are told by their names to lie inside a LoRA layer",
+    hint="A model may have a base_layer of its own, and a target may mean it. What lies inside a LoRA layer "
+    "has one above it: look at that, not at the last part of a name.",
+    only_hidden=True,
+)
+def inside_by_name(model: nn.Module, targets: Sequence[str], r: int, alpha: float) -> list[str]:
+    found = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        and _is_meant(name, targets)
+        and name.split(".")[-1] not in ("base_layer", "lora_A", "lora_B")
+    ]
+    return _injected(model, found, r, alpha)
+
+
+@mistake(
+    "inject_lora",
+    title="r and alpha are exchanged",
+    hint="LoRALinear takes base, r and alpha in this order, and so does inject_lora. Print lora_A's shape: "
+    "its first number is r.",
+)
+def alpha_for_r(model: nn.Module, targets: Sequence[str], alpha: int, r: float) -> list[str]:
+    found = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and _is_meant(name, targets) and not _inside(model, name)
+    ]
+    return _injected(model, found, int(r), float(alpha))
+
+
 @mistake(
     "inject_lora",
     title="the tree is changed while it is walked",
@@ -1140,6 +1434,37 @@ def merges_with_gradients(model: nn.Module) -> None:
 
 @mistake(
     "merge",
+    title="the merged weight is a new parameter, to be trained",
+    hint="Freeze the base, merge, and print its requires_grad: a new nn.Parameter is trained unless it is "
+    "told not to. Add to the weight that is there.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def merges_into_new_parameters(model: nn.Module) -> None:
+    for layer in _layers(model):
+        if not layer.merged:
+            layer.base_layer.weight = nn.Parameter(layer.base_layer.weight + _update(layer))
+            layer.merged = True
+
+
+@mistake(
+    "merge",
+    title="merge works the update out in float32",
+    hint="Merge a model in float64: what is added has seven digits, and the rest are rounding errors. The "
+    "weights have one dtype already; what do you convert for?",
+    only_hidden=True,
+)
+@torch.no_grad()
+def merges_in_single(model: nn.Module) -> None:
+    for layer in _layers(model):
+        if not layer.merged:
+            update = layer.lora_B.weight.float().flatten(1) @ layer.lora_A.weight.float().flatten(1)
+            layer.base_layer.weight += layer.scaling * update.view_as(layer.base_layer.weight)
+            layer.merged = True
+
+
+@mistake(
+    "merge",
     defines="unmerge",
     title="unmerge adds the update",
     hint="Merge, unmerge, and compare with the weights from before: the update is in there twice. Which "
@@ -1205,6 +1530,23 @@ def unmerge_unscaled(model: nn.Module) -> None:
     for layer in _layers(model):
         if layer.merged:
             layer.base_layer.weight -= _update(layer) / layer.scaling
+            layer.merged = False
+
+
+@mistake(
+    "merge",
+    defines="unmerge",
+    title="unmerge works the update out in float32",
+    hint="Merge and unmerge a model in float64: seven digits come back, and the rest are rounding "
+    "errors. The weights have one dtype already; what do you convert for?",
+    only_hidden=True,
+)
+@torch.no_grad()
+def unmerge_in_single(model: nn.Module) -> None:
+    for layer in _layers(model):
+        if layer.merged:
+            update = layer.lora_B.weight.float().flatten(1) @ layer.lora_A.weight.float().flatten(1)
+            layer.base_layer.weight -= layer.scaling * update.view_as(layer.base_layer.weight)
             layer.merged = False
 
 
@@ -1362,6 +1704,55 @@ def linear_saved_only(model: nn.Module, prefix: str = "unet.") -> dict[str, Tens
             state[f"{prefix}{name}.lora_A.weight"] = layer.lora_A.weight.detach().clone()
             state[f"{prefix}{name}.lora_B.weight"] = layer.lora_B.weight.detach() * layer.scaling
     return state
+
+
+@mistake(
+    "lora_state_dict",
+    title="what is saved still hangs on the graph",
+    hint="Print requires_grad of what you return. A sum or a product of parameters remembers where it came "
+    "from, and keeps all of that in memory; detach() cuts it off.",
+)
+def not_detached(model: nn.Module, prefix: str = "unet.") -> dict[str, Tensor]:
+    state = {}
+    for name, layer in _named_layers(model).items():
+        state[f"{prefix}{name}.lora_A.weight"] = layer.lora_A.weight.clone()
+        state[f"{prefix}{name}.lora_B.weight"] = layer.lora_B.weight * layer.scaling
+    return state
+
+
+@mistake(
+    "lora_state_dict",
+    title="saving leaves the model in eval mode",
+    hint="Print model.training before and after. Whoever saves in the middle of training goes on without "
+    "dropout, and does not know it.",
+    only_hidden=True,
+)
+def left_in_eval(model: nn.Module, prefix: str = "unet.") -> dict[str, Tensor]:
+    model.eval()
+    return _file(model, prefix)
+
+
+@mistake(
+    "lora_state_dict",
+    title="saving freezes the model",
+    hint="Print requires_grad of the model's parameters before and after. requires_grad_(False) changes the "
+    "model's own parameter; detach() gives another tensor.",
+    only_hidden=True,
+)
+def freezes_the_model(model: nn.Module, prefix: str = "unet.") -> dict[str, Tensor]:
+    model.requires_grad_(False)
+    return _file(model, prefix)
+
+
+@mistake(
+    "lora_state_dict",
+    title="all is saved in float32",
+    hint="Each tensor of the file has the dtype of its weight. What becomes of a model in float64, or in "
+    "float16?",
+    only_hidden=True,
+)
+def saved_in_single(model: nn.Module, prefix: str = "unet.") -> dict[str, Tensor]:
+    return {name: weight.float() for name, weight in _file(model, prefix).items()}
 
 
 @mistake(
@@ -1553,3 +1944,23 @@ def changes_the_file(
         saved = state_dict[f"{prefix}{name}.lora_B.weight"]
         saved *= scaling / layer.scaling
         layer.lora_B.weight.copy_(saved)
+
+
+@mistake(
+    "lora_state_dict",
+    defines="load_lora",
+    title="load_lora turns the file into float32",
+    hint="Load a file in float64 into a model in float64: seven digits arrive. copy_ converts what has to be "
+    "converted by itself.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def loaded_in_single(
+    model: nn.Module, state_dict: Mapping[str, Tensor], prefix: str = "unet.", scaling: float = 1.0
+) -> None:
+    _checked(model, state_dict, prefix)
+    for name, layer in _named_layers(model).items():
+        layer.lora_A.weight.copy_(state_dict[f"{prefix}{name}.lora_A.weight"].float())
+        layer.lora_B.weight.copy_(
+            state_dict[f"{prefix}{name}.lora_B.weight"].float() * scaling / layer.scaling
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,6 +82,23 @@ class ScaledInput(nn.Module):
         return out
 
 
+@variant("LoRALinear", title="modules added by name, the update added in place to what base gives")
+class AddedInPlace(nn.Module):
+    def __init__(self, base: nn.Linear, r: int, alpha: float) -> None:
+        super().__init__()
+        self.base_layer, self.scaling, self.merged = base, alpha / r, False
+        for name, sizes in (("lora_A", (base.in_features, r)), ("lora_B", (r, base.out_features))):
+            self.add_module(name, nn.Linear(*sizes, bias=False).to(base.weight))
+        nn.init.zeros_(self.get_parameter("lora_B.weight"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.base_layer(x)
+        if not self.merged:
+            down, up = self.get_submodule("lora_A"), self.get_submodule("lora_B")
+            out += up(down(x)).mul_(self.scaling)
+        return out
+
+
 # --- LoRAConv2d -----------------------------------------------------------------------------------------
 
 
@@ -131,6 +150,30 @@ class OneKernel(nn.Module):
         return F.conv2d(x, kernel, base.bias, base.stride, base.padding, base.dilation)
 
 
+@variant("LoRAConv2d", title="two convolutions by hand, with a dropout of nothing")
+class ByHand(nn.Module):
+    def __init__(self, base: nn.Conv2d, r: int, alpha: float) -> None:
+        super().__init__()
+        self.base_layer, self.dropout = base, nn.Dropout(0.0)
+        self.how: dict[str, Any] = {
+            "stride": base.stride,
+            "padding": base.padding,
+            "dilation": base.dilation,
+        }
+        size: Any = base.kernel_size
+        self.lora_A = nn.Conv2d(base.in_channels, r, size, bias=False, **self.how).to(base.weight)
+        self.lora_B = nn.Conv2d(r, base.out_channels, 1, bias=False).to(base.weight)
+        self.lora_B.weight.data *= 0
+        self.scaling, self.merged = alpha * (1 / r), False
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.base_layer(x)
+        if self.merged is False:
+            found = F.conv2d(self.dropout(x), self.lora_A.weight, **self.how)
+            out = torch.add(out, F.conv2d(found, self.lora_B.weight), alpha=self.scaling)
+        return out
+
+
 # --- inject_lora ----------------------------------------------------------------------------------------
 
 
@@ -177,6 +220,23 @@ def from_the_last(model: nn.Module, targets: Sequence[str], r: int, alpha: float
             setattr(parent, parts[-1], made)
         names.append(name)
     return names[::-1]
+
+
+@variant("inject_lora", title="by a pattern, and by the layers met on the way")
+def by_pattern(model: nn.Module, targets: Sequence[str], r: int, alpha: float) -> list[str]:
+    wanted = re.compile(rf"(.*\.)?({'|'.join(map(re.escape, targets)) or '(?!)'})")
+    names: list[str] = []
+    inside: tuple[str, ...] = ()
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, (LoRALinear, LoRAConv2d)):
+            inside += (f"{name}.",)
+        elif name.startswith(inside) or not wanted.fullmatch(name):
+            continue
+        elif isinstance(layer, (nn.Linear, nn.Conv2d)):
+            kind: Any = LoRAConv2d if isinstance(layer, nn.Conv2d) else LoRALinear
+            model.set_submodule(name, kind(layer, r, alpha))
+            names.append(name)
+    return names
 
 
 # --- mark_trainable -------------------------------------------------------------------------------------
@@ -277,6 +337,19 @@ def first_A_then_B(model: nn.Module, prefix: str = "unet.") -> dict[str, Tensor]
         state = {prefix + name + ".lora_A.weight": torch.clone(layer.lora_A.weight) for name, layer in layers}
         for name, layer in layers:
             state[prefix + name + ".lora_B.weight"] = layer.scaling * layer.lora_B.weight
+    return state
+
+
+@variant("lora_state_dict", title="an ordered dictionary, and the mode as it was before")
+def ordered(model: nn.Module, prefix: str = "unet.") -> OrderedDict[str, Tensor]:
+    training = model.training
+    model.eval()
+    state: OrderedDict[str, Tensor] = OrderedDict()
+    for name, layer in model.named_modules():
+        if isinstance(layer, (LoRALinear, LoRAConv2d)):
+            state[f"{prefix}{name}.lora_A.weight"] = layer.lora_A.weight.data.clone()
+            state[f"{prefix}{name}.lora_B.weight"] = torch.mul(layer.lora_B.weight.data, layer.scaling)
+    model.train(training)
     return state
 
 

@@ -28,6 +28,8 @@ SAID = {
     "WithoutScaling": "This is what comes out without the scale",
     "IgnoresMerged": "The update was added, although `merged` is True.",
     "DetachedA": "no gradient reaches lora_A",
+    "WithoutGradient": "no gradient can flow back through what it returns",
+    "ScaledInPlace": "it changed its argument x: make a new tensor instead",
     "DefaultDtype": "it raised RuntimeError",
     "NoStride": "for kernel_size=3, stride=2, padding=1 the update has another height",
     "NoDilation": "for kernel_size=3, padding=2, dilation=2 the update has another height",
@@ -56,6 +58,7 @@ SAID = {
     "dot_behind_the_prefix": "it has an entry too many, 'unet..first.lora_A.weight'",
     "base_saved": "it has an entry too many, 'unet.first.base_layer.weight'",
     "views_saved": "own weight",
+    "not_detached": "'unet.first.lora_A.weight' still asks for gradients: detach it",
     "ignores_own_scaling": "lora_B was loaded as it stands in the file.",
     "multiplies_by_own_scaling": "multiplied by this layer's scaling, it should be divided",
     "ignores_scaling": "`scaling` had no effect.",
@@ -105,6 +108,11 @@ class NoBase(LoRALinear):
 
 
 ALSO_NAMED = [("LoRALinear", answer) for answer in (ScalingIsATensor, NoFlag, AllScaled, NoBase)]
+
+
+def test_who_writes_into_an_input_finds_the_checks_as_they_were() -> None:
+    LORA.said_of("ScaledInPlace")
+    assert "✗" not in LORA.report("LoRALinear", LoRALinear=LoRALinear)
 
 
 def test_layers_left_on_the_cpu_are_told_to_fail_on_a_gpu() -> None:
