@@ -17,7 +17,7 @@ from ..errors import BudgetSpent, ProtocolViolation, StudentError, StudentFailur
 from ..results import CellError, ErrorExcerpt, Flag, Result, Status
 from ..sandbox.line import WorkerLine
 from ..submission.extract import Extracted, extract
-from ..submission.lint import forbidden_calls, suspicious
+from ..submission.lint import forbidden, suspicious
 from ..submission.read import read
 from ..worker import wire
 from .exercise import Graded, grade_exercise
@@ -61,8 +61,9 @@ def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
         return ungraded(job, str(error), missing, run_seed=seed, device=device, sha256=sha256), False
 
     flags = [*extracted.flags, *suspicious(extracted.cells)]
-    for exercise in module.entry.exercises:
-        flags += forbidden_calls(extracted.cells, exercise, module.entry.graded)
+    by_hand = {one.id: forbidden(extracted.cells, module.entry, one) for one in module.entry.exercises}
+    for found in by_hand.values():
+        flags += found.flags
     line = bench.open_line(Budget(bench.limits), [(cell.number, cell.source) for cell in extracted.cells])
     try:
         graded, failure = _grade_all(bench, line, extracted)
@@ -71,6 +72,8 @@ def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
 
     for one in graded:
         flags += one.flags
+        if one.result.id in by_hand and (withheld := by_hand[one.result.id].withheld):
+            one.result.points, one.result.withheld = 0, withheld
     # Also where the exercise's own result did not come of it: while the reference stood in, say.
     forged = failure if isinstance(failure, ProtocolViolation) else line.tampered
     if forged and str(forged) not in {flag.message for flag in flags}:
