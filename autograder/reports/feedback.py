@@ -24,7 +24,7 @@ _MONTHS = (
 
 @dataclass(frozen=True)
 class PropertyView:
-    """One tested property: `verdict` is `holds`, `fails`, `waits` (holds, counts for nothing) or `untested`."""
+    """One tested property: `verdict` is `holds`, `fails`, `waits` (holds, counts not yet) or `untested`."""
 
     test: TestResult
     verdict: str

@@ -102,11 +102,10 @@ class Source:
 
     def imported(self, name: str) -> tuple[str, int, int] | None:
         """What an import has bound the name to last, and its cell and line; None if it was no import."""
-        path = self.top.bound.get(name, [None])[-1:]
-        for cell, statement in reversed(self.statements):
-            if path and isinstance(path[0], str) and isinstance(statement, ast.Import | ast.ImportFrom):
-                if name in names.changed(statement):
-                    return path[0], cell.number, statement.lineno
+        path = (self.top.bound.get(name) or [None])[-1]
+        for cell, statement in reversed(self.statements) if isinstance(path, str) else ():
+            if isinstance(statement, ast.Import | ast.ImportFrom) and name in names.changed(statement):
+                return path, cell.number, statement.lineno
         return None
 
     def _in_force(self, name: str) -> list[tuple[Cell, ast.stmt]]:

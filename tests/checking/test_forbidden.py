@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
+from autograder import build
+from autograder.content.course_root import CourseRoot
 from autograder.submission.lint import suspicious
-from course.catalogue.syllabus import Exercise
+from course.catalogue.syllabus import Exercise, Module, load
+from course.cells.magics import to_python
 from course.cells.python import Cell
+from course.checking.examine import on_exercise
 from course.checking.forbidden import forbidden_calls, listed, sentence
 from tests.submission.examples import MODULE, SET_UP
 
@@ -326,6 +335,80 @@ class TestWhereItCounts:
         assert "cell 2, line 2; cell 2, line 3; cell 2, line 4; 497 more" in flagged(
             f"def softmax(x, dim):\n{lines}"
         )
+
+
+IN_A_NOTEBOOK = """
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+mine = (
+    "def stable_softmax(x, dim):\\n    e = (x - x.amax(dim, keepdim=True)).exp()\\n"
+    "    return e / e.sum(dim, keepdim=True)"
+)
+torchs = "def stable_softmax(x, dim):\\n    return x.softmax(dim)"
+for source in (
+    "import torch\\nfrom course import check",
+    torchs,
+    "check(stable_softmax)",
+    "def stable_softmax(x, dim)",
+    "%time\\n" + mine,
+    "torch.allclose(stable_softmax(torch.ones(3), 0), torch.softmax(torch.ones(3), 0))",
+    "check(stable_softmax)",
+    torchs,
+    "check(stable_softmax)",
+):
+    shell.run_cell(source, store_history=True)
+"""
+
+
+@pytest.mark.slow
+def test_check_says_it_at_once_in_the_notebook(tmp_path: Path) -> None:
+    """And nothing any more as soon as the answer is written anew, whatever was tried before."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_NOTEBOOK],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    said = "asks you to write `stable_softmax` yourself: `x.softmax` (In [{}], line 2) does it for you\n"
+    first, second, third = done.stdout.split("stable_softmax · ")[1:]
+    assert said.format(2) in first
+    assert "6 of 7 checks hold." in first
+    assert "All 6 checks hold. Grading tests more." in second
+    assert said.format(8) in third
+
+
+class TestWhatAReportSays:
+    @pytest.mark.parametrize(
+        ("policy", "state", "sign"), [("withhold", "failed", "✗"), ("flag", "passed", "!")]
+    )
+    def test_a_forbidden_call_is_red_or_a_remark(self, policy: str, state: str, sign: str) -> None:
+        module = load().module("attention").model_copy(update={"forbidden": policy})
+        answer = {"stable_softmax": torch.softmax}
+        report = on_exercise(module, module.exercise("stable_softmax"), answer, "you call it")
+        assert (report.state, report.lines[0]) == (state, f"{sign} you call it")
+
+    def test_what_is_not_written_yet_is_just_that(self) -> None:
+        def stub(x: Tensor, dim: int) -> Tensor:
+            raise NotImplementedError("write stable_softmax")
+
+        module = load().module("attention")
+        report = on_exercise(
+            module, module.exercise("stable_softmax"), {"stable_softmax": stub}, "you call it"
+        )
+        assert report.state == "untouched"
+
+
+@pytest.mark.parametrize("module", load().modules, ids=lambda module: module.id)
+def test_no_cell_of_a_lesson_is_accused(module: Module) -> None:
+    """With the demos, which a kernel has run, too."""
+    root = CourseRoot.find(Path(__file__).parent)
+    notebook = build.compose(root, module.id, build.answers(root, module.id, "solved"))
+    code = [(number, cell) for number, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"]
+    run = [Cell(number, to_python(cell.source)) for number, cell in code]
+    for exercise in module.exercises:
+        assert forbidden_calls(run, module, exercise) == []
 
 
 ALIASES = {
