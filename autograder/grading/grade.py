@@ -20,7 +20,7 @@ from ..submission.extract import Extracted, extract
 from ..submission.lint import forbidden, suspicious
 from ..submission.read import read
 from ..worker import wire
-from .exercise import Graded, grade_exercise
+from .exercise import Graded, grade_exercise, name_mistakes
 from .quiz import grade_quiz
 from .setting import Setting
 from .ungraded import unanswered, ungraded
@@ -67,6 +67,9 @@ def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
     line = bench.open_line(Budget(bench.limits), [(cell.number, cell.source) for cell in extracted.cells])
     try:
         graded, failure = _grade_all(bench, line, extracted)
+        timed_out, exhausting = line.wall_timeout, line.exhausting
+        for one in graded:
+            name_mistakes(setting, module.entry.exercise(one.result.id), one)
     finally:
         line.close()
 
@@ -80,10 +83,10 @@ def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
         flags.append(Flag(kind="tampering", message=str(forged)))
     errors = {error.cell: error for error in extracted.cell_errors}
     errors |= {number: cell_error(number, header) for number, header in line.cell_errors.items()}
-    if line.wall_timeout:
+    if timed_out:
         flags.append(Flag(kind="wall-timeout", message="a call waited until its wall time was over"))
-    if line.exhausting:
-        flags.append(Flag(kind="exhausting", message=line.exhausting))
+    if exhausting:
+        flags.append(Flag(kind="exhausting", message=exhausting))
     exercises = [one.result for one in graded]
     result = Result(
         student=job.student,
@@ -105,7 +108,7 @@ def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
         stdout=_text(line.printed),
         flags=flags,
     )
-    return result, line.wall_timeout
+    return result, timed_out
 
 
 def _grade_all(

@@ -41,7 +41,7 @@ def prove(module: GradedModule, setting: Setting, proof: Proof) -> Proven:
     Raises Fault when a hidden test itself is broken.
     """
     exercise = module.entry.exercise(proof.exercise)
-    setting = replace(setting, run_seed=proof.seed, behaviours={})
+    setting = replace(setting, run_seed=proof.seed, diagnosis_seed=proof.seed, behaviours={})
     findings = [
         Finding(module.id, exercise.id, kind, id, proof.seed, "process", not problem, problem)
         for kind, id, problem in _found(module, exercise, setting, proof.quick)
@@ -115,7 +115,8 @@ class _Tried:
     def as_wrong(self) -> ExerciseResult:
         """With the mistakes by which it would be called."""
         result = self.scored()
-        result.mistakes = diagnose(self._setting, self._exercise, self.attempts)
+        traces = {each.test.id: each.trace for each in self.attempts}  # the draws are those of diagnosis
+        result.mistakes = diagnose(self._setting, self._exercise, self.attempts, lambda test: traces[test.id])
         return result
 
 
