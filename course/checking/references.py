@@ -103,9 +103,10 @@ class Source:
     def imported(self, name: str) -> tuple[str, int, int] | None:
         """What an import has bound the name to last, and its cell and line; None if it was no import."""
         path = (self.top.bound.get(name) or [None])[-1]
-        for cell, statement in reversed(self.statements) if isinstance(path, str) else ():
-            if isinstance(statement, ast.Import | ast.ImportFrom) and name in names.changed(statement):
-                return path, cell.number, statement.lineno
+        if isinstance(path, str):
+            for cell, statement in reversed(self.statements):
+                if isinstance(statement, ast.Import | ast.ImportFrom) and name in names.changed(statement):
+                    return path, cell.number, statement.lineno
         return None
 
     def _in_force(self, name: str) -> list[tuple[Cell, ast.stmt]]:
