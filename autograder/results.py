@@ -75,6 +75,7 @@ class ExerciseResult(_Record):
     mistakes: list[NamedMistake] = []  # one, or several that cannot be told apart
     portability: Portability | None = None
     followed_through: list[str] = []  # earlier exercises that the reference stood in for
+    withheld: str = ""  # why there are no points, whatever the tests say: a forbidden call
     note: str = ""
 
 
@@ -86,7 +87,7 @@ class CellError(_Record):
 
 
 class Flag(_Record):
-    """Something for a person to look at. Never changes points by itself."""
+    """Something for a person to look at. Takes no points by itself: see `ExerciseResult.withheld`."""
 
     kind: Literal[
         "forbidden-call",

@@ -78,7 +78,7 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
     from ..adapters import FRONT_ENDS
     from ..content.course_root import CourseRoot
     from ..contract.budget import limits_of
-    from ..run.rounds import seed_of_submission
+    from ..run.rounds import seed_of_diagnosis, seed_of_submission
     from ..run.run import Options, Progress, grade_found
     from ..run.store import Store
     from ..submission.find import files_below, the_one
@@ -96,6 +96,7 @@ def _graded(tree: Path, settings: Settings, submission: Path) -> dict[str, objec
             device="cpu",
             sandbox=settings.sandbox,
             seed=seed_of_submission(settings.seed, found.path, attempt_of(tree)),
+            diagnosis=seed_of_diagnosis(str(settings.seed)),
             examine=settings.public_first,
             views=False,
             limits=replace(limits, memory=for_workers(limits.memory)),

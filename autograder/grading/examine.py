@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from course.catalogue.syllabus import Exercise, Module
+from course.checking.forbidden import forbidden_calls, sentence
 
 from ..contract.budget import Budget
 from ..contract.jobs import Job
@@ -68,13 +69,19 @@ def _exercises(module: Module, line: WorkerLine, extracted: Extracted) -> Iterat
             lines = [_WITHOUT_ANSWER[state]]
             yield ExaminedExercise(id=exercise.id, title=exercise.title, state=state, lines=lines)
             continue
+        found = forbidden_calls(extracted.cells, module, exercise)
+        uses = sentence(exercise, found)
         try:
-            said = line.request("examine", {"module": module.id, "exercise": exercise.id})
+            asked = {"module": module.id, "exercise": exercise.id, "uses": uses}
+            said = line.request("examine", asked)
         except ProtocolViolation:
             raise
         except StudentFailure as failure:  # it ran out of time, or ended the process: the others go on
             said = ("failed", [f"✗ {failure}"])
         told = _told(exercise, said)
+        if uses and module.forbidden == "withhold":  # whatever code in the worker makes of it
+            told.state = "failed"
+            told.lines = told.lines if f"✗ {uses}" in told.lines else [f"✗ {uses}", *told.lines]
         told.lines = [*(f"! {note}" for note in extracted.notes.get(exercise.id, ())), *told.lines]
         yield told
 

@@ -14,7 +14,7 @@ from ..contract.trace import Trace
 from ..errors import Fault, ProtocolViolation, StudentError, StudentFailure
 from ..results import ErrorExcerpt, ExerciseResult, Flag, Portability, TestResult
 from ..testing import Mismatch
-from .diagnose import diagnose
+from .diagnose import NOT_ANSWERED, can_be_diagnosed, diagnose
 from .portability import check_portability
 from .setting import Attempt, Setting
 from .suite import Test, run_test
@@ -22,8 +22,11 @@ from .suite import Test, run_test
 
 @dataclass
 class Graded:
+    """`tried` has what a mistake can be named by: students, and how they did in the tests."""
+
     result: ExerciseResult
     flags: list[Flag] = field(default_factory=list)
+    tried: list[tuple[Student, list[Attempt]]] = field(default_factory=list)
 
 
 def grade_exercise(
@@ -34,23 +37,41 @@ def grade_exercise(
     `failed_before` are those of the exercises it depends on that did not get full marks: the reference
     may stand in for them. Raises Fault when a test itself is broken.
     """
-    own = attempts = helped = attempt(setting, Student(line), exercise)
-    graded = Graded(score(exercise, own))
+    student = Student(line)
+    own = attempts = attempt(setting, student, exercise)
+    graded = Graded(score(exercise, own), tried=[(student, own)])
     if failed_before and not all(a.passed for a in own):
         stand_ins = {
             name: setting.reference.namespace[name] for earlier in failed_before for name in earlier.defines
         }
-        helped = attempt(setting, _Helped(line, stand_ins=stand_ins), exercise)
+        student = _Helped(line, stand_ins=stand_ins)
+        helped = attempt(setting, student, exercise)
         result = score(exercise, helped)
         if result.points > graded.result.points:  # help never takes any away
-            attempts, graded.result = helped, result
+            attempts, graded.result, graded.tried = helped, result, []
             result.followed_through = [earlier.id for earlier in failed_before]
+        graded.tried.append((student, helped))
     graded.flags = flag_oddities(setting, exercise, attempts)
-    # A mistake shows best where nothing else is wrong: with the reference's help, if not without.
-    for tried in [attempts] if attempts is helped else [own, helped]:
-        graded.result.mistakes = graded.result.mistakes or diagnose(setting, exercise, tried)
     graded.result.portability = portability(setting, line, attempts)
+    graded.tried = [one for one in graded.tried if can_be_diagnosed(one[1])]
     return graded
+
+
+def name_mistakes(setting: Setting, exercise: Exercise, graded: Graded) -> None:
+    """Runs what failed once more, on the draws of diagnosis, and puts what it looks like into the result.
+
+    A mistake shows best where nothing else is wrong: with the reference's help, if not without. No points
+    hang on it, so do this when all is graded: what it uses up is then missing nowhere.
+    Raises Fault for what is not the student's.
+    """
+    for student, attempts in graded.tried:
+
+        def again(test: Test, student: Student = student) -> Trace | None:
+            repeated = _attempt(setting, student, test, setting.diagnosis_seed)
+            return None if isinstance(repeated.raised, NOT_ANSWERED) else repeated.trace
+
+        graded.result.mistakes = graded.result.mistakes or diagnose(setting, exercise, attempts, again)
+    graded.tried.clear()
 
 
 def attempt(
@@ -58,7 +79,7 @@ def attempt(
 ) -> list[Attempt]:
     """The tests of an exercise, one after the other. Raises Fault for what is not the student's."""
     tests = setting.suite.tests.get(exercise.id, [])
-    return [_attempt(setting, student, test) for test in tests if test.kind in kinds]
+    return [_attempt(setting, student, test, setting.run_seed) for test in tests if test.kind in kinds]
 
 
 def portability(setting: Setting, line: Line, attempts: Sequence[Attempt]) -> Portability | None:
@@ -68,9 +89,9 @@ def portability(setting: Setting, line: Line, attempts: Sequence[Attempt]) -> Po
     return check_portability(line, [a.requests for a in attempts if a.passed and a.test.kind == "value"])
 
 
-def _attempt(setting: Setting, student: Student, test: Test) -> Attempt:
+def _attempt(setting: Setting, student: Student, test: Test, seed: int) -> Attempt:
     student.trace = Trace()
-    raised = run_test(setting.suite, test, student, setting.run_seed, setting.device)
+    raised = run_test(setting.suite, test, student, seed, setting.device)
     if isinstance(raised, Fault):
         raise raised
     return Attempt(test, raised, student.trace, list(student.requests))

@@ -17,10 +17,10 @@ from ..errors import BudgetSpent, ProtocolViolation, StudentError, StudentFailur
 from ..results import CellError, ErrorExcerpt, Flag, Result, Status
 from ..sandbox.line import WorkerLine
 from ..submission.extract import Extracted, extract
-from ..submission.lint import forbidden_calls, suspicious
+from ..submission.lint import forbidden, suspicious
 from ..submission.read import read
 from ..worker import wire
-from .exercise import Graded, grade_exercise
+from .exercise import Graded, grade_exercise, name_mistakes
 from .quiz import grade_quiz
 from .setting import Setting
 from .ungraded import unanswered, ungraded
@@ -61,26 +61,32 @@ def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
         return ungraded(job, str(error), missing, run_seed=seed, device=device, sha256=sha256), False
 
     flags = [*extracted.flags, *suspicious(extracted.cells)]
-    for exercise in module.entry.exercises:
-        flags += forbidden_calls(extracted.cells, exercise, module.entry.graded)
+    by_hand = {one.id: forbidden(extracted.cells, module.entry, one) for one in module.entry.exercises}
+    for found in by_hand.values():
+        flags += found.flags
     line = bench.open_line(Budget(bench.limits), [(cell.number, cell.source) for cell in extracted.cells])
     try:
         graded, failure = _grade_all(bench, line, extracted)
+        timed_out, exhausting = line.wall_timeout, line.exhausting
+        for one in graded:
+            name_mistakes(setting, module.entry.exercise(one.result.id), one)
     finally:
         line.close()
 
     for one in graded:
         flags += one.flags
+        if one.result.id in by_hand and (withheld := by_hand[one.result.id].withheld):
+            one.result.points, one.result.withheld = 0, withheld
     # Also where the exercise's own result did not come of it: while the reference stood in, say.
     forged = failure if isinstance(failure, ProtocolViolation) else line.tampered
     if forged and str(forged) not in {flag.message for flag in flags}:
         flags.append(Flag(kind="tampering", message=str(forged)))
     errors = {error.cell: error for error in extracted.cell_errors}
     errors |= {number: cell_error(number, header) for number, header in line.cell_errors.items()}
-    if line.wall_timeout:
+    if timed_out:
         flags.append(Flag(kind="wall-timeout", message="a call waited until its wall time was over"))
-    if line.exhausting:
-        flags.append(Flag(kind="exhausting", message=line.exhausting))
+    if exhausting:
+        flags.append(Flag(kind="exhausting", message=exhausting))
     exercises = [one.result for one in graded]
     result = Result(
         student=job.student,
@@ -102,7 +108,7 @@ def grade_submission(job: Job, bench: Bench) -> tuple[Result, bool]:
         stdout=_text(line.printed),
         flags=flags,
     )
-    return result, line.wall_timeout
+    return result, timed_out
 
 
 def _grade_all(

@@ -20,7 +20,8 @@ class Setting:
     reference: Reference
     run_seed: int
     device: torch.device
-    # What known mistakes answer, by their ids and the tests': see diagnose.
+    diagnosis_seed: int = 0  # of the draws by which mistakes are named: not a round's
+    # What known mistakes answer to these draws, by their ids and the tests': see diagnose.
     behaviours: dict[tuple[str, str], tuple[Trace, bool]] = field(default_factory=dict, compare=False)
 
 

@@ -21,7 +21,7 @@ from ..errors import Fault, UsageError
 from ..gradescope.not_graded import attempt_of
 from ..gradescope.settings import COURSE, Sandbox
 from ..results import Result, Status
-from ..run.rounds import seed_of_submission
+from ..run.rounds import seed_of_diagnosis, seed_of_submission
 from ..run.run import Options, Progress, grade_found
 from ..run.store import Store
 from . import results as ours
@@ -93,6 +93,7 @@ def _grade(root: CourseRoot, settings: Settings, folder: Path) -> Result:
             out,
             sandbox=settings.sandbox,
             seed=seed_of_submission(settings.seed, found.path, attempt_of(folder.parent)),
+            diagnosis=seed_of_diagnosis(str(settings.seed)),
             views=False,
             front_ends=FRONT_ENDS,
         )

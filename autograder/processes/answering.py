@@ -25,19 +25,21 @@ from ..grading.setting import Setting
 from ..grading.suite import Suite
 from ..proof.prove import prove
 from ..sandbox.line import Worker, WorkerLine
+from .pool import Setup
 
 StartWorker = Callable[[Budget], Worker]
 
 
 def settings_of(
-    root: CourseRoot, suites: Mapping[str, Suite], run_seed: int, device: str
+    root: CourseRoot, suites: Mapping[str, Suite], setup: Setup
 ) -> dict[str, tuple[GradedModule, Setting]]:
     """For each collected suite its module, and what grading it goes by; raises ContentError."""
     torch.set_num_threads(1)
     found = {}
     for id, suite in suites.items():
         module = GradedModule.load(root, id)
-        found[id] = module, Setting(suite, module.reference, run_seed, torch.device(device))
+        device = torch.device(setup.device)
+        found[id] = module, Setting(suite, module.reference, setup.run_seed, device, setup.diagnosis_seed)
     return found
 
 

@@ -55,7 +55,7 @@ def main() -> None:
 
 def _serve(control: socket.socket, specification: Specification, suites: dict[str, Suite]) -> None:
     setup = specification.setup
-    settings = settings_of(CourseRoot(setup.root), suites, setup.run_seed, setup.device)
+    settings = settings_of(CourseRoot(setup.root), suites, setup)
     if setup.rehearse:
         for module, setting in settings.values():
             rehearse(module, setting)

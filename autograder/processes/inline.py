@@ -30,7 +30,7 @@ def run(setup: Setup, jobs: Sequence[Job], on_finished: OnFinished) -> None:
     root = CourseRoot(Path(setup.root))
 
     def body(suites: dict[str, Suite]) -> None:
-        settings = settings_of(root, suites, setup.run_seed, setup.device)
+        settings = settings_of(root, suites, setup)
         answering = Answering(
             settings, lambda _: PlainWorker(setup.device), setup.device, setup.limits, setup.front_ends
         )

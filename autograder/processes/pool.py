@@ -61,6 +61,7 @@ class Setup:
     limits: Limits = field(default_factory=Limits)
     front_ends: tuple[FrontEnd, ...] = ()
     rehearse: bool = True  # the reference, before anybody is graded
+    diagnosis_seed: int = 0  # of the draws by which mistakes are named
 
 
 class Specification(msgspec.Struct, frozen=True):

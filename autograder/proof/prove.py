@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any
 
 from course.catalogue.syllabus import Exercise, Module
+from course.cells.python import Cell
 from course.checking.examine import on_exercise
+from course.checking.forbidden import forbidden_calls, listed
 
 from ..content.module import GradedModule
 from ..content.reference import Reference
@@ -40,10 +42,10 @@ def prove(module: GradedModule, setting: Setting, proof: Proof) -> Proven:
     Raises Fault when a hidden test itself is broken.
     """
     exercise = module.entry.exercise(proof.exercise)
-    setting = replace(setting, run_seed=proof.seed, behaviours={})
+    setting = replace(setting, run_seed=proof.seed, diagnosis_seed=proof.seed, behaviours={})
     findings = [
         Finding(module.id, exercise.id, kind, id, proof.seed, "process", not problem, problem, *share)
-        for kind, id, problem, *share in _found(module.entry, exercise, setting, proof.quick)
+        for kind, id, problem, *share in _found(module, exercise, setting, proof.quick)
     ]
     first = next(iter(setting.reference.mistakes[exercise.id]), None)
     mistake = KnownMistake(first.id, first.defines, first.source) if first else None
@@ -51,7 +53,7 @@ def prove(module: GradedModule, setting: Setting, proof: Proof) -> Proven:
 
 
 def _found(
-    module: Module, exercise: Exercise, setting: Setting, quick: bool
+    module: GradedModule, exercise: Exercise, setting: Setting, quick: bool
 ) -> Iterator[tuple[str, str, str] | tuple[str, str, str, float]]:
     """Kind and name of all that was tried, what is wrong with what came of it; of a mistake what it keeps."""
     reference = setting.reference
@@ -78,11 +80,15 @@ def _found(
         yield "variant", variant.id, not_full(it.as_right())
     if quick:
         return
-    yield "public", "reference", _seen_in_public(module, exercise, reference.namespace, None)
+    solution = module.root.solution(module.id).read_text(encoding="utf-8")
+    accused = partial(_accused, module.entry, exercise, solution)
+    problem = _seen_in_public(module.entry, exercise, reference.namespace, None)
+    yield "public", "reference", problem or accused("")
     for answer, it in (*mistakes, *variants):
         written = in_a_notebook(reference, answer)
         yield "source", answer.id, _not_alike(tried(written).attempts, it.attempts)
-        yield "public", answer.id, _seen_in_public(module, exercise, written, answer)
+        problem = _seen_in_public(module.entry, exercise, written, answer)
+        yield "public", answer.id, problem or (accused(answer.source) if answer.correct else "")
 
 
 class _Tried:
@@ -112,7 +118,8 @@ class _Tried:
     def as_wrong(self) -> ExerciseResult:
         """With the mistakes by which it would be called."""
         result = self.scored()
-        result.mistakes = diagnose(self._setting, self._exercise, self.attempts)
+        traces = {each.test.id: each.trace for each in self.attempts}  # the draws are those of diagnosis
+        result.mistakes = diagnose(self._setting, self._exercise, self.attempts, lambda test: traces[test.id])
         return result
 
 
@@ -132,7 +139,7 @@ def _not_alike(written: Sequence[Attempt], known: Sequence[Attempt]) -> str:
 
 def _seen_in_public(module: Module, exercise: Exercise, names: Names, answer: Answer | None) -> str:
     """What is wrong with what the public checks say of an answer (None: the reference)."""
-    report = on_exercise(module, exercise, {name: names[name] for name in exercise.defines})
+    report = on_exercise(module, exercise, {name: names[name] for name in exercise.defines}, uses="")
     if answer is None or answer.correct:
         alarms = [line for line in report.lines if line.startswith("!")]
         return "" if report.passed and not alarms else f"the public checks say: {report.problem or alarms[0]}"
@@ -141,3 +148,9 @@ def _seen_in_public(module: Module, exercise: Exercise, names: Names, answer: An
     if answer.only_hidden and not report.passed:
         return f"is marked only_hidden=True, and the public checks see it: {report.problem}"
     return ""
+
+
+def _accused(module: Module, exercise: Exercise, solution: str, source: str) -> str:
+    """Of which forbidden call a correct answer would be accused, or suspected."""
+    found = forbidden_calls([Cell(1, solution), Cell(2, source)], module, exercise)
+    return f"is taken for a forbidden call: {found[0].name} in {listed(found[0].places)}" if found else ""

@@ -24,8 +24,8 @@ _FLAGS = {
     ),
     "forbidden-call": (
         "Forbidden calls",
-        "The exercise asks to build what this call would do. Found in the source; a call under another name "
-        "is not seen, and a call in a comparison of their own is innocent.",
+        "The exercise asks to build what this call does. Where that is certain it has taken the exercise's "
+        "points, and the student's page says so; where it says that points stand, look at the code yourself.",
     ),
     "odd-answer": ("Odd answers", "An answer of a type that no honest solution returns."),
     "edited-cell": ("Edited cells", "A locked cell is not as released. The grading does not depend on it."),

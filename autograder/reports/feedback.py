@@ -24,7 +24,7 @@ _MONTHS = (
 
 @dataclass(frozen=True)
 class PropertyView:
-    """One tested property: `verdict` is `holds`, `fails`, `waits` (holds, does not count) or `untested`."""
+    """One tested property: `verdict` is `holds`, `fails`, `waits` (holds, counts not yet) or `untested`."""
 
     test: TestResult
     verdict: str
@@ -115,7 +115,7 @@ def _worths(exercise: ExerciseResult) -> list[float]:
 
     Those that earned points add up to what was given, too, as far as these are of the tests' making.
     """
-    earned = [test.passed and test.counts for test in exercise.tests]
+    earned = [test.passed and test.counts and not exercise.withheld for test in exercise.tests]
     most, given = (round(100 * points) for points in (exercise.max_points, exercise.points))
     weights = [test.weight for test in exercise.tests]
     if not any(earned) or all(earned):
@@ -137,7 +137,7 @@ def _shared_out(total: int, weights: Sequence[float]) -> list[int]:
 
 def _verdict(test: TestResult, exercise: ExerciseResult) -> str:
     if test.passed:
-        return "holds" if test.counts else "waits"
+        return "holds" if test.counts and not exercise.withheld else "waits"
     return "fails" if exercise.state == "answered" else "untested"
 
 

@@ -76,6 +76,8 @@ def remarks(view: ExerciseView) -> Iterator[Remark]:
     answer = view.result
     if answer.state in STATES:
         yield Remark(STATES[answer.state])
+    if answer.withheld:
+        yield Remark(f"No points: {ended(answer.withheld)}", "bold")
     for mistake in answer.mistakes:
         yield Remark(f"This looks like a known mistake: {ended(mistake.title)}", "bold")
         yield Remark(mistake.hint)
@@ -95,7 +97,8 @@ def properties(view: ExerciseView) -> Iterator[Remark]:
     for row in view.properties:
         yield from one_property(view, row)
     if view.waiting:
-        yield Remark("○ holds, and will count as soon as the values are right.")
+        until = "it is your own work" if view.result.withheld else "the values are right"
+        yield Remark(f"○ holds, and will count as soon as {until}.")
 
 
 def one_property(view: ExerciseView, row: PropertyView) -> Iterator[Remark]:

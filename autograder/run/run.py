@@ -42,6 +42,7 @@ class Options:
     device: str = "auto"
     sandbox: str = "auto"
     seed: int | None = None
+    diagnosis: int | None = None  # the seed by which mistakes are named; by default the folder's
     preload: tuple[str, ...] = ()
     force: bool = False
     examine: bool = False  # run the public checks, too
@@ -90,7 +91,7 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
     store.adopt()
     level = strongest(options.sandbox)
     device = choose_device(options.device)
-    now, about = begin(store, options.seed)
+    now, about = begin(store, options.seed, options.diagnosis)
     limits = options.limits or limits_of(root.syllabus.limits.asked)
     conditions = Conditions(now.seed, device, level.value, limits)
     store.write_settings(
@@ -107,6 +108,7 @@ def grade_found(root: CourseRoot, found: Sequence[Found], options: Options, prog
         root=root.path,
         modules=sorted({job.module for job in jobs}),
         run_seed=now.seed,
+        diagnosis_seed=now.diagnosis,
         device=device,
         level=level,
         jobs=max(1, min(options.jobs if device == "cpu" else 1, len(jobs))),

@@ -20,33 +20,20 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from course.catalogue.syllabus import Exercise, Module
+from course.cells import names
 from course.cells.magics import blocks, to_python
 from course.cells.notebook import Notebook, NotebookCell
-from course.cells.python import explained, raise_left_behind
+from course.cells.python import Cell, explained, raise_left_behind
 
 from ..contract.front_end import FrontEnd
 from ..errors import Unreadable
 from ..results import CellError, ErrorExcerpt, Flag
-from . import names
 from .parts import MOST_PADDING, Part, answers_in, parts_of
 from .released import Released
 
 State = Literal["answered", "untouched", "missing"]
 
 MAX_CELL = 100_000  # characters; more is data, and Python's parser takes quadratic time on an f-string of it
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Code that parses: a cell, or a part of one. Line n of `source` is line n of the cell as it was written.
-
-    `number` is the cell's 1-based place among all cells of the notebook; `exercise` is the id of the exercise
-    that it answers, or None.
-    """
-
-    number: int
-    source: str
-    exercise: str | None = None
 
 
 @dataclass(frozen=True)

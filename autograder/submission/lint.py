@@ -1,82 +1,52 @@
 """Reads a student's source, before any of it runs, for what a person should look at.
 
-`forbidden_calls` finds an exercise answered by the library call that it asks to be written, and
-`suspicious` finds code that reaches for the grader's machinery. Both flag; neither touches points.
-
-Names are followed to where they come from: `import torch.nn.functional as F`, `from torch import softmax as
-s`, `F = torch.nn.functional`, star imports, `getattr(F, "softmax")`, `F.__dict__["softmax"]`,
-`importlib.import_module("torch")`, in the notebook and inside of functions.
-
-What this cannot catch, and a person or the sandbox must: a name put together while the code runs
-(`getattr(F, "soft" + suffix)`, a loop over `dir(torch)`); text given to `exec` and `eval` (their use is
-flagged, their text is not read); a function kept in a list, a dictionary or another object's attribute, or a
-module given as an argument (`f(x, torch)`); the same function in a library under another name; and the same
-mathematics in other calls (`torch.exp(x - x.logsumexp(-1, True))` is half the work).
+`forbidden` says what to do about library calls that an exercise asks to be written (found by
+`course.checking.forbidden`, as in the student's own `check`), `suspicious` finds code that reaches for the
+grader's machinery. Both flag; only a certain forbidden call takes points.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from course.catalogue.syllabus import Exercise
+from course.catalogue.syllabus import Exercise, Module
+from course.cells.python import Cell
+from course.checking.forbidden import Found, first, forbidden_calls, listed, sentence
+from course.checking.references import Reference, Source
 
 from ..results import Flag
-from .extract import Cell
-from .references import Reference, Source
 
-_MOST_NAMED = 3  # names or places in one sentence
-_MOST_FLAGS = 20  # for one exercise; a person reads no more
 _LONGEST_NAME = 80
 
 
-@lru_cache(maxsize=1)  # a module's exercises are asked for one after another, of the same notebook
-def _source(cells: tuple[Cell, ...]) -> Source:
-    return Source(cells)
+@dataclass(frozen=True)
+class Forbidden:
+    """What is said of an exercise's forbidden calls: `withheld` to the student, whose points it takes."""
+
+    flags: list[Flag]
+    withheld: str = ""
 
 
-def forbidden_calls(cells: Sequence[Cell], exercise: Exercise, others: Iterable[Exercise] = ()) -> list[Flag]:
-    """The exercise's forbidden calls in the names it defines and in all that they use in the notebook.
-
-    One flag for each call, naming cells and lines. What the `others` define is their own matter and is not
-    looked into; neither is code that no answer uses, such as a demo that compares with the library.
-    """
-    if not exercise.forbidden:
-        return []
-    foreign = {name for other in others if other.id != exercise.id for name in other.defines}
-    places: dict[str, list[Reference]] = {}
-    for reference in _source(tuple(cells)).references_of(exercise.defines, foreign):
-        if name := _forbidden(exercise.forbidden, reference):
-            places.setdefault(name, []).append(reference)
-    return [
-        Flag(
-            kind="forbidden-call",
-            exercise=exercise.id,
-            message=f"{exercise.id!r} uses `{name}` in {_listed(found)}: it was to be written by hand.",
-        )
-        for name, found in list(places.items())[:_MOST_FLAGS]
-    ]
+def forbidden(cells: Sequence[Cell], module: Module, exercise: Exercise) -> Forbidden:
+    """A flag for each call; and, unless the course asks for flags alone, why there are no points."""
+    found = forbidden_calls(cells, module, exercise)
+    withheld = sentence(exercise, found) if module.forbidden == "withhold" else ""
+    flags = [_flag(exercise, one, withheld=bool(withheld)) for one in found]
+    return Forbidden(flags, withheld)
 
 
-def _forbidden(entries: Sequence[str], reference: Reference) -> str:
-    """What to call the reference if it is forbidden, else ''.
-
-    Of an import it is the function's own name that counts: `torch.ops.aten.softmax` and
-    `scipy.special.softmax` are `torch.softmax` from another shelf. Of an object nobody knows, such as `x` in
-    `x.softmax(-1)`, only the entries that begin with a dot count, or a name spelled out as a string.
-    """
-    if reference.stored:
-        return ""
-    last_parts = {entry.rpartition(".")[2] for entry in entries}
-    for path in sorted(reference.paths):
-        if not path.startswith("builtins.") and last_parts & set(path.split(".")[1:]):
-            return path[:_LONGEST_NAME]
-    name = reference.attribute
-    if not reference.paths and (f".{name}" in entries or (reference.literal and name in last_parts)):
-        return f".{name}"
-    return ""
+def _flag(exercise: Exercise, found: Found, *, withheld: bool) -> Flag:
+    where = f"`{found.name}` in {listed(found.places)}"
+    message = (
+        f"{exercise.id!r} may use a call that it forbids ({where}): its points stand, somebody has to look."
+    )
+    if found.certain:
+        points = "no points are given for it" if withheld else "its points stand"
+        message = f"{exercise.id!r} uses {where}: it was to be written by hand, {points}."
+    return Flag(kind="forbidden-call", exercise=exercise.id, message=message)
 
 
 # ------------------------------------------------------------------------------------------- tampering
@@ -123,14 +93,14 @@ _SETTINGS = re.compile(r"torch\.backends\.|.*\.config(\.|$)")  # switches that a
 def suspicious(cells: Sequence[Cell]) -> list[Flag]:
     """Code that reaches for the machinery around it, one sentence for each kind, for a person only."""
     found: dict[str, list[tuple[str, Reference]]] = {}
-    for reference in _source(tuple(cells)).references():
+    for reference in Source(cells).references():
         for what, name in _tampering(reference):
             found.setdefault(what, []).append((f"`{name[:_LONGEST_NAME]}`", reference))
     flags = []
     for what, mentions in found.items():
         exercises = {reference.cell.exercise for _, reference in mentions}
-        shown = _first([name for name, _ in mentions], ", ")
-        places = _listed(reference for _, reference in mentions)
+        shown = first([name for name, _ in mentions], ", ")
+        places = listed((reference.cell.number, reference.line) for _, reference in mentions)
         exercise = exercises.pop() or "" if len(exercises) == 1 else ""
         flags.append(Flag(kind="tampering", exercise=exercise, message=f"{what} ({shown}) in {places}."))
     return flags
@@ -143,7 +113,7 @@ def _tampering(reference: Reference) -> Iterator[tuple[str, str]]:
         for pattern, what in _REACHES:
             if pattern.fullmatch(path):
                 yield what, path
-    if _INSIDES.fullmatch(reference.attribute):
+    if _INSIDES.fullmatch(reference.attribute) and not reference.own:
         yield "Looks inside of functions and frames", f".{reference.attribute}"
     node = reference.node
     if isinstance(node, ast.Name) and node.id == "__builtins__":
@@ -152,15 +122,3 @@ def _tampering(reference: Reference) -> Iterator[tuple[str, str]]:
         yield "Names files of the running system", "/proc"
     if isinstance(node, ast.FunctionDef) and node.name in ("__torch_function__", "__torch_dispatch__"):
         yield "Intercepts torch's functions", node.name
-
-
-def _listed(found: Iterable[Reference]) -> str:
-    places = [f"cell {reference.cell.number}, line {reference.line}" for reference in found]
-    return _first(places, "; ")
-
-
-def _first(words: list[str], separator: str) -> str:
-    """The first few different ones, and how many more there are."""
-    different = list(dict.fromkeys(words))
-    more = [f"{len(different) - _MOST_NAMED} more"] if len(different) > _MOST_NAMED else []
-    return separator.join([*different[:_MOST_NAMED], *more])

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from course.cells import names
 from course.cells.notebook import NotebookCell
 
-from . import names
 from .released import Released, is_import
 
 MOST_PARTS = 500  # of one cell

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from course.catalogue.syllabus import Module
+from course.cells import names
 from course.cells.magics import to_python
 from course.cells.notebook import Notebook
 from course.cells.python import is_stub
 
 from ..contract.front_end import FrontEnd
-from . import names
 
 
 @dataclass(frozen=True)

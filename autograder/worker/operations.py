@@ -209,13 +209,16 @@ class Session:
         finally:
             self.pretended = None
 
-    def do_examine(self, module: str, exercise: str) -> tuple[str, list[str]]:
-        """What the public checks say of an answer: a message for the student, and no verdict of ours."""
+    def do_examine(self, module: str, exercise: str, uses: str) -> tuple[str, list[str]]:
+        """What the public checks say of an answer: a message for the student, and no verdict of ours.
+
+        `uses` is what the trusted side says of forbidden calls.
+        """
         from course.catalogue.syllabus import load
         from course.checking.examine import on_answer
 
         entry = load().module(module)
-        report = on_answer(entry, entry.exercise(exercise), self.namespace)
+        report = on_answer(entry, entry.exercise(exercise), self.namespace, uses)
         return report.state, report.lines
 
     def do_answers(self, name: str, kinds: dict[str, str]) -> Any:

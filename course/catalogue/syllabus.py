@@ -9,13 +9,16 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from course.catalogue import yaml_lines
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Policy = Literal[
+    "withhold", "flag"
+]  # what a forbidden call does: it takes the exercise's points, or it does not
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -62,13 +65,17 @@ class Quiz(Exercise):
 
 
 class Module(_Entry):
-    """One notebook: what a `module.yaml` says; the id is the folder's name."""
+    """One notebook: what a `module.yaml` says; the id is the folder's name.
+
+    `forbidden` tells what a forbidden call does, where that is not as in the rest of the course.
+    """
 
     id: Identifier
     title: str
     summary: str
     exercises: tuple[Exercise, ...] = Field(min_length=1)
     quiz: Quiz | None = None
+    forbidden: Policy = "withhold"
 
     @property
     def graded(self) -> tuple[Exercise, ...]:
@@ -157,12 +164,17 @@ class Syllabus(_Entry):
 
 
 class Order(_Entry):
-    """`syllabus.yaml` itself: the ids of the modules in order, what is planned, what grading may use."""
+    """`syllabus.yaml` itself: the ids of the modules in order, what is planned, what grading may use.
+
+    `forbidden: flag` leaves an exercise's points where a forbidden call is certain, too, and only flags it; a
+    module may say otherwise for itself.
+    """
 
     title: str
     modules: tuple[Identifier, ...] = Field(min_length=1)
     planned: tuple[Planned, ...] = ()
     limits: Allowances = Allowances()
+    forbidden: Policy = "withhold"
 
     @model_validator(mode="after")
     def _module_ids_are_unique_and_known(self) -> Order:
@@ -198,7 +210,9 @@ def load(path: Path | None = None) -> Syllabus:
     modules = []
     for id in order.modules:
         source = f"{shown}/modules/{id}/module.yaml"
-        modules.append(parse_module(id, _read(folder / "modules" / id / "module.yaml", source), source))
+        module = parse_module(id, _read(folder / "modules" / id / "module.yaml", source), source)
+        own = "forbidden" in module.model_fields_set
+        modules.append(module if own else module.model_copy(update={"forbidden": order.forbidden}))
     return Syllabus(title=order.title, modules=tuple(modules), planned=order.planned, limits=order.limits)
 
 

@@ -7,9 +7,23 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 HERE = "Python {}.{}".format(*sys.version_info)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Code that parses: a cell, or a part of one. Line n of `source` is line n of the cell as it was written.
+
+    `number` is the cell's 1-based place among all cells of the notebook; `exercise` is the id of the exercise
+    that it answers, or None.
+    """
+
+    number: int
+    source: str
+    exercise: str | None = None
 
 
 def parsed(source: str) -> ast.Module:

@@ -18,7 +18,7 @@ from course.catalogue.quiz import QuizError, no_answers, problems, quiz_of
 from course.catalogue.syllabus import Exercise, Module, Quiz, load
 from course.cells.magics import to_python
 from course.cells.python import parsed, raise_left_behind
-from course.checking import show
+from course.checking import forbidden, show
 from course.checking.expect import Broken, Call, Check, Raised, Untouched, Work, checks_of
 from course.checking.portability import DeviceMismatch, PretendedAccelerator
 from course.checking.report import Report
@@ -64,16 +64,21 @@ def find_definition(name: str) -> tuple[Module, Exercise] | None:
     return None
 
 
-def on_exercise(module: Module, exercise: Exercise, names: Mapping[str, Any]) -> Report:
-    """Runs the public checks of an exercise on what `names` gives for the names that it defines."""
+def on_exercise(
+    module: Module, exercise: Exercise, names: Mapping[str, Any], uses: str | None = None
+) -> Report:
+    """Runs the public checks of an exercise on what `names` gives for the names that it defines.
+
+    `uses` is the sentence on forbidden calls, which none of the checks could see; by default they are looked
+    for in what this Jupyter kernel has run.
+    """
     report = Report(f"{exercise.id} · {exercise.title}", f"{module.id}/{exercise.id}")
     if lacking := [name for name in exercise.defines if name not in names]:
         together = ", ".join(exercise.defines)
         return missing(module, exercise, f"{lacking[0]} is missing: this is checked with check({together})")
     home = f"course.modules.{module.id}.checks"
     checks = checks_of(importlib.import_module(home), exercise.id) if importlib.util.find_spec(home) else []
-    student = Work(names)
-    passed = 0
+    student, passed = Work(names), 0
     with torch.random.fork_rng(devices=[]):  # the notebook's own random numbers stay as they were
         for check in checks:
             try:
@@ -98,19 +103,30 @@ def on_exercise(module: Module, exercise: Exercise, names: Mapping[str, Any]) ->
             report.state = "passed"
             if mismatch := _on_a_gpu(student._calls):
                 report.lines.append(f"! This would fail on a GPU. {mismatch}")
-    report.lines.append(_verdict(passed, len(checks)))
+    count = len(checks)
+    uses = forbidden.said_here(module, exercise) if uses is None else uses
+    if uses and module.forbidden == "withhold":
+        report.state, report.problem, count = "failed", uses, count + 1
+    if uses:
+        report.lines.insert(0, f"{'!' if module.forbidden == 'flag' else '✗'} {uses}")
+    report.lines.append(_verdict(passed, count))
     return report
 
 
-def on_answer(module: Module, exercise: Exercise, namespace: Mapping[str, Any]) -> Report:
-    """What is found about one exercise, or the quiz, of a notebook whose cells have left these names."""
+def on_answer(
+    module: Module, exercise: Exercise, namespace: Mapping[str, Any], uses: str | None = None
+) -> Report:
+    """What is found about one exercise, or the quiz, of a notebook whose cells have left these names.
+
+    `uses` as in `on_exercise`.
+    """
     for name in exercise.defines:
         if name not in namespace:
             problem = f"`{name}` is not defined: its cell raised an error, or was deleted or renamed"
             return missing(module, exercise, problem)
     if isinstance(exercise, Quiz):
         return on_quiz(module, exercise, namespace["answers"])
-    return on_exercise(module, exercise, {name: namespace[name] for name in exercise.defines})
+    return on_exercise(module, exercise, {name: namespace[name] for name in exercise.defines}, uses)
 
 
 def missing(module: Module, exercise: Exercise, problem: str) -> Report:

@@ -26,7 +26,8 @@ from course.catalogue.syllabus import Module, load
 from course.cells import ipynb, script
 from course.cells.magics import to_python
 from course.cells.notebook import MAX_BYTES, BrokenNotebook, Notebook, NotebookCell
-from course.cells.python import explained
+from course.cells.python import Cell, explained
+from course.checking.forbidden import forbidden_calls, sentence
 from course.checking.report import Report
 
 _DEFINED = re.compile(r"^[ \t]*(?:def|class)[ \t]+(\w+)", re.MULTILINE)
@@ -174,17 +175,21 @@ def main() -> None:
             tell(running=f"Cell {number}")
             if error := _run_cell(number, source, namespace):
                 tell(error=f"cell {number} raised {error}")
-        for key, report in _reports(load().module(order["module"]), namespace):
+        cells = [Cell(number, source) for number, source in order["cells"]]
+        for key, report in _reports(load().module(order["module"]), namespace, cells):
             tell(running=f"The check of {key}")
             tell(report=asdict(report()))
         tell(done=True)
 
 
-def _reports(module: Module, namespace: dict[str, Any]) -> Iterator[tuple[str, Callable[[], Report]]]:
+def _reports(
+    module: Module, namespace: dict[str, Any], cells: list[Cell]
+) -> Iterator[tuple[str, Callable[[], Report]]]:
     from course.checking.examine import on_answer
 
     for exercise in module.graded:
-        yield exercise.id, partial(on_answer, module, exercise, namespace)
+        uses = sentence(exercise, forbidden_calls(cells, module, exercise))
+        yield exercise.id, partial(on_answer, module, exercise, namespace, uses)
 
 
 def _run_cell(number: int, source: str, namespace: dict[str, Any]) -> str:

@@ -67,6 +67,14 @@ def test_a_syllabus_has_modules_and_exercises_in_order(tmp_path: Path) -> None:
     assert [module.id for module in syllabus.road] == ["one", "two", "three"]
 
 
+def test_what_a_forbidden_call_does_is_said_for_all_and_by_a_module_for_itself(tmp_path: Path) -> None:
+    path = written(tmp_path, two=f"{TWO}forbidden: withhold\n")
+    assert {module.forbidden for module in load(path).modules} == {"withhold"}
+    load.cache_clear()
+    path.write_text(f"{SYLLABUS}forbidden: flag\n", encoding="utf-8")
+    assert [module.forbidden for module in load(path).modules] == ["flag", "withhold"]
+
+
 def test_an_exercise_defines_its_own_id_unless_it_says_otherwise() -> None:
     first, second, quiz = parse_module("one", ONE).graded
     assert first.defines == ("first",)

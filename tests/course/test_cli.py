@@ -96,6 +96,19 @@ def test_a_solved_notebook_passes(tmp_path: Path) -> None:
     assert "All exercises pass their checks." in run("progress", folder=tmp_path).stdout
 
 
+def test_a_forbidden_call_is_said_as_grading_says_it(tmp_path: Path) -> None:
+    torchs = "def stable_softmax(x, dim):\n    return soft(x, dim)"
+    cells = (IMPORTS, SOLUTION, "soft = F.softmax", torchs, "F.softmax(torch.ones(3), 0)")
+    result = run("check", write(tmp_path / "attention.ipynb", *cells), folder=tmp_path)
+    assert result.returncode == 1, result.stderr
+    assert "✗ not yet" in rows(result.stdout)["stable_softmax"]
+    assert (
+        "✗ this exercise asks you to write `stable_softmax` yourself: `torch.nn.functional.softmax` "
+        "(cell 4, line 2; cell 3, line 1) does it for you"
+    ) in result.stdout
+    assert "5 of 7 pass" in result.stdout  # the quiz has no answers here
+
+
 def test_what_is_wrong_is_said_and_every_cell_has_its_turn(tmp_path: Path) -> None:
     (tmp_path / "numbers.txt").write_text("3")
     demo = new_code_cell("open('demo ran', 'w')", metadata={"tags": ["demo"]})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from autograder.content.reference import Reference
 from autograder.contract.line import InProcess
-from autograder.grading.exercise import Graded, grade_exercise
+from autograder.grading.exercise import Graded, grade_exercise, name_mistakes
 from autograder.grading.setting import Setting
 from autograder.grading.suite import with_suites
 from autograder.testing import mistake, variant
@@ -178,11 +178,16 @@ def within_suite(folder: Path, use: Callable[[Setting], T], seed: int = 5) -> T:
     return found[0]
 
 
-def grade(folder: Path, exercise: str, failed_before: tuple[str, ...] = (), **names: Any) -> Graded:
+def grade(
+    folder: Path, exercise: str, failed_before: tuple[str, ...] = (), seed: int = 5, **names: Any
+) -> Graded:
     """The exercise graded for a student whose names are the reference's but for `names`."""
 
     def use(setting: Setting) -> Graded:
         line = InProcess({**NAMESPACE, **names})
-        return grade_exercise(setting, line, EXERCISES[exercise], [EXERCISES[id] for id in failed_before])
+        before = [EXERCISES[id] for id in failed_before]
+        graded = grade_exercise(setting, line, EXERCISES[exercise], before)
+        name_mistakes(setting, EXERCISES[exercise], graded)
+        return graded
 
-    return within_suite(folder, use)
+    return within_suite(folder, use, seed)

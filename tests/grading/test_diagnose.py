@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,41 @@ from .small_course import MISTAKES, Scale, by_product, grade, squared, tripled
 
 def named(graded: Any) -> list[str]:
     return [mistake.id for mistake in graded.result.mistakes]
+
+
+class Noted:
+    """A function that notes what it is asked."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        self.function, self.asked = function, list[Tensor]()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.asked.append(x.clone())
+        return self.function(x)
+
+
+def test_what_failed_is_run_once_more_on_draws_that_no_round_changes(tmp_path: Path) -> None:
+    """Twice the value tests and the rule, which a tripled zero passes and which is not asked again."""
+    rounds = []
+    for seed in (5, 6):
+        noted = Noted(tripled)
+        assert named(grade(tmp_path, "double", seed=seed, double=noted)) == ["tripled"]
+        rounds.append(noted.asked)
+    assert [len(asked) for asked in rounds] == [5, 5]
+    same = [torch.equal(one, other) for one, other in zip(*rounds, strict=True)]
+    assert same == [False, False, True, True, True]
+
+
+def test_what_no_mistake_fits_is_asked_only_once_more(tmp_path: Path) -> None:
+    noted = Noted(lambda x: 5 * x)
+    assert named(grade(tmp_path, "double", double=noted)) == []
+    assert len(noted.asked) == 4
+
+
+def test_no_points_hang_on_it(tmp_path: Path) -> None:
+    noted = Noted(lambda x: (3 if len(noted.asked) <= 3 else 2) * x)
+    graded = grade(tmp_path, "double", double=noted)
+    assert (graded.result.points, named(graded)) == (0, [])
 
 
 def test_each_known_mistake_is_named(tmp_path: Path) -> None:

@@ -22,9 +22,19 @@ from tests.sample_class import load_material
 
 PATIENT = Limits(wall_factor=30.0)  # so that no busy machine ends what is to run out of CPU time
 SOFTMAX, NEXT = "stable_softmax", "scaled_dot_product_attention"
-RIGHT = "def stable_softmax(x, dim):\n    return x.softmax(dim)\n"
+RIGHT = (
+    "def stable_softmax(x, dim):\n    e = (x - x.amax(dim, keepdim=True)).exp()\n"
+    "    return e / e.sum(dim, keepdim=True)\n"
+)
+TORCHS = "def stable_softmax(x, dim):\n    return x.softmax(dim)\n"
 ANSWERS: dict[str, dict[str, str]] = {
     "right": {SOFTMAX: RIGHT},
+    "torchs": {SOFTMAX: TORCHS},
+    "hider": {
+        SOFTMAX: "from course.checking import examine, report\n"
+        "examine.on_answer = lambda *_: report.Report('', state='passed', lines=['✓ All is well.'])\n"
+        + TORCHS
+    },
     "spy": {
         SOFTMAX: "SEEN = []\ndef stable_softmax(x, dim):\n    SEEN.append(x)\n"
         "    raise ValueError(f'seen before: {len(SEEN) - 1} inputs')\n"
@@ -104,6 +114,20 @@ class TestWhatThePublicChecksSay:
         assert lines(found)[-1] == "All 6 checks hold. Grading tests more."
         assert lines(found, NEXT) == ["Still to be written."]
 
+    @pytest.mark.parametrize("student", ["torchs", "hider"])
+    def test_a_forbidden_call_is_red_and_takes_the_points(self, store: Store, student: str) -> None:
+        said = examined(store, student)
+        result = store.read(student, "attention")
+
+        assert states(said)[SOFTMAX] == "failed"
+        assert result is not None
+        graded = result.exercises[0]
+        assert lines(said)[0] == f"✗ {graded.withheld}"
+        assert "asks you to write `stable_softmax` yourself: `x.softmax` (cell " in graded.withheld
+        assert (graded.points, result.points) == (0, 0)
+        assert all(test.passed for test in graded.tests)
+        assert "forbidden-call" in [flag.kind for flag in result.flags]
+
     def test_code_that_is_examined_has_seen_no_hidden_input(self, store: Store) -> None:
         """What it has seen it could print, and hand in again until it knows the suite."""
         said = "\n".join(lines(examined(store, "spy")))
@@ -155,7 +179,7 @@ class TestWhatThePublicChecksSay:
         self, store: Store, course_root: CourseRoot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("autograder.run.run.Pool", None)
-        options = Options(store.folder, module="attention", seed=1, examine=True, views=False)
+        options = Options(store.folder, module="attention", seed=1, examine=True, views=False, limits=PATIENT)
 
         report = grade(course_root, [store.folder.parent / "in"], options, Progress())
 

@@ -17,7 +17,10 @@ from autograder.sandbox.levels import Isolation
 from tests.sample_class import Material
 
 SOFTMAX = "stable_softmax"
-RIGHT = "def stable_softmax(x, dim):\n    return x.softmax(dim)\n"
+RIGHT = (
+    "def stable_softmax(x, dim):\n    e = (x - x.amax(dim, keepdim=True)).exp()\n"
+    "    return e / e.sum(dim, keepdim=True)\n"
+)
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +77,7 @@ def test_what_wall_time_ended_is_graded_once_more(
         f"    if not os.path.exists({str(seen)!r}):\n"
         f"        open({str(seen)!r}, 'w').close()\n"
         "        time.sleep(1000)\n"
-        "    return x.softmax(dim)\n"
+        "    e = (x - x.amax(dim, keepdim=True)).exp()\n    return e / e.sum(dim, keepdim=True)\n"
     )
     job = notebook(material, tmp_path / "ada.ipynb", late)
 

@@ -94,6 +94,11 @@ def in_single_precision(x: Tensor) -> Tensor:
     return (x.float() * 2).to(x.dtype)
 
 
+@variant("double", title="by torch's own")
+def by_torchs_own(x: Tensor) -> Tensor:
+    return torch.multiply(x, 2)
+
+
 def factor() -> int:  # not private: it stays behind
     return 2
 
@@ -137,7 +142,9 @@ def no_calls_yet() -> Iterator[None]:
     _CALLS.clear()
 
 
-DOUBLE = Exercise(id="double", title="Doubling", points=8, minutes=1, difficulty=1)
+DOUBLE = Exercise(
+    id="double", title="Doubling", points=8, minutes=1, difficulty=1, forbidden=("torch.multiply",)
+)
 SMALL = Module(id="small", title="Small", summary="One exercise.", exercises=(DOUBLE,))
 
 
@@ -157,6 +164,9 @@ def proven(
         {"double": [each for each in known if each.correct]},
         {"double": ("double",)},
     )
+    solution = folder / "solutions" / "small.py"
+    solution.parent.mkdir(exist_ok=True)
+    solution.write_text("def double(x):\n    return x + x\n")
     path = folder / f"suite_of_{folder.name}.py"  # pytest keeps what it has imported, by name
     path.write_text(suite)
     module = GradedModule(CourseRoot(folder), SMALL, (), {}, None)
@@ -259,3 +269,10 @@ def test_public_checks_that_refuse_what_is_right_are_reported(tmp_path: Path, pu
     found = wrong(proven(tmp_path, by_a_product, quick=False))
     assert set(found) == {("public", "reference"), ("public", "by_a_product")}
     assert all(said.startswith("the public checks say: ") for said in found.values())
+
+
+def test_a_variant_that_is_taken_for_a_forbidden_call_is_reported(tmp_path: Path, public: ModuleType) -> None:
+    found = wrong(proven(tmp_path, by_a_product, by_torchs_own, quick=False))
+    ((what, said),) = found.items()
+    assert what == ("public", "by_torchs_own")
+    assert said.startswith("is taken for a forbidden call: torch.multiply in cell 2, line ")

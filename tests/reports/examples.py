@@ -150,6 +150,7 @@ class Answer:
     gpu: str = ""
     followed_through: Sequence[str] = ()
     note: str = ""
+    withheld: str = ""
 
 
 UNTOUCHED = Answer(state="untouched")
@@ -179,7 +180,7 @@ def exercise_result(exercise: str, module: Module, answer: Answer) -> ExerciseRe
     return ExerciseResult(
         id=exercise,
         title=entry.title,
-        points=round(entry.points * share, 2),
+        points=0 if answer.withheld else round(entry.points * share, 2),
         max_points=entry.points,
         state=answer.state,
         tests=tests,
@@ -189,6 +190,7 @@ def exercise_result(exercise: str, module: Module, answer: Answer) -> ExerciseRe
         else None,
         followed_through=list(answer.followed_through),
         note=answer.note,
+        withheld=answer.withheld,
     )
 
 

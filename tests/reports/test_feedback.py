@@ -75,6 +75,7 @@ def test_only_these_fields_of_a_result_reach_a_students_page() -> None:
         "sha256",
         "stdout",
         "exercises.title",
+        "exercises.withheld",
         "exercises.note",
         "exercises.tests.id",  # of quiz questions
         "exercises.tests.title",
@@ -208,6 +209,21 @@ def test_a_rule_that_holds_but_does_not_count_is_said_kindly() -> None:
     assert "holds, waits" in page.text
     assert "will count as soon as your code also computes right values" in page.text
     assert "holds, waits" not in page_of(examples.graded("ada")).text
+
+
+def test_points_that_were_withheld_are_explained_and_nothing_is_said_to_count() -> None:
+    why = "you are to write `stable_softmax` yourself: `x.softmax` (cell 5, line 2) does it for you"
+    result = examples.graded("ada", {"stable_softmax": examples.Answer(withheld=why)})
+    page = page_of(result)
+    assert f"No points: {why.replace('`', '')}." in page.text
+    assert "These hold, and will count as soon as the answer is your own." in page.text
+    assert sum(shown_worth(result, 1)) == Decimal(examples.ATTENTION.exercise("stable_softmax").points)
+    view = exercise_views(result, examples.ATTENTION)[0]
+    assert {row.verdict for row in view.properties} == {"waits"}
+    said = lines.as_text(lines.whole(result, view)).split("\n")
+    assert said[0].startswith("A softmax that survives large numbers: 0 of 10 points")
+    assert said[1] == f"No points: {why}."
+    assert said[-1] == "○ holds, and will count as soon as it is your own work."
 
 
 def test_a_failed_property_says_what_happened_and_a_passed_one_only_that_it_holds() -> None:

@@ -37,6 +37,18 @@ def test_a_seed_that_is_given_is_taken_and_changes_nothing_for_the_rounds_after_
     assert next_seed(store)[0] == 2
 
 
+def test_mistakes_are_named_by_the_same_draws_in_all_rounds_of_a_folder(store: Store, tmp_path: Path) -> None:
+    rounds = []
+    for given in (None, None, 7):
+        now, about = begin(store, given)
+        store.write_settings(about)
+        rounds.append(now)
+    assert len({now.diagnosis for now in rounds}) == 1
+    assert rounds[0].diagnosis not in {now.seed for now in rounds}
+    assert begin(Store(tmp_path / "another"), 7)[0].diagnosis != rounds[0].diagnosis
+    assert begin(Store(tmp_path / "container"), 7, 8)[0].diagnosis == 8
+
+
 def test_a_folder_of_an_earlier_release_goes_on(store: Store) -> None:
     store.write_settings({"seed": 5, "device": "cpu"})
     assert next_seed(store)[0] == 1

@@ -292,8 +292,8 @@ def _bomb(draft: Draft) -> None:
 
 @student(
     "Tamás Fehér",
-    "the forbidden call, in its own exercise: full marks, and a flag for a person",
-    Expected(flags=frozenset({("forbidden-call", ATTENTION)})),
+    "the forbidden call, in its own exercise: no points for it, and a flag for a person",
+    Expected({ATTENTION: 0}, flags=frozenset({("forbidden-call", ATTENTION)})),
 )
 def _forbidden(draft: Draft) -> None:
     draft.answer(ATTENTION, sources.CALLS_TORCHS_OWN)

@@ -20,7 +20,9 @@ from autograder.content.fences import blocks, in_code
 from autograder.contract.budget import Limits
 from autograder.sandbox.levels import Isolation
 from course.catalogue.syllabus import load
+from course.cells.python import Cell
 from course.checking.examine import on_exercise, on_quiz
+from course.checking.forbidden import forbidden_calls, sentence
 from course.cli import app as course
 from tests.chromium import chromium, contrast
 from tests.site import screenshots
@@ -142,7 +144,7 @@ def test_the_budgets_on_the_pages_are_those_of_the_code() -> None:
     limits = Limits()
     isolation, student = prose("isolation"), prose("student")
     assert limits.wall_factor == 5
-    for sentence in (
+    for said in (
         f"One call may take {limits.call_cpu:g} s of CPU time, one cell {limits.cell_cpu:g} s, one "
         f"submission {limits.submission_cpu:g} s over all the workers it uses up.",
         "only after five times as long",
@@ -150,7 +152,7 @@ def test_the_budgets_on_the_pages_are_those_of_the_code() -> None:
         f"{limits.memory >> 30} GiB of address space",
         f"a scratch folder of {limits.scratch >> 20} MiB",
     ):
-        assert sentence in isolation
+        assert said in isolation
     assert (
         f"{limits.cell_cpu:g} s of CPU time for a cell, {limits.call_cpu:g} s for one call, "
         f"{limits.submission_cpu:g} s for all, if your instructors gave no other."
@@ -181,6 +183,15 @@ def test_the_check_says_what_the_guide_quotes() -> None:
     exercise = module.exercise("stable_softmax")
     report = on_exercise(module, exercise, {"stable_softmax": overflowing_softmax})
     assert report.text() == block("student", "stable_softmax · ")
+
+
+def test_a_forbidden_call_is_told_as_the_guide_quotes_it() -> None:
+    module = load().module("attention")
+    exercise = module.exercise("stable_softmax")
+    found = forbidden_calls(
+        [Cell(4, "def stable_softmax(x, dim):\n    return x.softmax(dim)")], module, exercise
+    )
+    assert f"✗ {sentence(exercise, found, 'In [{}]')}" == block("student", "✗ this exercise")
 
 
 def test_the_quiz_says_what_the_guide_quotes() -> None:
@@ -217,11 +228,13 @@ def test_words_of_the_feedback_page_are_those_of_its_template() -> None:
     page = prose("student")
     for words in (
         *("Worth", "This looks like", "Would fail on a GPU", "Cells that raised an error"),
-        *("What your notebook printed", "Your notebook could not be read"),
-        "What will be tested",
+        "What your notebook printed",
+        *("What will be tested", "No points:"),
     ):
         assert f"*{words}*" in page
         assert words in template
+    assert "*Your notebook could not be read*" in page
+    assert 'Your notebook could not be {{ "read" if unreadable' in template
     verdicts = re.findall(r'"(\w+)": \("(.)", "([^"]+)"\)', template)
     assert len(verdicts) == 4
     for name, symbol, word in verdicts:

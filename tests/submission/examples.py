@@ -12,10 +12,11 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograder.submission.extract import Cell, Extracted, extract
+from autograder.submission.extract import Extracted, extract
 from course.catalogue.syllabus import Module
 from course.cells.ipynb import parse
 from course.cells.notebook import Notebook
+from course.cells.python import Cell
 
 MODULE = Module.model_validate(
     {

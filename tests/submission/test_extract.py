@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from autograder import errors
-from autograder.submission.extract import MAX_CELL, Cell, extract
+from autograder.submission.extract import MAX_CELL, extract
 from course.cells.ipynb import parse
+from course.cells.python import Cell
 from tests.submission.examples import (
     DEMO,
     LONG_DEMO,

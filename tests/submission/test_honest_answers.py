@@ -9,7 +9,7 @@ import pytest
 from autograder import build
 from autograder.content.course_root import CourseRoot
 from autograder.submission.extract import extract
-from autograder.submission.lint import forbidden_calls, suspicious
+from autograder.submission.lint import forbidden, suspicious
 from autograder.submission.read import read
 
 ROOT = CourseRoot.find(Path(__file__).parent)
@@ -24,5 +24,5 @@ def test_a_notebook_with_the_references_answers_has_no_flag(module: str, tmp_pat
     extracted = extract(read(solved), read(released), it, ROOT.syllabus.modules)
     flags = [*extracted.flags, *suspicious(extracted.cells)]
     for exercise in it.exercises:
-        flags += forbidden_calls(extracted.cells, exercise, it.graded)
+        flags += forbidden(extracted.cells, it, exercise).flags
     assert [flag.message for flag in flags] == []

@@ -9,7 +9,7 @@ from autograder import build
 from autograder.content.course_root import CourseRoot
 from autograder.content.reference import load_reference
 from autograder.contract.line import InProcess
-from autograder.grading.exercise import grade_exercise
+from autograder.grading.exercise import grade_exercise, name_mistakes
 from autograder.grading.setting import Setting
 from autograder.grading.suite import Suite, with_suites
 from autograder.results import ExerciseResult
@@ -63,7 +63,9 @@ def graded() -> dict[str, ExerciseResult]:
                 whole = "\n\n".join([PREAMBLE, sources[id], *wrong])
                 assert line.session.do_load(number, whole) is None
             before = [UNET.exercises[id] for id in failed]
-            found[case] = grade_exercise(setting, line, UNET.exercises[exercise], before).result
+            one = grade_exercise(setting, line, UNET.exercises[exercise], before)
+            name_mistakes(setting, UNET.exercises[exercise], one)
+            found[case] = one.result
 
     with_suites({"unet": ROOT.suite("unet")}, grade_all)
     return found

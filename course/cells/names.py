@@ -37,7 +37,7 @@ def outside_functions(tree: ast.AST, classes: bool = True) -> Iterator[ast.AST]:
         yield node
         closed = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         if not closed and (classes or not isinstance(node, ast.ClassDef)):
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting.extend(reversed(list(ast.iter_child_nodes(node))))
 
 
 def all_changed(statement: ast.stmt) -> set[str]:
