@@ -275,10 +275,10 @@ def _of_linear(draw: Draw) -> Iterator[Example]:
     _of_linear,
     untouched(rtol=RTOL),
     new_tensor(rtol=RTOL),
-    same_in_eval(weight=2, rtol=RTOL),
+    same_in_eval(weight=6, rtol=RTOL),
     any_layout(rtol=RTOL),
     IN_ANY_DTYPE,
-    gradients(weight=11, rtol=RTOL, to=TRAINED),
+    gradients(weight=12, rtol=RTOL, to=TRAINED),
     as_torch_initialises(reference.LoRALinear, _linear(90, 2, bias=False), 4, 6.0, weight=4),
 )
 class LoRALinear:
@@ -341,10 +341,10 @@ def _of_conv(draw: Draw) -> Iterator[Example]:
     _of_conv,
     untouched(rtol=RTOL),
     new_tensor(rtol=RTOL),
-    same_in_eval(weight=2, rtol=RTOL),
+    same_in_eval(weight=8, rtol=RTOL),
     any_layout(rtol=RTOL),
     IN_ANY_DTYPE,
-    gradients(weight=12, rtol=RTOL, to=TRAINED),
+    gradients(weight=16, rtol=RTOL, to=TRAINED),
     as_torch_initialises(reference.LoRAConv2d, _conv(8, 2, 7, bias=False), 4, 3.0, weight=4),
 )
 class LoRAConv2d:
@@ -354,23 +354,23 @@ class LoRAConv2d:
         _agrees(student, draw, _conv(3, 5, 3, padding=1), 2, 3.0, (3, 3, 4, 5))
         _agrees(student, draw, _conv(4, 1, 1, bias=False), 1, 1.5, (3, 4, 4, 5))
 
-    @value()
+    @value(weight=3)
     def stride(self, student: Student, draw: Draw) -> None:
         """Takes the stride from base, also one that differs between height and width."""
         _agrees(student, draw, _conv(3, 4, 3, stride=(2, 3), padding=1), 2, 3.0, (1, 3, 7, 6))
 
-    @value()
+    @value(weight=3)
     def padding(self, student: Student, draw: Draw) -> None:
         """Takes the padding from base: one for height and one for width, or the word "same"."""
         for base in (_conv(3, 2, 3, padding=(2, 1)), _conv(3, 2, 3, padding="same", dilation=2)):
             _agrees(student, draw, base, 2, 3.0, (1, 3, 4, 5))
 
-    @value()
+    @value(weight=3)
     def dilation(self, student: Student, draw: Draw) -> None:
         """Takes the dilation from base, also one that differs between height and width."""
         _agrees(student, draw, _conv(2, 3, 3, padding=2, dilation=(2, 3)), 2, 3.0, (1, 2, 5, 6))
 
-    @value()
+    @value(weight=3)
     def kernel_size(self, student: Student, draw: Draw) -> None:
         """Takes the size of the kernel from base, also one that is not square."""
         _agrees(student, draw, _conv(3, 4, (3, 2)), 2, 3.0, (1, 3, 4, 5))
