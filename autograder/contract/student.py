@@ -84,6 +84,8 @@ class Student:
     line: Line
     trace: Trace | None = None
     requests: list[Request] = field(default_factory=list)  # since the last reset
+    # Of objects whose parameters are right, by class and arguments: what was said of their parameters.
+    fitting: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("__"):
@@ -262,6 +264,7 @@ class Handle(Function, Remote):
         self.remote = wire.Token(id, label, made_with)
         super().__init__(student, self.remote, label)
         self._untrained = untrained
+        self._told: dict[Any, Any] | None = None  # what was said of its parameters
 
     def method(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Calls a method of the object."""
@@ -294,7 +297,19 @@ class Handle(Function, Remote):
         found = self._student.ask("parameters", self._label, target=self._target)
         if not isinstance(found, dict):
             raise ProtocolViolation(NOT_ASKED_FOR)
+        self._told = found
         return {str(name): _parameter(entry) for name, entry in found.items()}
+
+    def fits(self) -> None:
+        """Its parameters, just told, are right: others made with the same need not be asked."""
+        self._student.fitting[self._label, self.remote.made_with] = self._told
+
+    def is_known_to_fit(self) -> bool:
+        """Whether another one fits. The trace is as if this one had been asked, whatever test came first."""
+        told = self._student.fitting.get((self._label, self.remote.made_with))
+        if told is not None and self._student.trace is not None:
+            self._student.trace.answered(f"parameters {self._label}", told)
+        return told is not None
 
     def state_dict(self) -> dict[str, Tensor]:
         found = self._ask("state_dict")

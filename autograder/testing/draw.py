@@ -77,11 +77,10 @@ class Draw:
         parameters = list(module.parameters())
         if any(p.dtype != dtype or p.device != self.device for p in (*parameters, *module.buffers())):
             module.to(self.device, dtype)  # in place
-        drawn, done = self.normal(sum(parameter.numel() for parameter in parameters), dtype=dtype), 0
+        sizes = [parameter.numel() for parameter in parameters]
+        drawn = torch.split(self.normal(sum(sizes), dtype=dtype), sizes)
         with torch.no_grad():
-            for parameter in parameters:
-                numbers = drawn[done : done + parameter.numel()]
-                done += parameter.numel()
-                fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
+            for parameter, numbers in zip(parameters, drawn, strict=True):
+                fan_in = parameter.numel() // len(parameter) if parameter.dim() > 1 else 1
                 torch.mul(numbers.view(parameter.shape), fan_in**-0.5, out=parameter)
         return module

@@ -14,7 +14,6 @@ An exercise declares what its docstring promises: `tests/modules/test_promises.p
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -234,7 +233,9 @@ def _turned(tensor: Tensor) -> Tensor:
     return tensor.permute(order).contiguous().permute(order)
 
 
-def by_position_and_name(*, weight: float = 1, rtol: float | None = None) -> Promise:
+def by_position_and_name(
+    *, weight: float = 1, rtol: float | None = None, examples: Examples | None = None
+) -> Promise:
     """The signature's order and names are as the exercise states them."""
 
     def holds(asked: Asked, draw: Draw) -> None:
@@ -244,7 +245,7 @@ def by_position_and_name(*, weight: float = 1, rtol: float | None = None) -> Pro
         _same_numbers(asked.student(**named), expected, rtol)
 
     says = "Takes its arguments in the stated order, and by the stated names."
-    return Promise("by_position_and_name", says, holds, weight=weight)
+    return Promise("by_position_and_name", says, holds, weight=weight, examples=examples)
 
 
 def gradients(
@@ -294,8 +295,8 @@ def dtypes(
             wide = [arg.double() if _floating(arg) else arg for arg in args]
             put = asked
             if isinstance(asked.student, Handle) and isinstance(asked.reference, nn.Module):
-                rounded = copy.deepcopy(asked.reference).to(kind).double()
-                put = Asked(asked.student.to(kind), rounded, asked.args)
+                # Both in place, so that both are rounded as often: give the wider dtypes first.
+                put = Asked(asked.student.to(kind), asked.reference.to(kind).double(), asked.args)
             same(put.student(*args), _as_kind(put.expected_of(wide), kind), (rtol or {}).get(kind))
 
     said = [str(kind).removeprefix("torch.") for kind in kinds]

@@ -13,7 +13,7 @@ from .bank import MODULES, bank
 
 # What a docstring says, and the promise that is to test it.
 SAYS = {
-    "untouched": r"\bnot modified|\b(neither|none) (of them )?is modified",
+    "untouched": r"\bnot modified|\b(neither|none|nothing) (of them )?is modified",
     "new_tensor": r"\bnew tensors?\b",
     "as_torch_initialises": r"\bas torch initialises|\bIts start:.*as in nn\.",
 }

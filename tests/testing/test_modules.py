@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from autograder.contract.line import InProcess
 from autograder.contract.student import Student
+from autograder.contract.trace import Trace
 from autograder.testing import Draw, Mismatch, assert_close, assert_gradients, assert_parameters, twins
 
 
@@ -103,6 +104,25 @@ def test_the_reference_is_put_together_once_and_has_fresh_weights_each_time() ->
     assert_close(single.double(), double, rtol=1e-6)
     assert not torch.allclose(weights(2, torch.float64), double)
     assert built == [3]
+
+
+def test_parameters_that_fit_are_asked_for_once_and_the_trace_does_not_show_it(draw: Draw) -> None:
+    student, traces = student_with(Block), []
+    for width in (6, 6, 5):
+        student.reset(0)
+        student.trace = Trace()
+        twins(student, draw, Block, width)[0](draw.normal(2, width))
+        asked = [request.kind for request in student.requests].count("parameters")
+        traces.append((asked, [request for request, _ in student.trace.entries]))
+    assert [asked for asked, _ in traces] == [1, 0, 1]
+    assert {tuple(told) for _, told in traces} == {("call Block", "parameters Block", "call Block")}
+
+
+def test_parameters_that_do_not_fit_are_asked_for_again(draw: Draw) -> None:
+    student = student_with(BareBlock)
+    for _ in range(2):
+        with pytest.raises(Mismatch, match="is missing"):
+            twins(student, draw, Block, 6)
 
 
 def test_parameters_without_a_place_are_named(draw: Draw) -> None:

@@ -226,6 +226,7 @@ MODULES = (
     by_position_and_name(),
     gradients(),
     same_in_eval(),
+    dtypes(torch.float32, torch.float16, rtol={torch.float16: 2e-2}),
     as_torch_initialises(Gate, 50, 40),
 )
 

@@ -246,9 +246,9 @@ def always_single_precision(
 
 @mistake(
     "conv2d",
-    title="the gradient is lost with .item()",
-    hint="`.item()`, `.detach()` and `.data` give numbers that autograd knows nothing of. Call "
-    "`.backward()` on the sum of your result: does it have a `grad_fn`? Assign tensors, not numbers.",
+    title="no gradient gets through",
+    hint="`.item()`, `.detach()` and `.data` give numbers that autograd knows nothing of; so does no_grad(). "
+    "Call `.backward()` on the sum of your result: does that have a `grad_fn`?",
 )
 def gradient_lost(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0
@@ -283,6 +283,64 @@ def first_channel_only(
     patches = x[:, 0].unfold(1, kh, stride).unfold(2, kw, stride)
     out = torch.einsum("bhwij,dij->bdhw", patches, weight[:, 0])
     return out if bias is None else out + bias[:, None, None]
+
+
+@mistake(
+    "conv2d",
+    title="`stride` and `padding` stand in the wrong order",
+    hint="Call it as conv2d(x, weight, None, 2) and print the shape. Whoever leaves the names out relies on "
+    "the order of the arguments in the docstring.",
+    only_hidden=True,
+)
+def stride_after_padding(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0, stride: int = 1
+) -> Tensor:
+    x = F.pad(x, (padding, padding, padding, padding))
+    kh, kw = weight.shape[2:]
+    patches = x.unfold(2, kh, stride).unfold(3, kw, stride)
+    out = torch.einsum("bchwij,dcij->bdhw", patches, weight)
+    return out if bias is None else out + bias[:, None, None]
+
+
+@mistake(
+    "conv2d",
+    title="the patches are multiplied in place",
+    hint="A patch is no copy: `*=` writes into the image that it was cut out of, which the next patch and "
+    "the caller still need. Print x before and after the call.",
+)
+def patches_in_place(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0
+) -> Tensor:
+    if padding:
+        x = F.pad(x, (padding, padding, padding, padding))
+    B, _, H, W = x.shape
+    D, _, kh, kw = weight.shape
+    h, w = (H - kh) // stride + 1, (W - kw) // stride + 1
+    places = []
+    for d in range(D):
+        for i in range(h):
+            for j in range(w):
+                patch = x[:, :, i * stride : i * stride + kh, j * stride : j * stride + kw]
+                patch *= weight[d]
+                places.append(patch.sum((1, 2, 3)))
+    out = torch.stack(places, dim=1).reshape(B, D, h, w)
+    return out if bias is None else out + bias[:, None, None]
+
+
+@mistake(
+    "conv2d",
+    title="dimensions of size 1 are dropped",
+    hint="Print the shape of your result for a batch of one, for one kernel, for one as large as the image. "
+    "squeeze() drops what it finds; the result has four dimensions, always.",
+)
+def sizes_of_one_dropped(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0
+) -> Tensor:
+    x = F.pad(x, (padding, padding, padding, padding))
+    kh, kw = weight.shape[2:]
+    patches = x.unfold(2, kh, stride).unfold(3, kw, stride)
+    out = torch.einsum("bchwij,dcij->bdhw", patches, weight)
+    return (out if bias is None else out + bias[:, None, None]).squeeze()
 
 
 # --- group_norm -----------------------------------------------------------------------------------------
@@ -572,6 +630,91 @@ def changed_in_place(
     return out
 
 
+@mistake(
+    "group_norm",
+    title="no gradient gets through",
+    hint="@torch.no_grad() above a function, or .detach() inside it, cuts the way back: nothing that this is "
+    "a part of can be trained. It belongs around a call that needs no gradients, not into the function.",
+)
+@torch.no_grad()
+def normed_without_gradient(
+    x: Tensor, groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    B, C, H, W = x.shape
+    grouped = x.reshape(B, groups, -1)
+    mean = grouped.mean(-1, keepdim=True)
+    variance = grouped.var(-1, correction=0, keepdim=True)
+    out = ((grouped - mean) / torch.sqrt(variance + eps)).reshape(B, C, H, W)
+    if weight is not None:
+        out = out * weight[:, None, None]
+    if bias is not None:
+        out = out + bias[:, None, None]
+    return out
+
+
+@mistake(
+    "group_norm",
+    title="mean and variance are cut out of the graph",
+    hint="Mean and variance are made of x, so what x does to them is a part of its gradient. Compare yours "
+    "with that of F.group_norm: what did you detach, or take under no_grad()?",
+)
+def statistics_detached(
+    x: Tensor, groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    B, C, H, W = x.shape
+    grouped = x.reshape(B, groups, -1)
+    mean = grouped.mean(-1, keepdim=True).detach()
+    variance = grouped.var(-1, correction=0, keepdim=True).detach()
+    out = ((grouped - mean) / torch.sqrt(variance + eps)).reshape(B, C, H, W)
+    if weight is not None:
+        out = out * weight[:, None, None]
+    if bias is not None:
+        out = out + bias[:, None, None]
+    return out
+
+
+@mistake(
+    "group_norm",
+    title="`weight` and `bias` stand in the wrong order",
+    hint="Call it without the names: group_norm(x, 2, weight, bias). Which of the two does your function "
+    "take first, and which does the docstring?",
+)
+def bias_before_weight(
+    x: Tensor, groups: int, bias: Tensor | None = None, weight: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    B, C, H, W = x.shape
+    grouped = x.reshape(B, groups, -1)
+    mean = grouped.mean(-1, keepdim=True)
+    variance = grouped.var(-1, correction=0, keepdim=True)
+    out = ((grouped - mean) / torch.sqrt(variance + eps)).reshape(B, C, H, W)
+    if weight is not None:
+        out = out * weight[:, None, None]
+    if bias is not None:
+        out = out + bias[:, None, None]
+    return out
+
+
+@mistake(
+    "group_norm",
+    title="the result is always float32",
+    hint="Print the dtype of what you return for images in float16 and in float64. What was worked out in "
+    "another dtype has to be cast back at the end.",
+)
+def left_in_single(
+    x: Tensor, groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    B, C, H, W = x.shape
+    grouped = x.float().reshape(B, groups, -1)
+    mean = grouped.mean(-1, keepdim=True)
+    variance = grouped.var(-1, correction=0, keepdim=True)
+    out = ((grouped - mean) / torch.sqrt(variance + eps)).reshape(B, C, H, W)
+    if weight is not None:
+        out = out * weight.float()[:, None, None]
+    if bias is not None:
+        out = out + bias.float()[:, None, None]
+    return out
+
+
 # --- timestep_embedding ---------------------------------------------------------------------------------
 
 
@@ -742,6 +885,21 @@ def odd_dim_rounded_up(t: Tensor, dim: int) -> Tensor:
     frequencies = 10000.0 ** (-torch.arange(half, device=t.device) / half)
     angles = t.float()[:, None] * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=1)[:, :dim]
+
+
+@mistake(
+    "timestep_embedding",
+    title="the timesteps are changed in place",
+    hint="For timesteps in float32, t.float() is t itself, and `/=` writes into what the caller still holds. "
+    "Print t before and after the call.",
+)
+def timesteps_in_place(t: Tensor, dim: int) -> Tensor:
+    half = dim // 2
+    frequencies = 10000.0 ** (-torch.arange(half, device=t.device) / half)
+    t = t.float()
+    t /= 1024
+    angles = t[:, None] * (1024 * frequencies)
+    return F.pad(torch.cat([angles.cos(), angles.sin()], dim=1), (0, dim % 2))
 
 
 # --- ResBlock -------------------------------------------------------------------------------------------
@@ -946,6 +1104,96 @@ class OneTimeForAll(_ResBlock):
         return self.time_emb_proj(F.silu(time[:1]))[:, :, None, None]
 
 
+@mistake(
+    "ResBlock",
+    title="conv2 starts at zero",
+    hint="Many networks start such a block so that it changes nothing. This one is to start as torch "
+    "initialises it: leave the parameters alone.",
+)
+class StartsAtZero(_ResBlock):
+    def __init__(self, in_channels: int, out_channels: int, time_dim: int, groups: int = 32) -> None:
+        super().__init__(in_channels, out_channels, time_dim, groups)
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)
+
+
+@mistake(
+    "ResBlock",
+    title="the weights start from another distribution than torch's",
+    hint="It is a good start for many networks, and another one than torch's. Print the standard deviation "
+    "of conv1.weight beside that of a new nn.Conv2d: the exercise wants them alike.",
+    only_hidden=True,
+)
+class Kaiming(_ResBlock):
+    def __init__(self, in_channels: int, out_channels: int, time_dim: int, groups: int = 32) -> None:
+        super().__init__(in_channels, out_channels, time_dim, groups)
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.kaiming_normal_(parameter)
+
+
+@mistake(
+    "ResBlock",
+    title="every block starts with the same weights",
+    hint="Make two blocks and compare their weights. A seed belongs at the top of an experiment; in "
+    "`__init__` it makes all blocks of a network alike.",
+    only_hidden=True,
+)
+class Seeded(_ResBlock):
+    def __init__(self, in_channels: int, out_channels: int, time_dim: int, groups: int = 32) -> None:
+        torch.manual_seed(0)
+        super().__init__(in_channels, out_channels, time_dim, groups)
+
+
+@mistake(
+    "ResBlock",
+    title="the SiLU is written into the time",
+    hint="With inplace=True an activation overwrites what it is given. After a norm nobody minds; the time "
+    "is the caller's, and the next block needs it too. Print it before and after the call.",
+)
+class SiluInPlace(_ResBlock):
+    def told(self, time: Tensor) -> Tensor:
+        return self.time_emb_proj(F.silu(time, inplace=True))[:, :, None, None]
+
+
+@mistake(
+    "ResBlock",
+    title="the result is written into the image",
+    hint="Where no convolution made a new tensor, `x += ...` writes into what the caller still holds. "
+    "Print x before and after the call.",
+)
+class WrittenIntoX(_ResBlock):
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        h = self.residual(x, time)
+        x = self.shortcut(x)
+        x += h
+        return x
+
+
+@mistake(
+    "ResBlock",
+    title="in eval mode the image comes back as it is",
+    hint="Call .eval() on your block and ask it again. Nothing in it differs between training and use.",
+    only_hidden=True,
+)
+class InTraining(_ResBlock):
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        return super().forward(x, time) if self.training else self.shortcut(x)
+
+
+@mistake(
+    "ResBlock",
+    title="no gradient gets through",
+    hint="Print what requires_grad says of your result. no_grad() and detach() cut the way back: neither the "
+    "convolutions nor what comes before this block could learn.",
+    only_hidden=True,
+)
+class WithoutGradient(_ResBlock):
+    @torch.no_grad()
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        return super().forward(x, time)
+
+
 # --- Downsample and Upsample ----------------------------------------------------------------------------
 
 
@@ -1094,6 +1342,50 @@ class NoConvolution(nn.Module):
         return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
+@mistake(
+    "Downsample",
+    title="no gradient gets through Downsample",
+    hint="Print what requires_grad says of its result. no_grad() and detach() cut the way back: neither the "
+    "convolution nor what comes before it could learn.",
+    only_hidden=True,
+)
+class DownWithoutGradient(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+@mistake(
+    "Downsample",
+    defines="Upsample",
+    title="no gradient gets through Upsample",
+    hint="Print what requires_grad says of its result. no_grad() and detach() cut the way back: neither the "
+    "convolution nor what comes before it could learn.",
+    only_hidden=True,
+)
+class UpWithoutGradient(_Resample):
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+@mistake(
+    "Downsample",
+    defines="Upsample",
+    title="Upsample convolves in training mode only",
+    hint="Call .eval() on your layer and ask it again. Nothing in it differs between training and use.",
+    only_hidden=True,
+)
+class UpInTraining(_Resample):
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        return self.conv(x) if self.training else x
+
+
 # --- FeedForward and TransformerBlock -------------------------------------------------------------------
 
 
@@ -1200,6 +1492,36 @@ class EveryOther(_FeedForward):
     def forward(self, x: Tensor) -> Tensor:
         both = self.net[0].proj(x)
         return self.net[2](self.gated(both[..., ::2], both[..., 1::2]))
+
+
+@mistake(
+    "TransformerBlock",
+    defines="FeedForward",
+    title="net[1] drops some of the channels",
+    hint="diffusers has a dropout there. Here it is nn.Identity(): call the layer twice in training mode, "
+    "with the same tokens. Are the answers alike?",
+)
+class Drops(_FeedForward):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.net[1] = nn.Dropout(0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net[2](self.net[1](self.gated(*self.net[0].proj(x).chunk(2, dim=-1))))
+
+
+@mistake(
+    "TransformerBlock",
+    defines="FeedForward",
+    title="no gradient gets through FeedForward",
+    hint="Print what requires_grad says of its result. no_grad() and detach() cut the way back: neither its "
+    "layers nor what comes before them could learn.",
+    only_hidden=True,
+)
+class FeedWithoutGradient(_FeedForward):
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
 
 
 class _TransformerBlock(nn.Module):
@@ -1360,6 +1682,49 @@ class ChangedInPlace(_TransformerBlock):
         return x
 
 
+@mistake(
+    "TransformerBlock",
+    title="the first step is taken in training mode only",
+    hint="Call .eval() on your block and ask it again. Nothing in it differs between training and use.",
+    only_hidden=True,
+)
+class BlockInTraining(_TransformerBlock):
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        if self.training:
+            x = x + self.attn1(self.norm1(x))
+        x = x + self.attn2(self.norm2(x), context)
+        return x + self.ff(self.norm3(x))
+
+
+@mistake(
+    "TransformerBlock",
+    title="no gradient gets through TransformerBlock",
+    hint="Print what requires_grad says of its result. no_grad() and detach() cut the way back: neither its "
+    "layers nor what comes before them could learn.",
+    only_hidden=True,
+)
+class BlockWithoutGradient(_TransformerBlock):
+    @torch.no_grad()
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        x = x + self.attn1(self.norm1(x))
+        x = x + self.attn2(self.norm2(x), context)
+        return x + self.ff(self.norm3(x))
+
+
+@mistake(
+    "TransformerBlock",
+    title="no gradient reaches the context",
+    hint="The words' encoder learns through the context, too. Where does your code detach it, or look at it "
+    "under no_grad()?",
+    only_hidden=True,
+)
+class ContextDetached(_TransformerBlock):
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        x = x + self.attn1(self.norm1(x))
+        x = x + self.attn2(self.norm2(x), context.detach())
+        return x + self.ff(self.norm3(x))
+
+
 # --- SpatialTransformer ---------------------------------------------------------------------------------
 
 
@@ -1492,6 +1857,64 @@ class HeadsForgotten(_SpatialTransformer):
     def __init__(self, channels: int, context_dim: int, heads: int, groups: int = 32) -> None:
         super().__init__(channels, context_dim, heads, groups)
         self.transformer_blocks = nn.ModuleList([TransformerBlock(channels, context_dim, 1)])
+
+
+@mistake(
+    "SpatialTransformer",
+    title="every sample gets the first one's context",
+    hint="Give it two samples with different contexts, and then each by itself: the answers should be the "
+    "same. context[:1] is one caption for the whole batch.",
+)
+class FirstContextForAll(_SpatialTransformer):
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        return super().forward(x, context[:1].expand_as(context))
+
+
+@mistake(
+    "SpatialTransformer",
+    title="`heads` and `groups` stand in the wrong order",
+    hint="Call it without the names: SpatialTransformer(6, 5, 2, 3) is to have 2 heads and 3 groups. How "
+    "many does yours have?",
+)
+class GroupsBeforeHeads(_SpatialTransformer):
+    def __init__(self, channels: int, context_dim: int, groups: int = 32, heads: int = 1) -> None:
+        super().__init__(channels, context_dim, heads, groups)
+
+
+@mistake(
+    "SpatialTransformer",
+    title="the result is written into the image",
+    hint="`x += ...` writes into the tensor that the caller still holds. Print the image before and after "
+    "the call, and return a new one.",
+)
+class WrittenIntoTheImage(_SpatialTransformer):
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        x += self.proj_out(self.between(self.proj_in(self.norm(x)), context))
+        return x
+
+
+@mistake(
+    "SpatialTransformer",
+    title="it looks at the context in training mode only",
+    hint="Call .eval() on your layer and ask it again. Nothing in it differs between training and use.",
+    only_hidden=True,
+)
+class SpatialInTraining(_SpatialTransformer):
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        return super().forward(x, context if self.training else torch.zeros_like(context))
+
+
+@mistake(
+    "SpatialTransformer",
+    title="no gradient gets through",
+    hint="Print what requires_grad says of your result. no_grad() and detach() cut the way back: neither its "
+    "layers nor what comes before them could learn.",
+    only_hidden=True,
+)
+class SpatialWithoutGradient(_SpatialTransformer):
+    @torch.no_grad()
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        return super().forward(x, context)
 
 
 # --- UNet -----------------------------------------------------------------------------------------------
@@ -1726,7 +2149,6 @@ class OnlyABatchOfTimesteps(_UNet):
     title="the embedding stays float32",
     hint="timestep_embedding returns float32, whatever the network computes in. What has to happen before "
     "linear_1 if x, and so the weights, are float64 or float16?",
-    only_hidden=True,
 )
 class EmbeddingNotCast(_UNet):
     def time(self, t: Tensor | int, x: Tensor) -> Tensor:
@@ -1981,3 +2403,79 @@ class ConvInNotKept(_UNet):
     def down(self, h: Tensor, time: Tensor, context: Tensor) -> tuple[Tensor, list[Tensor]]:
         h, skips = super().down(h, time, context)
         return h, skips[1:]
+
+
+@mistake(
+    "UNet",
+    title="as many channels come out as go in",
+    hint="Ask for 3 channels in and 6 out. How many does conv_out give? One of the arguments never reaches "
+    "your layers.",
+)
+class OutputOfTheInput(_UNet):
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        block_out_channels: Sequence[int] = (32, 64),
+        attention: Sequence[bool] = (False, True),
+        cross_attention_dim: int = 64,
+        heads: int = 4,
+        groups: int = 8,
+        layers_per_block: int = 1,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            in_channels,
+            block_out_channels,
+            attention,
+            cross_attention_dim,
+            heads,
+            groups,
+            layers_per_block,
+        )
+
+
+@mistake(
+    "UNet",
+    title="every sample gets the first one's context",
+    hint="Give it two samples with different contexts, and then each by itself: the answers should be the "
+    "same. context[:1] is one caption for the whole batch.",
+)
+class FirstWordsForAll(_UNet):
+    def forward(self, x: Tensor, t: Tensor | int, context: Tensor) -> Tensor:
+        return super().forward(x, t, context[:1].expand_as(context))
+
+
+@mistake(
+    "UNet",
+    title="timesteps beyond 100 are cut off",
+    hint="Compare what it gives at t = 200 and at t = 700. Timesteps go up to 999: what does your code do "
+    "with the late ones?",
+)
+class CutOff(_UNet):
+    def timesteps(self, t: Tensor | int, x: Tensor) -> Tensor:
+        return super().timesteps(t, x).clamp(max=100)
+
+
+@mistake(
+    "UNet",
+    title="the middle is passed through in training mode only",
+    hint="Call .eval() on your network and ask it again. Nothing in it differs between training and use.",
+    only_hidden=True,
+)
+class MiddleInTraining(_UNet):
+    def middle(self, h: Tensor, time: Tensor, context: Tensor) -> Tensor:
+        return super().middle(h, time, context) if self.training else h
+
+
+@mistake(
+    "UNet",
+    title="no gradient gets through",
+    hint="Print what requires_grad says of your result. no_grad() is for drawing, around the call; in the "
+    "network itself it keeps every layer from learning.",
+    only_hidden=True,
+)
+class NetworkWithoutGradient(_UNet):
+    @torch.no_grad()
+    def forward(self, x: Tensor, t: Tensor | int, context: Tensor) -> Tensor:
+        return super().forward(x, t, context)

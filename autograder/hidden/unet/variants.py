@@ -137,6 +137,20 @@ def into_a_new_tensor(
     return torch.addcmul(shift[:, None, None], out, scale[:, None, None])
 
 
+@variant("group_norm", title="worked out in float64 and rounded once, at the end")
+def rounded_at_the_end(
+    x: Tensor, groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    wide = x.double().unflatten(1, (groups, -1))
+    centred = wide - wide.mean(dim=(2, 3, 4), keepdim=True)
+    wide = (centred / centred.square().mean(dim=(2, 3, 4), keepdim=True).add(eps).sqrt()).flatten(1, 2)
+    if weight is not None:
+        wide = wide * weight.double()[None, :, None, None]
+    if bias is not None:
+        wide = wide + bias.double()[None, :, None, None]
+    return wide.to(x.dtype)
+
+
 # --- timestep_embedding ---------------------------------------------------------------------------------
 
 
@@ -251,6 +265,28 @@ class SampleBySample(nn.Module):
             h = F.conv2d(F.silu(h), self.conv2.weight, self.conv2.bias, padding=1)
             samples.append(h + (image if self.same else self.conv_shortcut(image)))
         return torch.cat(samples)
+
+
+@variant("ResBlock", title="channels last in memory, activations in place on its own tensors")
+class ChannelsLast(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int, time_dim: int, groups: int = 32) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, in_channels)
+        self.norm2 = nn.GroupNorm(groups, out_channels)
+        self.conv1, self.conv2 = (
+            nn.Conv2d(c, out_channels, 3, padding="same") for c in (in_channels, out_channels)
+        )
+        self.time_emb_proj = nn.Linear(time_dim, out_channels)
+        if in_channels != out_channels:
+            self.conv_shortcut = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        h = self.conv1(F.silu(self.norm1(x), inplace=True))
+        h += self.time_emb_proj(F.silu(time)).unflatten(1, (-1, 1, 1))
+        h = self.conv2(F.silu(self.norm2(h), inplace=True))
+        h += self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x
+        return h.contiguous()
 
 
 # --- Downsample and Upsample ----------------------------------------------------------------------------
@@ -440,6 +476,24 @@ class ProjectionsOnTokens(nn.Module):
         return x + tokens.mT.unflatten(2, columns.shape[2:]).transpose(2, 3)
 
 
+@variant("SpatialTransformer", title="unflattened, each sample by itself")
+class EachByItself(nn.Module):
+    def __init__(self, channels: int, context_dim: int, heads: int, groups: int = 32) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.proj_in = nn.Conv2d(channels, channels, 1)
+        self.transformer_blocks = nn.Sequential(TransformerBlock(channels, context_dim, heads))
+        self.proj_out = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        h, out = self.proj_in(self.norm(x)), torch.empty_like(x)
+        for n in range(len(x)):
+            tokens = h[n].movedim(0, -1).flatten(0, 1)[None]  # [1, H*W, C]
+            tokens = self.transformer_blocks[0](tokens, context[n : n + 1])
+            out[n] = tokens[0].unflatten(0, x.shape[2:]).movedim(-1, 0)
+        return self.proj_out(out).add_(x)
+
+
 # --- UNet -----------------------------------------------------------------------------------------------
 
 
@@ -599,7 +653,7 @@ class Recursive(nn.Module):
         self.time_embedding = nn.Module()
         self.time_embedding.linear_1 = nn.Linear(widths[0], time_dim)
         self.time_embedding.linear_2 = nn.Linear(time_dim, time_dim)
-        self.conv_in = nn.Conv2d(in_channels, widths[0], kernel_size=3, padding=1)
+        self.conv_in = nn.Conv2d(in_channels, widths[0], kernel_size=3, padding="same")
         self.conv_norm_out = nn.GroupNorm(num_channels=widths[0], num_groups=groups, eps=1e-5)
         self.conv_out = nn.Conv2d(widths[0], out_channels, kernel_size=3, padding=1)
 

@@ -13,6 +13,7 @@ from course.modules.unet.checks_of_blocks import (
     ResBlock,
     SpatialTransformer,
     TransformerBlock,
+    in_double,
     is_norm,
     waves,
 )
@@ -107,6 +108,7 @@ class UNet:
             close(answer, expected)
         except Broken:  # only now is it worth while to run all the wrong ones
             close(answer, expected, symptoms={told: make(unet)(*given) for told, make in wrong.items()})
+        in_double(student.UNet(), layer, *given)
 
     def time(self, student: Work) -> None:
         """t may be one timestep for all samples: a number, or a tensor without dimensions."""

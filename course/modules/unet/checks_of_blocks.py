@@ -112,6 +112,7 @@ class ResBlock:
         x, time = waves(2, 16, 4, 5), waves(2, 128)
         layer = student.ResBlock(16, 24, 128, groups=8).set(theirs.state_dict())
         close(layer(x, time), theirs(x, time))
+        in_double(student.ResBlock(16, 24, 128, groups=8), layer, x, time)
 
 
 # --- Downsample and Upsample -------------------------------------------------------------------------------
@@ -122,7 +123,9 @@ class Downsample:
     def parameters(self, student: Work) -> None:
         """Both have one 3 x 3 convolution, `conv`."""
         for name in ("Downsample", "Upsample"):
-            _make(student, name, 4).has_parameters(conv("conv", 4, 4, 3))
+            layer = _make(student, name, 4)
+            layer.has_parameters(conv("conv", 4, 4, 3))
+            in_double(_make(student, name, 4), layer, waves(1, 4, 3, 2))
 
     def every_other(self, student: Work) -> None:
         """Downsample's convolution has stride 2 and padding 1: it stands on pixels 0, 2, 4, ..."""
@@ -255,7 +258,9 @@ class TransformerBlock:
     def feed_forward(self, student: Work) -> None:
         """FeedForward agrees with that of the trained network; each token is on its own."""
         theirs, x = _filled(Feed(16)), waves(2, 5, 16)
-        close(student.FeedForward(16).set(theirs.state_dict())(x), theirs(x))
+        layer = student.FeedForward(16).set(theirs.state_dict())
+        close(layer(x), theirs(x))
+        in_double(student.FeedForward(16), layer, x)
 
     def step_1(self, student: Work) -> None:
         """Step 1, self-attention: x + attn1(norm1(x)), with the other two steps silent."""
@@ -273,8 +278,9 @@ class TransformerBlock:
         """All three, one after the other; the context may have another length and other channels."""
         block = _filled(Talk(32))
         x, context = waves(2, 6, 32), waves(2, 3, 64)
-        answer = student.TransformerBlock(32, 64, 4).set(block.state_dict())(x, context)
-        close(answer, block(x, context))
+        layer = student.TransformerBlock(32, 64, 4).set(block.state_dict())
+        close(layer(x, context), block(x, context))
+        in_double(student.TransformerBlock(32, 64, 4), layer, x, context)
 
 
 _LAST = {"attn1": "attn1.to_out.0", "attn2": "attn2.to_out.0", "ff": "ff.net.2"}
@@ -388,6 +394,16 @@ class SpatialTransformer:
                 "then transpose.": scrambled,
             },
         )
+        in_double(student.SpatialTransformer(16, 64, 4, groups=8), layer, x, context)
+
+
+def in_double(layer: Layer, like: Layer, *inputs: Tensor) -> None:
+    """Nothing in it is of float32 for good: with weights and inputs in float64 a second layer agrees."""
+    single = ordinary(like(*inputs)).detach()
+    layer.set(dict(like.module.named_parameters())).module.double()
+    wide = ordinary(layer(*(each.double() if each.is_floating_point() else each for each in inputs)))
+    holds(wide.dtype == torch.float64, f"for float64 its dtype is {wide.dtype}, it should be torch.float64")
+    close(wide.detach().float(), single, tolerance=1e-4)
 
 
 def conv(name: str, channels_out: int, channels_in: int, size: int) -> dict[str, tuple[int, ...]]:

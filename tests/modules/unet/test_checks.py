@@ -79,6 +79,14 @@ SAID = {
     "OneResBlockShort": "there is no `up_blocks.0.resnets.2`",
     "OnlyABatchOfTimesteps": "it raised",
     "DownsampleNotKept": "it raised",
+    "patches_in_place": "it changed its argument x",
+    "normed_without_gradient": "no gradient can flow back",
+    "statistics_detached": "the gradient of x is wrong",
+    "timesteps_in_place": "it changed its argument t",
+    "SiluInPlace": "it changed its argument time",
+    "WrittenIntoTheImage": "it changed its argument x",
+    "OutputOfTheInput": "conv_out should lead from c[0] to out_channels",
+    "EmbeddingNotCast": "must have the same dtype, but got Float and Double",
 }
 
 
@@ -127,6 +135,7 @@ NAMED: dict[str, list[tuple[str, str, str]]] = {
             "\n        h = self.conv2",
             "The size of tensor a (3) must match the size of tensor b (2)",
         ),
+        ("self.conv1(F.silu(self.norm1(x)))", "self.conv1(F.silu(self.norm1(x.float())))", "mixed dtype"),
     ],
     "Downsample": [
         (
@@ -135,6 +144,7 @@ NAMED: dict[str, list[tuple[str, str, str]]] = {
             "there is no parameter `conv.bias`",
         ),
         ('F.interpolate(x, scale_factor=2.0, mode="nearest")', "x", "The size stayed as it was."),
+        ("self.conv(x)", "self.conv(x.float())", "Input type (float) and bias type (double)"),
         (
             "nn.Conv2d(channels, channels, 3, padding=1)",
             "nn.Conv2d(channels, channels, 3)",
@@ -142,6 +152,7 @@ NAMED: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     "TransformerBlock": [
+        ("self.norm1(x)", "self.norm1(x.float())", "mixed dtype"),
         (
             "self.attn2(self.norm2(x), context)",
             "self.attn2(self.norm2(x))",

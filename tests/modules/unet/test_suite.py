@@ -30,7 +30,9 @@ from torch import Tensor, nn
 from course.lab.layers import Attention, Level
 """
 
-FEED_FORWARD = [mistake.id for mistake in UNET.mistakes if mistake.defines == "FeedForward"]
+FEED_FORWARD = [  # seen in what they give
+    mistake.id for mistake in UNET.mistakes if mistake.defines == "FeedForward" and not mistake.only_hidden
+]
 ALL_WRONG = {
     "timestep_embedding": "sines_first",
     "ResBlock": "NoShortcut",
