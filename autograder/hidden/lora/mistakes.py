@@ -1535,6 +1535,21 @@ def unmerge_unscaled(model: nn.Module) -> None:
 
 @mistake(
     "merge",
+    title="merge does nothing in eval mode",
+    hint="Call model.eval(), merge, and print `merged`: it is for using a model that one merges it, not for "
+    "training it. What has merging to do with the mode?",
+    only_hidden=True,
+)
+@torch.no_grad()
+def merges_in_training_only(model: nn.Module) -> None:
+    for layer in _layers(model):
+        if layer.training and not layer.merged:
+            layer.base_layer.weight += _update(layer)
+            layer.merged = True
+
+
+@mistake(
+    "merge",
     defines="unmerge",
     title="unmerge works the update out in float32",
     hint="Merge and unmerge a model in float64: seven digits come back, and the rest are rounding "
@@ -1964,3 +1979,22 @@ def loaded_in_single(
         layer.lora_B.weight.copy_(
             state_dict[f"{prefix}{name}.lora_B.weight"].float() * scaling / layer.scaling
         )
+
+
+@mistake(
+    "lora_state_dict",
+    defines="load_lora",
+    title="load_lora leaves the model in eval mode",
+    hint="Print model.training before and after. Whoever loads an adapter to train it on goes on without "
+    "dropout, and does not know it.",
+    only_hidden=True,
+)
+@torch.no_grad()
+def loaded_for_use(
+    model: nn.Module, state_dict: Mapping[str, Tensor], prefix: str = "unet.", scaling: float = 1.0
+) -> None:
+    _checked(model, state_dict, prefix)
+    model.eval()
+    for name, layer in _named_layers(model).items():
+        layer.lora_A.weight.copy_(state_dict[f"{prefix}{name}.lora_A.weight"])
+        layer.lora_B.weight.copy_(state_dict[f"{prefix}{name}.lora_B.weight"] * scaling / layer.scaling)

@@ -844,9 +844,9 @@ class Merge:
 
     @value(weight=2)
     def says_so(self, student: Student, draw: Draw) -> None:
-        """merge sets `merged` of every layer to True, unmerge to False: forward goes by it."""
+        """merge sets `merged` of every layer to True, unmerge to False, in eval mode as in training."""
         model = _model()
-        handle = _twin(student, draw, model)
+        handle = _twin(student, draw, model).eval()
         student.merge(handle)
         _assert_flags(handle, model, True)
         student.unmerge(handle)
@@ -1002,6 +1002,14 @@ def _held(handle: Handle, model: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
     return held
 
 
+def _assert_in_training(handle: Handle) -> None:
+    """As a new model is."""
+    modes = handle.attributes("training", "block.training").values()
+    assert_holds(all(mode is True for mode in modes), "the model has changed to eval mode")
+    trained = (parameter.requires_grad for parameter in handle.parameters().values())
+    assert_holds(all(trained), "requires_grad of a parameter has changed")
+
+
 def _assert_refused(student: Student, handle: Handle, file: Mapping[str, Tensor], **kwargs: Any) -> None:
     try:
         student.load_lora(handle, dict(file), **kwargs)
@@ -1044,10 +1052,7 @@ class LoraStateDict:
         handle = _twin(student, draw, model)
         _assert_file(student.lora_state_dict.twice(handle), _saved(model, "unet."))
         _assert_weights(handle, model.state_dict(), rtol=0)
-        modes = handle.attributes("training", "block.proj.training").values()
-        assert_holds(all(mode is True for mode in modes), "the model has changed to eval mode")
-        trained = (parameter.requires_grad for parameter in handle.parameters().values())
-        assert_holds(all(trained), "requires_grad of a parameter has changed")
+        _assert_in_training(handle)
 
     @value(weight=2)
     def copies(self, student: Student, draw: Draw) -> None:
@@ -1123,10 +1128,11 @@ class LoraStateDict:
 
     @rule()
     def the_rest_stays(self, student: Student, draw: Draw) -> None:
-        """load_lora leaves base layers, and all that is not adapted, as they are."""
+        """load_lora leaves all else of the model as it is: base layers, what is trained, training mode."""
         model = _model()
         handle = _twin(student, draw, model)
         student.load_lora(handle, _file_for(draw, model, "unet."))
+        _assert_in_training(handle)
         rest = {name: weight for name, weight in model.state_dict().items() if name not in _trained(model)}
         _assert_weights(handle, rest, rtol=0)
 
