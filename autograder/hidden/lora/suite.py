@@ -344,7 +344,7 @@ def _of_conv(draw: Draw) -> Iterator[Example]:
     same_in_eval(weight=8, rtol=RTOL),
     any_layout(rtol=RTOL),
     IN_ANY_DTYPE,
-    gradients(weight=16, rtol=RTOL, to=TRAINED),
+    gradients(weight=17, rtol=RTOL, to=TRAINED),
     as_torch_initialises(reference.LoRAConv2d, _conv(8, 2, 7, bias=False), 4, 3.0, weight=4),
 )
 class LoRAConv2d:
