@@ -193,10 +193,20 @@ def _near(answer: Any, expected: Tensor) -> None:
     assert_close(answer, expected, rtol=RTOL, check_dtype=False)
 
 
-def _agrees(student: Student, draw: Draw, base: Part, r: int, alpha: float, *shapes: Sequence[int]) -> None:
+def _agrees(
+    student: Student,
+    draw: Draw,
+    base: Part,
+    r: int,
+    alpha: float,
+    *shapes: Sequence[int],
+    training: bool = True,
+) -> None:
     """Gives what base gives with the update in its weight, for inputs of these shapes."""
     of: Any = reference.LoRAConv2d if base.path.endswith("Conv2d") else reference.LoRALinear
     handle, layer = twins(student, draw, of, base, r, alpha)
+    if not training:
+        handle.eval()
     for shape in shapes:
         x = draw.normal(*shape)
         _near(handle(x), _adapted(layer, x))
@@ -290,8 +300,9 @@ class LoRALinear:
 
     @value()
     def any_dimensions(self, student: Student, draw: Draw) -> None:
-        """Takes any number of dimensions before the channels, or none."""
-        _agrees(student, draw, _linear(4, 6), 2, 3.0, (4,), (2, 1, 3, 4))
+        """Takes any number of dimensions before the channels, or none, and does so in eval mode, too."""
+        # With gradients: `same_in_eval` does not tell eval mode from no_grad, and they have other names.
+        _agrees(student, draw, _linear(4, 6), 2, 3.0, (4,), (2, 1, 3, 4), training=False)
 
     @value(weight=2)
     def base_is_no_copy(self, student: Student, draw: Draw) -> None:
@@ -372,8 +383,8 @@ class LoRAConv2d:
 
     @value(weight=3)
     def kernel_size(self, student: Student, draw: Draw) -> None:
-        """Takes the size of the kernel from base, also one that is not square."""
-        _agrees(student, draw, _conv(3, 4, (3, 2)), 2, 3.0, (1, 3, 4, 5))
+        """Takes the size of the kernel from base, also one that is not square, and in eval mode, too."""
+        _agrees(student, draw, _conv(3, 4, (3, 2)), 2, 3.0, (1, 3, 4, 5), training=False)
 
     @value()
     def base_is_no_copy(self, student: Student, draw: Draw) -> None:
