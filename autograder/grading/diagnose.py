@@ -51,11 +51,12 @@ def diagnose(
         answered = again(test)
         if answered is None:
             return []
-        differs |= not same_behaviour(answered, _behaviour(setting, None, test)[0])
+        differs |= not same_behaviour(answered, _behaviour(setting, None, test, setting.diagnosis_seed)[0])
         fitting = [
             one
             for one in fitting
-            if time.process_time() <= deadline and same_behaviour(answered, _behaviour(setting, one, test)[0])
+            if time.process_time() <= deadline
+            and same_behaviour(answered, _behaviour(setting, one, test, setting.diagnosis_seed)[0])
         ]
         if not fitting:
             return []
@@ -68,25 +69,26 @@ def diagnose(
 
 
 def _passes(setting: Setting, candidate: Answer, tests: Sequence[Test]) -> bool:
-    return all(_behaviour(setting, candidate, test)[1] for test in tests)
+    """On the draws by which the student passed: with others a small error may be above what is allowed."""
+    return all(_behaviour(setting, candidate, test, setting.run_seed)[1] for test in tests)
 
 
 def remember(setting: Setting, known: Answer | None, attempts: Sequence[Attempt]) -> None:
     """Keeps what a known mistake (None: the reference) has answered, which then need not be tried again."""
-    id = known.id if known else ""
-    setting.behaviours.update({(id, each.test.id): (each.trace, each.passed) for each in attempts})
+    id, seed = known.id if known else "", setting.run_seed
+    setting.behaviours.update({(id, each.test.id, seed): (each.trace, each.passed) for each in attempts})
 
 
-def _behaviour(setting: Setting, candidate: Answer | None, test: Test) -> tuple[Trace, bool]:
+def _behaviour(setting: Setting, candidate: Answer | None, test: Test, seed: int) -> tuple[Trace, bool]:
     """What the candidate (None: the reference) answers in this test, and whether it passes.
 
     The same for every submission, since all are drawn the same inputs: tried once.
     """
-    key = candidate.id if candidate else "", test.id
+    key = candidate.id if candidate else "", test.id, seed
     if key not in setting.behaviours:
         reference = setting.reference
         namespace = reference.with_answer(candidate) if candidate else reference.namespace
         student = Student(InProcess(namespace, setting.device), Trace())
-        raised = run_test(setting.suite, test, student, setting.diagnosis_seed, setting.device)
+        raised = run_test(setting.suite, test, student, seed, setting.device)
         setting.behaviours[key] = student.trace or Trace(), raised is None
     return setting.behaviours[key]

@@ -22,7 +22,7 @@ class Setting:
     device: torch.device
     diagnosis_seed: int = 0  # of the draws by which mistakes are named: not a round's
     # What known mistakes answer to these draws, by their ids and the tests': see diagnose.
-    behaviours: dict[tuple[str, str], tuple[Trace, bool]] = field(default_factory=dict, compare=False)
+    behaviours: dict[tuple[str, str, int], tuple[Trace, bool]] = field(default_factory=dict, compare=False)
 
 
 @dataclass

@@ -412,13 +412,13 @@ def test_no_cell_of_a_lesson_is_accused(module: Module) -> None:
 
 
 ALIASES = {
-    "a chain": "".join(f"a{n + 1} = a{n}\n" for n in range(5_000)),
-    "a circle": "a = b\nb = a\n" * 3_000,
-    "doubling": "a0 = torch\n" + "".join(f"a{n + 1} = a{n}.x\na{n + 1} = a{n}.y\n" for n in range(2_000)),
-    "growing itself": "a = torch\na = a.b\n" * 3_000,
-    "many bindings of one name": "a = torch.x\n" * 5_000 + "a(a)\n" * 5_000,
+    "a chain": "".join(f"a{n + 1} = a{n}\n" for n in range(2_500)),
+    "a circle": "a = b\nb = a\n" * 1_500,
+    "doubling": "a0 = torch\n" + "".join(f"a{n + 1} = a{n}.x\na{n + 1} = a{n}.y\n" for n in range(1_000)),
+    "growing itself": "a = torch\na = a.b\n" * 1_500,
+    "many bindings of one name": "a = torch.x\n" * 2_500 + "a(a)\n" * 2_500,
     "functions that call each other": "".join(
-        f"def f{n}(): return f{n - 1}() + f{n + 1}()\n" for n in range(2_500)
+        f"def f{n}(): return f{n - 1}() + f{n + 1}()\n" for n in range(1_200)
     ),
     "nested classes": "\n".join(" " * n + f"class A{n}:" for n in range(90)) + " x = torch.y\n",
     "nested functions": "\n".join(" " * n + f"def f{n}():" for n in range(90)) + " x = torch.y\n",

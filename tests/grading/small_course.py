@@ -80,6 +80,25 @@ class Much:
         assert_close(student.much(2 * torch.ones(1)), 4 * torch.ones(1))
 
 
+@exercise("tenfold")
+class Tenfold:
+    @value()
+    def is_ten_times_one(self, student, draw):
+        """Gives ten for one."""
+        assert_close(student.tenfold(torch.ones(1)), 10 * torch.ones(1))
+
+    @rule()
+    def is_about_ten_times(self, student, draw):
+        """Gives ten times the input, or half of one less."""
+        x = draw.uniform(1)
+        assert_holds((student.tenfold(x) > 10 * x - 0.5).all())
+
+    @value()
+    def is_zero_for_zero(self, student, draw):
+        """Gives zero for zero."""
+        assert_close(student.tenfold(torch.zeros(1)), torch.zeros(1))
+
+
 @exercise("broken")
 class Broken:
     @value()
@@ -116,6 +135,10 @@ def odd(x: Tensor) -> Tensor:
     return x
 
 
+def tenfold(x: Tensor) -> Tensor:
+    return 10 * x
+
+
 class Scale(nn.Module):
     def __init__(self, n: int) -> None:
         super().__init__()
@@ -135,6 +158,11 @@ def tripled(x: Tensor) -> Tensor:
     return 3 * x
 
 
+@mistake("tenfold", title="nine times", hint="Ten, not nine times.")
+def ninefold(x: Tensor) -> Tensor:
+    return 9 * x
+
+
 @variant("double", title="by a product")
 def by_product(x: Tensor) -> Tensor:
     return x * 2
@@ -150,21 +178,23 @@ NAMESPACE: dict[str, Any] = {
     "double": double,
     "quadruple": quadruple,
     "odd": odd,
+    "tenfold": tenfold,
     "broken": odd,
     "Scale": Scale,
     "torch": torch,
 }
 MISTAKES: dict[str, list[Answer]] = {
     "double": [squared.__answer__, tripled.__answer__],  # type: ignore[attr-defined]
+    "tenfold": [ninefold.__answer__],  # type: ignore[attr-defined]
     "Scale": [Divided.__answer__],  # type: ignore[attr-defined]
 }
 EXERCISES = {
     name: Exercise(id=name, title=name, points=8, minutes=1, difficulty=1)
-    for name in ("double", "quadruple", "odd", "much", "broken", "Scale")
+    for name in ("double", "quadruple", "odd", "much", "tenfold", "broken", "Scale")
 }
 
 
-def within_suite(folder: Path, use: Callable[[Setting], T], seed: int = 5) -> T:
+def within_suite(folder: Path, use: Callable[[Setting], T], seed: int = 5, diagnosis: int = 0) -> T:
     """What `use` gives, called while the suite is collected."""
     path = folder / "hidden_small.py"
     path.write_text(SUITE)
@@ -172,14 +202,19 @@ def within_suite(folder: Path, use: Callable[[Setting], T], seed: int = 5) -> T:
     reference = Reference("small", NAMESPACE, MISTAKES, {})
 
     def body(suites: dict[str, Any]) -> None:
-        found.append(use(Setting(suites["small"], reference, seed, torch.device("cpu"))))
+        found.append(use(Setting(suites["small"], reference, seed, torch.device("cpu"), diagnosis)))
 
     with_suites({"small": path}, body)
     return found[0]
 
 
 def grade(
-    folder: Path, exercise: str, failed_before: tuple[str, ...] = (), seed: int = 5, **names: Any
+    folder: Path,
+    exercise: str,
+    failed_before: tuple[str, ...] = (),
+    seed: int = 5,
+    diagnosis: int = 0,
+    **names: Any,
 ) -> Graded:
     """The exercise graded for a student whose names are the reference's but for `names`."""
 
@@ -190,4 +225,4 @@ def grade(
         name_mistakes(setting, EXERCISES[exercise], graded)
         return graded
 
-    return within_suite(folder, use, seed)
+    return within_suite(folder, use, seed, diagnosis)

@@ -47,6 +47,16 @@ def test_what_failed_is_run_once_more_on_draws_that_no_round_changes(tmp_path: P
     assert same == [False, False, True, True, True]
 
 
+def test_a_test_that_a_mistake_fails_only_with_some_draws_hides_no_name(tmp_path: Path) -> None:
+    passed = []
+    for seed in range(4):
+        for diagnosis in range(4):
+            graded = grade(tmp_path, "tenfold", seed=seed, diagnosis=diagnosis, tenfold=lambda x: x + 8 * x)
+            assert named(graded) == ["ninefold"]
+        passed.append(graded.result.tests[1].passed)
+    assert set(passed) == {True, False}
+
+
 def test_what_no_mistake_fits_is_asked_only_once_more(tmp_path: Path) -> None:
     noted = Noted(lambda x: 5 * x)
     assert named(grade(tmp_path, "double", double=noted)) == []

@@ -228,13 +228,11 @@ def test_words_of_the_feedback_page_are_those_of_its_template() -> None:
     page = prose("student")
     for words in (
         *("Worth", "This looks like", "Would fail on a GPU", "Cells that raised an error"),
-        "What your notebook printed",
+        *("What your notebook printed", "Your notebook could not be read"),
         *("What will be tested", "No points:"),
     ):
         assert f"*{words}*" in page
         assert words in template
-    assert "*Your notebook could not be read*" in page
-    assert 'Your notebook could not be {{ "read" if unreadable' in template
     verdicts = re.findall(r'"(\w+)": \("(.)", "([^"]+)"\)', template)
     assert len(verdicts) == 4
     for name, symbol, word in verdicts:
