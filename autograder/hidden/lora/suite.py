@@ -139,18 +139,18 @@ def _tell(handle: Handle, model: nn.Module) -> None:
             (handle.submodule(name) if name else handle).set_attribute(own, to)
 
 
-def _filled(student: Student, draw: Draw, module: nn.Module, dtype: torch.dtype = torch.float64) -> Handle:
+def _filled(student: Student, draw: Draw, model: nn.Module, dtype: torch.dtype = torch.float64) -> Handle:
     """The same module in the worker, with the same fresh weights. Its LoRA layers are the student's."""
-    draw.weights(module, dtype)
-    handle = _build(student, module)
-    copy_weights(handle, module, dtype)  # a weight without a place shows where it is asked for
+    draw.weights(model, dtype)
+    handle = _build(student, model)
+    copy_weights(handle, model, dtype)  # a weight without a place shows where it is asked for
     return handle
 
 
-def _twin(student: Student, draw: Draw, module: nn.Module, dtype: torch.dtype = torch.float64) -> Handle:
+def _twin(student: Student, draw: Draw, model: nn.Module, dtype: torch.dtype = torch.float64) -> Handle:
     """As `_filled`; its layers have their attributes, too."""
-    handle = _filled(student, draw, module, dtype)
-    _tell(handle, module)
+    handle = _filled(student, draw, model, dtype)
+    _tell(handle, model)
     return handle
 
 
