@@ -90,7 +90,7 @@ class _Apart(ast.NodeTransformer):
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         return node
 
-    visit_DictComp = visit_ListComp = visit_SetComp = visit_GeneratorExp = visit_Lambda  # type: ignore[assignment]
+    visit_DictComp = visit_ListComp = visit_SetComp = visit_GeneratorExp = visit_Lambda  # type: ignore[assignment]  # of other nodes
 
     def _apart(self, value: ast.expr) -> ast.expr:
         if isinstance(value, ast.Constant) or any(isinstance(n, _BOUND_TO_PLACE) for n in ast.walk(value)):

@@ -63,7 +63,7 @@ class PretendedAccelerator:
         # load_state_dict believes that it cannot copy to this device; it can.
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter")
         self._stack.enter_context(FunctionMode())
-        self._stack.enter_context(DispatchMode())  # type: ignore[no-untyped-call]
+        self._stack.enter_context(DispatchMode())  # type: ignore[no-untyped-call]  # torch: no types
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -149,7 +149,7 @@ def prepare() -> None:
     with PretendedAccelerator() as accelerator, torch.enable_grad():
         layer, x = accelerator.put((nn.Linear(2, 2), torch.ones(1, 2)))
         loss: Tensor = nn.functional.silu(layer(x)).square().mean() + torch.ones(2, device=x.device).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # as above
         accelerator.take((loss, layer))
     _applied(_applied(nn.Linear(2, 2), to_device), to_cpu)
     resolve_name(torch.add)

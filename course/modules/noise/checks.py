@@ -1,4 +1,4 @@
-"""Public checks of the module `noise`: small examples, worked out by hand.
+"""Public checks of the module `noise`: small examples, by hand; schedules have a file of their own.
 
 The numbers are chosen so that roots and quotients come out: 0.64 and 0.36 have the roots 0.8 and 0.6, 0.0784
 and 0.9216 the roots 0.28 and 0.96; and betas of 0.36 and 0.4375 leave 0.64 and then 0.36.
@@ -8,94 +8,30 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, tensor
+from torch import tensor
 
 from course.checking.expect import Broken, Work, close, exercise, holds, ordinary
+from course.modules.noise.checks_of_schedules import (
+    CosineBetas,
+    LinearBetas,
+    ZeroTerminalSnr,
+    doubles,
+    dtype_name,
+)
+
+# All that a student is checked with, found here by their marks.
+__all__ = [
+    "CosineBetas",
+    "Extract",
+    "LinearBetas",
+    "QPosterior",
+    "QSample",
+    "SignalToNoise",
+    "ZeroTerminalSnr",
+]
 
 BETAS = tensor([0.36, 0.4375], dtype=torch.float64)
 ABAR = tensor([0.64, 0.0784], dtype=torch.float64)
-
-
-def _doubles(*numbers: float) -> Tensor:
-    return tensor(numbers, dtype=torch.float64)
-
-
-def _has_dtype(answer: Any, dtype: torch.dtype, given: str) -> None:
-    found = ordinary(answer).dtype
-    holds(
-        found == dtype, f"the dtype is {_name(found)} for {given}, it should be {_name(dtype)}: use `dtype`"
-    )
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-_FLOAT32_ON_THE_WAY = 1e-6  # as right, if the result is float64, and off by less than a tenth of this
-
-
-@exercise("linear_betas")
-class LinearBetas:
-    def evenly_spaced(self, student: Work) -> None:
-        """linear_betas: five numbers from 0.125 to 0.625, both included, have four equal gaps."""
-        answer = student.linear_betas(5, 0.125, 0.625)
-        _has_dtype(answer, torch.float64, "no dtype")
-        close(
-            answer,
-            _doubles(0.125, 0.25, 0.375, 0.5, 0.625),
-            symptoms={
-                "The end is missing: five numbers have four gaps between them, not five.": (
-                    _doubles(0.125, 0.225, 0.325, 0.425, 0.525)
-                ),
-                "These are six numbers, one more than there are steps.": torch.linspace(
-                    0.125, 0.625, 6
-                ).double(),
-                "These fall: beta is the noise that a step adds, not what it leaves.": (
-                    _doubles(0.875, 0.75, 0.625, 0.5, 0.375)
-                ),
-                "These are its own default ends, not those that it was called with.": (
-                    torch.linspace(1e-4, 0.02, 5, dtype=torch.float64)
-                ),
-            },
-        )
-
-    def roots_evenly_spaced(self, student: Work) -> None:
-        """scaled_linear_betas: from 0.0625 to 0.5625 the roots are 0.25, 0.5 and 0.75."""
-        answer = student.scaled_linear_betas(3, 0.0625, 0.5625)
-        _has_dtype(answer, torch.float64, "no dtype")
-        close(
-            answer,
-            _doubles(0.0625, 0.25, 0.5625),
-            symptoms={
-                "These numbers are evenly spaced themselves; their roots should be.": (
-                    _doubles(0.0625, 0.3125, 0.5625)
-                ),
-                "These are the roots: they have to be squared again.": _doubles(0.25, 0.5, 0.75),
-                "These are squares of evenly spaced numbers, whose roots were never taken.": (
-                    _doubles(0.0625**2, 0.3125**2, 0.5625**2)
-                ),
-                "Here the squares of the numbers are evenly spaced, instead of their roots.": (
-                    _doubles(0.0625, 0.4001953125, 0.5625)
-                ),
-            },
-        )
-
-    def ends_of_their_own(self, student: Work) -> None:
-        """Without ends, they go from 0.0001 to 0.02, and from 0.00085 to 0.012."""
-        close(student.linear_betas(2), _doubles(1e-4, 0.02))
-        close(student.scaled_linear_betas(2), _doubles(0.00085, 0.012))
-
-    def one_step(self, student: Work) -> None:
-        """A single step has the first beta."""
-        close(student.linear_betas(1, 0.25, 0.5), _doubles(0.25))
-        close(student.scaled_linear_betas(1, 0.25, 0.5), _doubles(0.25))
-
-    def dtype(self, student: Work) -> None:
-        """The result has the dtype that is asked for."""
-        linear = student.linear_betas(4, 0.25, 0.5, dtype=torch.float32)
-        _has_dtype(linear, torch.float32, "dtype=torch.float32")
-        scaled = student.scaled_linear_betas(4, 0.25, 0.5, dtype=torch.float32)
-        _has_dtype(scaled, torch.float32, "dtype=torch.float32")
 
 
 @exercise("extract")
@@ -215,8 +151,8 @@ class QSample:
             found = ordinary(student.q_sample(x0, tensor([0]), torch.zeros_like(x0), ABAR))
             if found.dtype != kind:
                 raise Broken(
-                    f"{_name(kind)} pictures and a float64 table make "
-                    f"{_name(found.dtype)}: cast the factors to x0.dtype"
+                    f"{dtype_name(kind)} pictures and a float64 table make "
+                    f"{dtype_name(found.dtype)}: cast the factors to x0.dtype"
                 )
             close(found, torch.full_like(x0, 0.8))
 
@@ -244,130 +180,13 @@ class SignalToNoise:
 
     def hardly_any_noise(self, student: Work) -> None:
         """Where there is hardly any noise, the ratio is huge, and right."""
-        close(student.signal_to_noise(_doubles(1 - 2.0**-20)), _doubles(2.0**20 - 1))
+        close(student.signal_to_noise(doubles(1 - 2.0**-20)), doubles(2.0**20 - 1))
 
     def shapes(self, student: Work) -> None:
         """Any shape will do, and the dtype stays."""
         for kind in (torch.float32, torch.float64):
             abar = tensor([0.75, 0.5], dtype=kind).view(2, 1, 1)
             close(student.signal_to_noise(abar), tensor([3.0, 1.0], dtype=kind).view(2, 1, 1))
-
-
-@exercise("cosine_betas")
-class CosineBetas:
-    def cosine(self, student: Work) -> None:
-        """cosine_betas: with s = 0.5, f is 3/4, 1/4 and 0, so two steps add 2/3 and the largest beta."""
-        answer = student.cosine_betas(2, s=0.5)
-        _has_dtype(answer, torch.float64, "no dtype")
-        close(
-            answer,
-            _doubles(2 / 3, 0.999),
-            tolerance=_FLOAT32_ON_THE_WAY,
-            symptoms={
-                "The last beta is not capped: max_beta is 0.999.": _doubles(2 / 3, 1.0),
-                "These are clipped to 0.9999, as in The Annotated Diffusion Model: max_beta is 0.999.": (
-                    _doubles(2 / 3, 0.9999)
-                ),
-                "The cosine is not squared.": _doubles(1 - math.sqrt(1 / 3), 0.999),
-                "The offset s is missing.": _doubles(0.5, 0.999),
-                "These are values of alphas_cumprod, not betas.": _doubles(1 / 3, 0.0),
-                "The first step adds no noise: it leads from f(0) to f(1 / T).": _doubles(0.0, 2 / 3),
-                "There is one beta too few: T steps have T + 1 ends.": _doubles(0.999),
-            },
-        )
-
-    def cap(self, student: Work) -> None:
-        """cosine_betas: no beta is larger than max_beta, and smaller ones stay as they are."""
-        close(
-            student.cosine_betas(3, s=0.0, max_beta=0.5),
-            _doubles(0.25, 0.5, 0.5),
-            symptoms={
-                "max_beta is not used: it is 0.5 here.": _doubles(0.25, 2 / 3, 0.999),
-                "The cap was put on f; it belongs on the betas.": _doubles(0.25, 1 / 3, 0.0),
-            },
-        )
-
-    def small_betas(self, student: Work) -> None:
-        """cosine_betas: there is no smallest beta; of a thousand, the first is 0.0000413."""
-        betas = ordinary(student.cosine_betas(1000))
-        holds(betas.shape == (1000,), f"a thousand steps make betas of shape {tuple(betas.shape)}")
-        first = float(betas[0])
-        clipped = ": is it limited from below?" if first > 9e-5 else ""
-        holds(abs(first - 4.1284e-05) < 2e-7, f"the first is {first:.7f}{clipped}")
-
-    def sigmoid(self, student: Work) -> None:
-        """sigmoid_betas: halfway it is halfway between its ends, and at -6 it is 0.0025 of the way."""
-        start, end, share = 0.1, 0.5, 1 / (1 + math.exp(6))
-        answer = student.sigmoid_betas(3, start, end)
-        _has_dtype(answer, torch.float64, "no dtype")
-        close(
-            answer,
-            _doubles(start + 0.4 * share, 0.3, end - 0.4 * share),
-            tolerance=_FLOAT32_ON_THE_WAY,
-            symptoms={
-                "This is the sigmoid itself: stretch it, and shift it, to lie between the two ends.": (
-                    _doubles(share, 0.5, 1 - share)
-                ),
-                "It is stretched by beta_end; the distance of the ends is beta_end - beta_start.": (
-                    _doubles(start + 0.5 * share, 0.35, start + 0.5 * (1 - share))
-                ),
-                "It reaches its ends exactly, so it was stretched once more: take the sigmoid as it is.": (
-                    _doubles(start, 0.3, end)
-                ),
-            },
-        )
-
-    def dtype(self, student: Work) -> None:
-        """Both have the dtype that is asked for, and work for a single step."""
-        _has_dtype(student.cosine_betas(4, dtype=torch.float32), torch.float32, "dtype=torch.float32")
-        _has_dtype(student.sigmoid_betas(4, dtype=torch.float32), torch.float32, "dtype=torch.float32")
-        close(student.cosine_betas(1), _doubles(0.999), tolerance=_FLOAT32_ON_THE_WAY)
-        one = _doubles(1 / (1 + math.exp(6)))
-        close(student.sigmoid_betas(1, 0.0, 1.0), one, tolerance=_FLOAT32_ON_THE_WAY)
-
-
-@exercise("zero_terminal_snr")
-class ZeroTerminalSnr:
-    def by_hand(self, student: Work) -> None:
-        """Roots of 0.8, 0.6 and 0.4 become 0.8, 0.4 and 0, and the betas 0.36, 0.75 and 1."""
-        close(
-            student.zero_terminal_snr(_doubles(0.36, 0.4375, 5 / 9)),
-            _doubles(0.36, 0.75, 1.0),
-            symptoms={
-                "Here alphas_cumprod was shifted and scaled; it should be its root.": _doubles(
-                    0.36, 7 / 12, 1.0
-                ),
-                "Only the last beta has changed; the shift concerns them all.": _doubles(0.36, 0.4375, 1.0),
-                "Shifted, but not scaled: the first beta should stay what it was.": _doubles(0.84, 0.75, 1.0),
-                "Scaled to begin at 1, where it should begin at 0.8 again.": _doubles(0.0, 0.75, 1.0),
-                "The root has not been undone: square before you go back to betas.": _doubles(0.2, 0.5, 1.0),
-                "This is alphas_cumprod: go back from it to betas.": _doubles(0.64, 0.16, 0.0),
-                "This is what each step leaves; a beta is what it adds.": _doubles(0.64, 0.25, 0.0),
-                "The first beta is missing: its alpha is the first of alphas_cumprod itself.": _doubles(
-                    0.75, 1.0
-                ),
-            },
-        )
-
-    def two_steps(self, student: Work) -> None:
-        """Of two betas, the first stays and the second becomes 1."""
-        close(student.zero_terminal_snr(_doubles(0.25, 0.5)), _doubles(0.25, 1.0))
-
-    def exactly_nothing(self, student: Work) -> None:
-        """In a schedule of a hundred steps the last beta is exactly 1, and all the others are smaller."""
-        for kind in (torch.float32, torch.float64):
-            betas = ordinary(student.zero_terminal_snr(torch.linspace(0.001, 0.05, 100, dtype=kind)))
-            holds(
-                tuple(betas.shape) == (100,), f"100 betas went in, the shape came out as {tuple(betas.shape)}"
-            )
-            holds(betas.dtype == kind, f"{_name(kind)} went in, {_name(betas.dtype)} came out")
-            last = float(betas[-1])
-            holds(last == 1, f"the last beta is {last!r}, which leaves {1 - last:.2g} of the variance")
-            holds(bool((betas[:-1] < 1).all() & (betas > 0).all()), "some betas are not between 0 and 1")
-
-    def again(self, student: Work) -> None:
-        """Betas that end at 1 already come back as they were."""
-        close(student.zero_terminal_snr(_doubles(0.36, 0.75, 1.0)), _doubles(0.36, 0.75, 1.0))
 
 
 @exercise("q_posterior")
@@ -424,25 +243,25 @@ class QPosterior:
         mean, variance = _two(student.q_posterior(x0, xt, tensor([0, 1]), BETAS))
         close(
             mean,
-            _doubles(64.0, 35.0).view(2, 1),
+            doubles(64.0, 35.0).view(2, 1),
             symptoms={
                 "At t = 0 the step before is taken to be the last one: an index of -1 wraps around.": (
-                    _doubles(38.4, 35.0).view(2, 1)
+                    doubles(38.4, 35.0).view(2, 1)
                 ),
                 "At t = 0 abar of the step before is 1, not that of step 0 itself.": (
-                    _doubles(51.2, 35.0).view(2, 1)
+                    doubles(51.2, 35.0).view(2, 1)
                 ),
-                "One sample at t = 0 has decided for the whole batch.": _doubles(64.0, 64.0).view(2, 1),
+                "One sample at t = 0 has decided for the whole batch.": doubles(64.0, 64.0).view(2, 1),
             },
         )
-        close(variance, _doubles(0.0, 0.4375 * 0.36 / 0.64).view(2, 1))
+        close(variance, doubles(0.0, 0.4375 * 0.36 / 0.64).view(2, 1))
 
     def last_step(self, student: Work) -> None:
         """After a last step that left nothing, only x0 counts: nothing is divided by 0."""
         x0, xt = torch.full((1, 2), 10.0).double(), torch.full((1, 2), 7.0).double()
-        mean, variance = _two(student.q_posterior(x0, xt, tensor([1]), _doubles(0.36, 1.0)))
+        mean, variance = _two(student.q_posterior(x0, xt, tensor([1]), doubles(0.36, 1.0)))
         close(mean, torch.full_like(x0, 8.0))
-        close(variance, _doubles(0.36).view(1, 1))
+        close(variance, doubles(0.36).view(1, 1))
 
     def dtype(self, student: Work) -> None:
         """Mean and variance have the dtype of the pictures, even where the betas have another one."""

@@ -8,16 +8,9 @@ from torch import nn, tensor
 from course.checking.expect import Broken, Layer, Work, close, exercise, holds, ordinary
 from course.lab import damage, tiny_sd
 from course.lab.tiny_sd.network import TinyUNet
-from course.modules.unet.checks_of_blocks import (
-    Downsample,
-    ResBlock,
-    SpatialTransformer,
-    TransformerBlock,
-    in_double,
-    is_norm,
-    waves,
-)
+from course.modules.unet.checks_of_blocks import Downsample, ResBlock, in_double, is_norm, waves
 from course.modules.unet.checks_of_functions import Conv2d, GroupNorm, TimestepEmbedding
+from course.modules.unet.checks_of_transformers import SpatialTransformer, TransformerBlock
 
 # All that a student is checked with, found here by their marks.
 __all__ = [
