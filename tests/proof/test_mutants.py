@@ -244,3 +244,24 @@ def test_a_suite_that_sees_all_that_can_be_seen_has_nothing_wrong(root: CourseRo
         ("small.counted", "0", "1"),
     ]
     assert ", 0 survivors, 2 equivalents" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_solution_that_cannot_be_run_anew_is_told_and_proves_nothing(root: CourseRoot) -> None:
+    once = """\
+import builtins
+
+
+def _once(function):
+    if hasattr(builtins, "made"):
+        raise RuntimeError("made twice")
+    builtins.made = True
+    return function
+
+
+@_once
+def tripled("""
+    root.solution("small").write_text(SOLUTION.replace("def tripled(", once))
+    done = verify(root)
+    assert done.returncode == 3
+    assert "small.tripled: the solution's own source, run in its own names, cannot be defined" in done.stderr
