@@ -120,7 +120,7 @@ def made_in_double(target: Any) -> Any:
 
 def _answering(target: Any, answer: Callable[[Call, Given], Any]) -> Any:
     """The target with `answer` in the place of a call of it."""
-    function = target.forward if isinstance(target, type) else target
+    function = getattr(target, "forward", target)
     signature = inspect.signature(function)
 
     @functools.wraps(function)
