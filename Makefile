@@ -35,7 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Which tests may run at the same time: tests/conftest.py.
 IN_PARALLEL = -n auto --maxprocesses 8
 
-.PHONY: help install torch demo hub proxy docs katex serve links test proof test-all rest test-gpu test-pythons pins lint build benchmarks clean
+.PHONY: help install torch demo hub proxy docs katex serve links test proof mutants test-all rest test-gpu test-pythons pins lint build benchmarks clean
 
 help:
 	@echo "make demo       grade the sample class and say where the reports are"
@@ -48,6 +48,7 @@ help:
 	@echo "make test-all   all of them: ten seeds, notebooks executed, browser, benchmarks"
 	@echo "make test-pythons  make test on each other Python that is here, in a .venv of its own"
 	@echo "make pins       whether constraints.txt fits the oldest and the newest Python"
+	@echo "make mutants    what the hidden tests do not see of changes of the solutions"
 	@echo "make test-gpu   the whole path on a CUDA device, where there is one"
 	@echo "make lint       ruff and mypy"
 	@echo "make build      exercises/ from lessons and solutions"
@@ -137,6 +138,10 @@ test-all: test rest
 proof: $(READY_DEV)
 	$(BIN)/python -m autograder build --check
 	$(BIN)/python -m autograder verify --quick
+
+# Not part of any other: a minute or more for each module.
+mutants: $(READY_DEV)
+	$(BIN)/python -m autograder verify --mutants
 
 # What `make test-all` does beyond `make test`.
 rest: $(READY_DEV)

@@ -98,6 +98,9 @@ def verify(
     shares: Annotated[
         bool, typer.Option("--shares", help="List how much of its points each known mistake keeps.")
     ] = False,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Instead, change the solutions, and list what no test notices.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line, for every finding.")
     ] = False,
@@ -109,12 +112,15 @@ def verify(
     """Proves the tests, hidden and public: reference, stubs, trivial answers, known mistakes, variants."""
     from .processes.devices import choose_device
     from .proof.finding import Finding
+    from .run.mutants import verify_mutants
     from .run.verify import seeds_of
     from .run.verify import verify as verify_modules
     from .sandbox.levels import strongest
 
     with reported():
         root = CourseRoot.find(course_root)
+        if mutants and (quick or shares):
+            raise UsageError("--mutants tries nothing but mutants: leave out --quick and --shares.")
         level, chosen = strongest(sandbox), choose_device(device)
         findings: list[Finding] = []
 
@@ -128,15 +134,14 @@ def verify(
                     f"(seed {finding.seed}, {finding.through}): {finding.said}"
                 )
 
-        seconds = verify_modules(
-            root, modules_of(root, modules), seeds_of(seeds), level, chosen, on_finding, jobs, quick
-        )
+        what = root, modules_of(root, modules), seeds_of(seeds), level, chosen, on_finding, jobs
+        seconds = verify_mutants(*what) if mutants else verify_modules(*what, quick)
         if not as_json:
-            from .reports.terminal import shares_table, verify_table
+            from .reports.terminal import mutants_table, shares_table, verify_table
 
             if shares:
                 out.print(shares_table(findings))
-            out.print(verify_table(findings, seconds, root.syllabus))
+            out.print((mutants_table if mutants else verify_table)(findings, seconds, root.syllabus))
         wrong = sum(not finding.ok for finding in findings)
         if wrong:
             fail(f"{wrong} of {len(findings)} findings are wrong", 1)

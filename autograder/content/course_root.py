@@ -102,6 +102,10 @@ class CourseRoot:
     def keys(self, module: str) -> Path:
         return self.secret(module) / "keys.yaml"
 
+    def equivalents(self, module: str) -> Path:
+        """Mutants of the solution that no test can tell from it: see `content/equivalents.py`."""
+        return self.secret(module) / "equivalents.yaml"
+
     def read(self, file: Path) -> str:
         """The text of a file that the course must have; raises ContentError."""
         try:

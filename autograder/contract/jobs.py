@@ -8,11 +8,15 @@ import msgspec
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """What is to be tried of a module: one exercise's known answers, with one seed. See `proof/prove.py`."""
+    """What is to be tried of a module: one exercise's known answers, with one seed. See `proof/prove.py`.
+
+    With the id of a `mutant` that alone: see `proof/mutants.py`.
+    """
 
     exercise: str
     seed: int
     quick: bool
+    mutant: str = ""
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -67,7 +67,7 @@ def name_mistakes(setting: Setting, exercise: Exercise, graded: Graded) -> None:
     for student, attempts in graded.tried:
 
         def again(test: Test, student: Student = student) -> Trace | None:
-            repeated = _attempt(setting, student, test, setting.diagnosis_seed)
+            repeated = attempt_one(setting, student, test, setting.diagnosis_seed)
             return None if isinstance(repeated.raised, NOT_ANSWERED) else repeated.trace
 
         graded.result.mistakes = graded.result.mistakes or diagnose(setting, exercise, attempts, again)
@@ -79,7 +79,7 @@ def attempt(
 ) -> list[Attempt]:
     """The tests of an exercise, one after the other. Raises Fault for what is not the student's."""
     tests = setting.suite.tests.get(exercise.id, [])
-    return [_attempt(setting, student, test, setting.run_seed) for test in tests if test.kind in kinds]
+    return [attempt_one(setting, student, test, setting.run_seed) for test in tests if test.kind in kinds]
 
 
 def portability(setting: Setting, line: Line, attempts: Sequence[Attempt]) -> Portability | None:
@@ -89,7 +89,8 @@ def portability(setting: Setting, line: Line, attempts: Sequence[Attempt]) -> Po
     return check_portability(line, [a.requests for a in attempts if a.passed and a.test.kind == "value"])
 
 
-def _attempt(setting: Setting, student: Student, test: Test, seed: int) -> Attempt:
+def attempt_one(setting: Setting, student: Student, test: Test, seed: int) -> Attempt:
+    """One test, with the draws of this seed. Raises Fault for what is not the student's."""
     student.trace = Trace()
     raised = run_test(setting.suite, test, student, seed, setting.device)
     if isinstance(raised, Fault):

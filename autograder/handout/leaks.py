@@ -72,7 +72,7 @@ def secrets(root: CourseRoot) -> list[Secret]:
             found += _of_lines("solution", solution.source, lines, region.begin + 1)
     for path in sorted(root.hidden.rglob("*.py")):
         found += _of_module(_kind(path), root.relative(path), root.read(path))
-    for path in sorted(root.hidden.rglob("*.yaml")):
+    for path in sorted(root.hidden.rglob("keys.yaml")):
         found += _of_keys(root.relative(path), root.read(path))
     unique = {secret.signs: secret for secret in reversed(found) if not _is_in(secret, public)}
     return list(reversed(unique.values()))

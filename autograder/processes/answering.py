@@ -23,6 +23,7 @@ from ..grading.exercise import grade_exercise
 from ..grading.grade import Bench, grade_submission
 from ..grading.setting import Setting
 from ..grading.suite import Suite
+from ..proof.mutants import try_mutant
 from ..proof.prove import prove
 from ..sandbox.line import Worker, WorkerLine
 from .pool import Setup
@@ -89,7 +90,8 @@ class Answering:
                 examined, wall_timeout = examine_submission(job, bench)
                 return Finished(result=examined.to_json(), wall_timeout=wall_timeout)
             if job.proof:
-                return Finished(result=prove(bench.module, bench.setting, job.proof).to_json())
+                of = try_mutant if job.proof.mutant else prove
+                return Finished(result=of(bench.module, bench.setting, job.proof).to_json())
             result, wall_timeout = grade_submission(job, bench)
         except Fault as fault:
             return Finished(fault=str(fault), ended=isinstance(fault, Ended))

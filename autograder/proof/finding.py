@@ -9,6 +9,8 @@ from ..results import ExerciseResult
 # As they stand in the table. A source is that of a mistake or variant, as a notebook has it; public are the
 # public checks, on the reference, mistakes and variants.
 KINDS = ("reference", "stub", "trivial", "mistake", "variant", "source", "public")
+# Of `verify --mutants`, which has a table of its own; an equivalent is a mutant that may survive.
+MUTANT_KINDS = ("mutant", "equivalent")
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -16,7 +18,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     module: str
     exercise: str
-    kind: str  # one of KINDS
+    kind: str  # one of KINDS or MUTANT_KINDS
     id: str
     seed: int
     through: str  # "process" or the worker's isolation level

@@ -118,6 +118,34 @@ def verify_table(findings: Sequence[Finding], seconds: Mapping[str, float], syll
     return table
 
 
+def mutants_table(findings: Sequence[Finding], seconds: Mapping[str, float], syllabus: Syllabus) -> Table:
+    """A row an exercise: how many mutants were tried, and what became of them."""
+    table = Table(box=box.SIMPLE_HEAD, caption_justify="left", pad_edge=False)
+    table.add_column("Exercise", overflow="fold")
+    columns = ("mutants", "killed", "survivors", "equivalents")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    total = dict.fromkeys(columns, 0)
+    for module in syllabus.modules:
+        for exercise in module.graded:
+            group = [each for each in findings if (each.module, each.exercise) == (module.id, exercise.id)]
+            tried = [each for each in group if each.kind == "mutant"]
+            spared = sum(each.ok for each in group if each.kind == "equivalent")
+            killed = sum(each.ok for each in tried)
+            row = dict(zip(columns, (len(tried) + spared, killed, len(tried) - killed, spared), strict=True))
+            if not row["mutants"]:
+                continue
+            total = {column: total[column] + row[column] for column in columns}
+            style = "red" if row["survivors"] else "green"
+            table.add_row(
+                Text(f"{module.id}.{exercise.id}"), *(Text(f"{row[name]:,}", style=style) for name in columns)
+            )
+    took = ", ".join(f"{module} {spent:.0f}" for module, spent in seconds.items())
+    said = ", ".join(f"{total[column]:,} {column}" for column in columns)
+    table.caption = Text(f"{said}\nCPU seconds: {took}", style="dim")
+    return table
+
+
 def shares_table(findings: Sequence[Finding]) -> Table:
     """A row a known mistake: how much of its exercise's points it keeps, from the least to the most."""
     kept: dict[tuple[str, str], list[float]] = {}

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -63,15 +64,24 @@ def verify(
     quick  leaves out sources and public checks.
     Raises ContentError for a module that cannot be loaded, Fault for a broken test.
     """
-    limits = limits_of(root.syllabus.limits.asked)
-    setup = Setup(root.path, modules, seeds[0], device, level, jobs, limits=limits, rehearse=False)
     verifying = _Verifying(root, modules, seeds, level, on_finding, quick)
+    with running(root, modules, seeds[0], level, device, jobs) as run:
+        verifying.run(run)
+    return verifying.seconds
+
+
+@contextmanager
+def running(
+    root: CourseRoot, modules: Sequence[str], seed: int, level: Isolation, device: str, jobs: int
+) -> Iterator[Run]:
+    """What has jobs done, in graders of these modules or, without isolation, in this process."""
+    limits = limits_of(root.syllabus.limits.asked)
+    setup = Setup(root.path, modules, seed, device, level, jobs, limits=limits, rehearse=False)
     if level is Isolation.NONE:
-        verifying.run(partial(inline.run, setup))
+        yield partial(inline.run, setup)
     else:
         with Pool(setup) as pool:
-            verifying.run(pool.run)
-    return verifying.seconds
+            yield pool.run
 
 
 class _Verifying:

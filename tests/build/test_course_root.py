@@ -46,6 +46,7 @@ def test_every_file_has_its_place(tiny: CourseRoot) -> None:
         tiny.mistakes("m"): "autograder/hidden/m/mistakes.py",
         tiny.variants("m"): "autograder/hidden/m/variants.py",
         tiny.keys("m"): "autograder/hidden/m/keys.yaml",
+        tiny.equivalents("m"): "autograder/hidden/m/equivalents.yaml",
     }
 
     assert {tiny.relative(path): place for path, place in places.items()} == {

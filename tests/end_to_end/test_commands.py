@@ -107,6 +107,7 @@ def test_a_suite_whose_reference_fails_stops_the_run_before_anyone_is_graded(
     ("arguments", "said"),
     [
         (["verify", "alchemy"], "alchemy"),
+        (["verify", "--mutants", "--quick"], "leave out --quick and --shares"),
         (["grade", "no-such-file.ipynb"], "no-such-file.ipynb"),
         (["grade", "exercises", "--device", "abacus"], "abacus"),
         (["grade", "exercises", "--sandbox", "paper"], "paper"),
