@@ -16,6 +16,7 @@ from torch.func import functional_call
 
 from ..errors import ProtocolViolation, StudentError, StudentFailure
 from ..worker import wire
+from ..worker.loss import loss_of
 from ..worker.operations import Session
 from .on_behalf import out_of_memory
 
@@ -189,7 +190,8 @@ def _without_grad(function: Callable[..., Any], args: list[Any], kwargs: dict[st
 def _vector_jacobian(output: Tensor, leaves: list[Any], cotangent: Tensor) -> list[Tensor | None]:
     """Gradients of `output` for the floating-point leaves, None for the others."""
     wanted = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
-    found = iter(torch.autograd.grad(output, wanted, cotangent, allow_unused=True, retain_graph=True))
+    loss = loss_of(output, cotangent)
+    found = iter(torch.autograd.grad(loss, wanted, allow_unused=True, retain_graph=True))
     return [next(found) if isinstance(leaf, Tensor) and leaf.requires_grad else None for leaf in leaves]
 
 

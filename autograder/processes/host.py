@@ -1,6 +1,6 @@
 """The trusted process that has torch, pytest, the references and the suites loaded, and forks graders.
 
-    python -m autograder.processes.host DESCRIPTOR < specification.json
+    python -c "from autograder.processes.host import main; main()" DESCRIPTOR < specification.json
 
 Over the control line to the parent come a grader's two lines, as descriptors: to the parent (jobs in,
 outcomes out, JSON in length-prefixed messages) and to the zygote. A grader lives until the parent hangs
@@ -61,8 +61,8 @@ def _serve(control: socket.socket, specification: Specification, suites: dict[st
             rehearse(module, setting)
     else:
         _warm_up()
-    gc.collect()
     gc.freeze()
+    gc.enable()
     control.send(b"ready")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -83,7 +83,7 @@ def _serve(control: socket.socket, specification: Specification, suites: dict[st
 def _warm_up() -> None:
     """What torch and the pretended accelerator load at first use, once for all graders; starts no thread."""
     portability.prepare()
-    torch.autograd.backward(torch.ones(1, requires_grad=True).exp(), torch.ones(1))
+    torch.ones(1, requires_grad=True).exp().sum().backward()  # type: ignore[no-untyped-call]
 
 
 def _answer_jobs(
@@ -121,7 +121,3 @@ def _limit(which: int, value: int) -> None:
     hard = resource.getrlimit(which)[1]
     within = hard != resource.RLIM_INFINITY and not 0 <= value <= hard
     resource.setrlimit(which, (hard if within else value, hard))
-
-
-if __name__ == "__main__":
-    main()

@@ -43,6 +43,12 @@ if TYPE_CHECKING:
 START_SECONDS = 300.0
 JOBS_A_GRADER = 200  # then it is replaced, so that nothing can pile up in it
 RESTARTS = 3  # without a single outcome in between
+_BOOT = """
+import gc
+gc.disable()  # until all is imported: none of it is garbage
+from autograder.processes.host import main
+main()
+"""
 
 OnFinished = Callable[[Job, Finished], None]
 
@@ -243,7 +249,7 @@ class Pool:
         with theirs:
             self._host = subprocess.Popen(
                 # -P: not what lies in the current folder, which may be a submission's, a torch.py say.
-                [sys.executable, "-P", "-m", "autograder.processes.host", str(theirs.fileno())],
+                [sys.executable, "-P", "-c", _BOOT, str(theirs.fileno())],
                 env={**os.environ, **threads, "PYTHONPATH": python_path()},
                 stdin=subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),

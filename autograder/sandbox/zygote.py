@@ -22,7 +22,8 @@ PRELOAD = ("torch", "numpy", "jaxtyping")
 # Two packages from two folders, without the folders around them: those hold secrets, and names that
 # would shadow the standard library's.
 _BOOT = """
-import importlib.util, sys
+import gc, importlib.util, sys
+gc.disable()  # until all is imported: none of it is garbage
 for name, folder in (argument.split("=", 1) for argument in sys.argv[2:]):
     spec = importlib.util.spec_from_file_location(
         name, folder + "/__init__.py", submodule_search_locations=[folder])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..contract.line import Kept
 from ..contract.student import Function, Handle, Part, Student
+from ..worker.loss import loss_of
 from .assertions import Mismatch, assert_close
 from .draw import Draw
 
@@ -118,7 +119,8 @@ def assert_gradients(
     leading = [*inputs.values(), *parameters.values()]
     found = answers.gradients(*args, cotangent=cotangent)
     assert_close(found.output, output.detach(), rtol=rtol)
-    expected: Sequence[Tensor | None] = torch.autograd.grad(output, leading, cotangent, allow_unused=True)
+    loss = loss_of(output, cotangent)
+    expected: Sequence[Tensor | None] = torch.autograd.grad(loss, leading, allow_unused=True)
     received = [found.inputs[index] if index < len(found.inputs) else None for index in inputs]
     received += [found.parameters.get(name) for name in parameters]
     places = [f"argument {index + 1}" for index in inputs] + [f"`{name}`" for name in parameters]

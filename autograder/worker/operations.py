@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from . import wire
 from .graders import GradersCallable, graders_class
+from .loss import loss_of
 
 CELL = "<cell {}>"
 MAX_MESSAGE = 2000
@@ -243,7 +244,12 @@ class Session:
             function.zero_grad(set_to_none=True)
         with torch.enable_grad():
             output = function(*leaves, **kwargs)
-            output.backward(torch.ones_like(output) if cotangent is None else cotangent)
+            if cotangent is None:
+                cotangent = torch.ones_like(output)
+            if isinstance(output, Tensor) and output.shape == cotangent.shape:
+                loss_of(output, cotangent).backward()  # type: ignore[no-untyped-call]
+            else:
+                output.backward(cotangent)  # says what is wrong
         parameters = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
         return {
             "output": output,

@@ -49,12 +49,14 @@ def prepare(preload: list[str]) -> None:
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
     # `worker`, and what is pulled in by the first use otherwise, in each worker anew.
-    for name in (*preload, f"{__package__}.worker", "inspect", "linecache", "random", "traceback"):
+    own = [
+        f"{__package__}.{name}" for name in ("worker", "kernel.limits", "kernel.lock", "kernel.namespaces")
+    ]
+    for name in (*preload, *own, "inspect", "linecache", "random", "traceback"):
         __import__(name)
     convolution = torch.nn.Conv2d(2, 2, 3)
     image = torch.ones(1, 2, 8, 8, requires_grad=True)
-    # With a gradient given, the first backward imports sympy: a quarter of a second for each worker.
-    convolution(image).backward(torch.ones(1, 2, 6, 6))
+    convolution(image).sum().backward()
     (torch.ones(8, 8) @ torch.ones(8, 8)).softmax(-1)
     try:
         from course.checking import portability
@@ -65,8 +67,8 @@ def prepare(preload: list[str]) -> None:
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
         raise RuntimeError(f"the zygote has {threads} threads, so it cannot fork safely")
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def main(control_descriptor: int) -> None:

@@ -20,7 +20,7 @@ def zygotes(run: int) -> list[psutil.Process]:
 
 
 def hosts(run: int) -> list[psutil.Process]:
-    return [child for child in _children(run) if "autograder.processes.host" in _command(child)]
+    return [child for child in _children(run) if "autograder.processes.host" in " ".join(_command(child))]
 
 
 def graders(run: int) -> list[psutil.Process]:
