@@ -45,7 +45,7 @@ help:
 	@echo "make serve      the same, shown on this machine, and built anew when something changes"
 	@echo "make links      ask every address that the site names whether it is still there"
 	@echo "make test       lint, types, hidden suites and the quick tests: 10 to 20 minutes on two cores"
-	@echo "make test-all   all of them: ten seeds, notebooks executed, browser, benchmarks"
+	@echo "make test-all   all of them: ten seeds, mutants, notebooks executed, browser, benchmarks"
 	@echo "make test-pythons  make test on each other Python that is here, in a .venv of its own"
 	@echo "make pins       whether constraints.txt fits the oldest and the newest Python"
 	@echo "make mutants    what the hidden tests do not see of changes of the solutions"
@@ -139,13 +139,13 @@ proof: $(READY_DEV)
 	$(BIN)/python -m autograder build --check
 	$(BIN)/python -m autograder verify --quick
 
-# Not part of any other: a minute or more for each module.
 mutants: $(READY_DEV)
 	$(BIN)/python -m autograder verify --mutants
 
 # What `make test-all` does beyond `make test`.
 rest: $(READY_DEV)
 	$(BIN)/python -m autograder verify --seeds $(SEEDS)
+	$(MAKE) mutants
 	$(TESTS) $(IN_PARALLEL) -m "(slow or browser) and not gpu and not benchmark"
 	$(MAKE) benchmarks
 

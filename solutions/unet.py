@@ -151,7 +151,8 @@ class Downsample(nn.Module):
 
     channels  channels in and out.
 
-    Parameters, as in diffusers' Downsample2D: conv, an nn.Conv2d. No others.
+    Parameters, as in diffusers' Downsample2D: conv, an nn.Conv2d. No others. Leave them as torch initialises
+    them.
     """
 
     def __init__(self, channels: int) -> None:
@@ -173,7 +174,8 @@ class Upsample(nn.Module):
 
     channels  channels in and out.
 
-    Parameters, as in diffusers' Upsample2D: conv, an nn.Conv2d. No others.
+    Parameters, as in diffusers' Upsample2D: conv, an nn.Conv2d. No others. Leave them as torch initialises
+    them.
     """
 
     def __init__(self, channels: int) -> None:
@@ -204,7 +206,7 @@ class FeedForward(nn.Module):
                       proj = nn.Linear(dim, 8 * dim)
               net[1]  nn.Identity() (in diffusers a dropout)
               net[2]  nn.Linear(4 * dim, dim)
-    No other parameters. gelu is the exact one, torch's default.
+    No other parameters. Leave them as torch initialises them. gelu is the exact one, torch's default.
     Source: Shazeer, "GLU Variants Improve Transformer" (2020), GEGLU.
     """
 
@@ -239,6 +241,7 @@ class TransformerBlock(nn.Module):
       norm1, norm2, norm3   nn.LayerNorm(dim)
       attn1, attn2          Attention(dim, heads) and Attention(dim, heads, context_dim) of course.lab.layers
       ff                    FeedForward(dim)
+    Leave all parameters as torch initialises them.
     """
 
     def __init__(self, dim: int, context_dim: int, heads: int) -> None:
@@ -278,6 +281,7 @@ class SpatialTransformer(nn.Module):
       norm                nn.GroupNorm(groups, channels, eps=1e-6)
       proj_in, proj_out   nn.Conv2d(channels, channels, 1)
       transformer_blocks  nn.ModuleList with one TransformerBlock(channels, context_dim, heads)
+    Leave all parameters as torch initialises them.
     Source: Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models" (2022), 3.3.
     """
 
@@ -324,6 +328,7 @@ class UNet(nn.Module):
                       for the finest level, one Upsample in `upsamplers`
       conv_norm_out   nn.GroupNorm(groups, c[0])
       conv_out        nn.Conv2d(c[0], out_channels, 3, padding=1)
+    Leave all parameters as torch initialises them.
 
     Skips: what conv_in, each step of a level (the ResBlock and its attention) and each Downsample return is
     kept on the way down. On the way up each ResBlock takes the last one that is left, joined to the channels

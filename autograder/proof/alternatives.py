@@ -38,7 +38,8 @@ _OPERATORS: dict[type[ast.AST], tuple[Callable[[], Any], ...]] = {
     ast.And: (ast.Or,),
     ast.Or: (ast.And,),
 }
-_COMMUTE = (ast.Add, ast.Mult, ast.BitOr, ast.BitAnd)
+_COMMUTE = (ast.Add, ast.Mult, ast.BitOr, ast.BitAnd, ast.BitXor)
+_SYMMETRIC = frozenset({"transpose", "swapaxes", "swapdims"})  # the last two arguments may change places
 _NAMES = {
     "sin": "cos",
     "min": "max",
@@ -177,7 +178,10 @@ def _of_call(call: ast.Call, imported: Collection[str]) -> Iterator[Alternative]
         yield Alternative(
             _with(call, args=call.args[:-1]), said(call), said(_with(call, args=call.args[:-1]))
         )
-    for at, (one, other) in enumerate(zip(call.args, call.args[1:], strict=False)):
+    pairs = list(enumerate(zip(call.args, call.args[1:], strict=False)))
+    if isinstance(call.func, ast.Attribute) and call.func.attr in _SYMMETRIC:
+        pairs = pairs[:-1]
+    for at, (one, other) in pairs:
         exchanged = [*call.args[:at], other, one, *call.args[at + 2 :]]
         names = said(one, 24), said(other, 24)
         yield Alternative(_with(call, args=exchanged), ", ".join(names), ", ".join(names[::-1]))

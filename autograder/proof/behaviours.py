@@ -30,10 +30,11 @@ def writing_to(target: Any, name: str) -> Any:
     """Its answer is right, and then it spoils an argument."""
 
     def answer(call: Call, given: Given) -> Any:
-        made, spoilt = call(), given.get(name)
-        if isinstance(spoilt, Tensor):
-            with torch.no_grad():
-                spoilt.logical_not_() if spoilt.dtype == torch.bool else spoilt.add_(1)
+        made, argument = call(), given.get(name)
+        for spoilt in argument.values() if isinstance(argument, Mapping) else [argument]:
+            if isinstance(spoilt, Tensor):
+                with torch.no_grad():
+                    spoilt.logical_not_() if spoilt.dtype == torch.bool else spoilt.add_(1)
         return made
 
     return _answering(target, answer)
@@ -62,19 +63,21 @@ def cached(target: Any) -> Any:
     kept: dict[Any, Any] = {}
 
     def answer(call: Call, given: Given) -> Any:
-        key = tuple(
-            (one.shape, one.dtype)
-            if isinstance(one, Tensor)
-            else id(one)
-            if isinstance(one, nn.Module)
-            else repr(one)
-            for one in given.values()
-        )
+        key = tuple(map(_likeness, given.values()))
         if key not in kept:
             kept[key] = call()
         return kept[key]
 
     return _answering(target, answer)
+
+
+def _likeness(given: Any) -> object:
+    """What a cache would tell it by: each call gets a new stand-in for a function, so by nothing."""
+    if isinstance(given, Tensor):
+        return given.shape, given.dtype
+    if isinstance(given, nn.Module):
+        return id(given)
+    return "function" if callable(given) else repr(given)
 
 
 def refusing_gaps(target: Any) -> Any:

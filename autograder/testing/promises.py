@@ -312,26 +312,29 @@ def _as_kind(answer: Any, kind: torch.dtype) -> Any:
     return tuple(each.to(kind) for each in answer) if isinstance(answer, tuple) else answer.to(kind)
 
 
-def as_torch_initialises(of: type[nn.Module], *made_with: Any, weight: float = 1) -> Promise:
+def as_torch_initialises(
+    of: type[nn.Module] | Sequence[type[nn.Module]], *made_with: Any, weight: float = 1
+) -> Promise:
     """Parameters are left as torch initialises them; `made_with` makes them of a hundred numbers or more.
 
     What torch makes constant is so to the bit. Of what it draws, mean, spread and shape of the distribution
     are the reference's, also in each row and column; another module has other numbers, and the dtype is
-    torch's default.
+    torch's default. `of` may be several classes, made with the same.
     """
 
     def starts(student: Student, draw: Draw) -> None:
-        first, second = (student.new(of.__name__, *made_with).state_dict() for _ in range(2))
-        with torch.random.fork_rng(devices=[]):
-            # Not torch.manual_seed: it notes a stack trace for each accelerator that is not there.
-            torch.default_generator.manual_seed(draw.integer(0, 1 << 31))
-            usual = of(*map(made, made_with)).state_dict()
-        for name, wanted in usual.items():
-            found = assert_tensor(first.get(name), shape=tuple(wanted.shape), dtype=wanted.dtype)
-            if wrong := _wrong_start(found.cpu(), second.get(name), wanted):
-                if student.trace is not None:  # of untouched weights it has the outline only
-                    student.trace.answered(f"start of {name}", wrong)
-                raise Mismatch(f"`{name}` {wrong}")
+        for cls in [of] if isinstance(of, type) else of:
+            first, second = (student.new(cls.__name__, *made_with).state_dict() for _ in range(2))
+            with torch.random.fork_rng(devices=[]):
+                # Not torch.manual_seed: it notes a stack trace for each accelerator that is not there.
+                torch.default_generator.manual_seed(draw.integer(0, 1 << 31))
+                usual = cls(*map(made, made_with)).state_dict()
+            for name, wanted in usual.items():
+                found = assert_tensor(first.get(name), shape=tuple(wanted.shape), dtype=wanted.dtype)
+                if wrong := _wrong_start(found.cpu(), second.get(name), wanted):
+                    if student.trace is not None:  # of untouched weights it has the outline only
+                        student.trace.answered(f"start of {name}", wrong)
+                    raise Mismatch(f"`{name}` {wrong}")
 
     says = "Its parameters start as torch initialises such layers, and differently in each module."
     return Promise("as_torch_initialises", says, starts=starts, kind="rule", weight=weight)
@@ -350,15 +353,16 @@ def _wrong_start(found: Tensor, second: Any, wanted: Tensor) -> str:
         return "starts with the same numbers in every module"
     found, wanted = found.double(), wanted.double()
     for dim in range(min(found.dim(), 2) if found.dim() > 1 else 0):
-        parts = [each.movedim(dim, 0).flatten(1) for each in (found, wanted)]
-        if parts[0].shape[1] < FEW:
+        own, usual = (each.movedim(dim, 0).flatten(1) for each in (found, wanted))
+        if own.shape[1] < FEW:
             continue
-        for at, (own, usual) in enumerate(zip(*parts, strict=True)):
-            if own.min() == own.max():
-                return f"starts with one number all along {('row', 'column')[dim]} {at}, {own[0].item():g}"
-            if _is_spread_otherwise(own, usual):
-                return "does not start as torch initialises it: " + _how_spread(own, usual)
-    if _is_spread_otherwise(found, wanted):
+        alike = own.amin(1) == own.amax(1)
+        for at in (alike | _are_spread_otherwise(own, usual)).nonzero().flatten().tolist()[:1]:
+            if alike[at]:
+                line = f"{('row', 'column')[dim]} {at}, {own[at, 0].item():g}"
+                return f"starts with one number all along {line}"
+            return "does not start as torch initialises it: " + _how_spread(own[at], usual[at])
+    if _are_spread_otherwise(found.flatten(), wanted.flatten()):
         return "does not start as torch initialises it: " + _how_spread(found, wanted)
     if (found.mean() - wanted.mean()).abs() > 6 * wanted.std() * (2 / wanted.numel()) ** 0.5:
         return "does not start as torch initialises it: the mean is another"
@@ -370,9 +374,10 @@ def _wrong_start(found: Tensor, second: Any, wanted: Tensor) -> str:
     return ""
 
 
-def _is_spread_otherwise(found: Tensor, wanted: Tensor) -> bool:
-    """By more than chance makes likely: of normal numbers seven standard deviations are allowed."""
-    return bool((found.std() / wanted.std()).log().abs() > 7 / wanted.numel() ** 0.5)
+def _are_spread_otherwise(found: Tensor, wanted: Tensor) -> Tensor:
+    """Which rows are, by more than chance makes likely: of normal numbers seven deviations are allowed."""
+    otherwise: Tensor = (found.std(-1) / wanted.std(-1)).log().abs() > 7 / wanted.shape[-1] ** 0.5
+    return otherwise
 
 
 def _how_spread(found: Tensor, wanted: Tensor) -> str:

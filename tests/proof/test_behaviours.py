@@ -49,13 +49,39 @@ def test_which_there_are_is_told_by_the_annotations() -> None:
     }
     assert whole("both") == of_tensors | {"writes to t", "gives a list instead of a tuple"}
     assert whole("steps") == {"gives its first answer again for the same shapes"}
-    assert whole("Layer") == of_tensors | {
+    assert whole("Layer") == of_tensors - {"gives back an argument that its answer equals"} | {
         "gives something else in eval mode",
         "gives something else under no_grad",
         "begins with parameters of zero",
         "begins with frozen parameters",
         "begins with parameters in float64",
     }
+
+
+def _of(annotations: str) -> set[str]:
+    found = mutants(f"def f({annotations}:\n    return g(x)\n", ("f",)).values()
+    return {mutant.id.removeprefix("f ") for mutant in found if "behaviours." in mutant.source}
+
+
+def test_a_function_among_the_arguments_is_no_tensor() -> None:
+    assert not any(id.startswith("writes to") for id in _of("x: Callable[..., Tensor]) -> Tensor"))
+    assert "writes to x" in _of("x: Mapping[str, Tensor]) -> Tensor")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "may"),
+    [
+        ("x: Tensor) -> Tensor", True),
+        ("x: Float[Tensor, 'B C']) -> Float[Tensor, 'B D']", True),
+        ("x: Float[Tensor, 'B ...']) -> Float[Tensor, 'B C']", True),
+        ("x: Float[Tensor, 'B L'], y: Float[Tensor, 'B']) -> Float[Tensor, 'B']", True),
+        ("x: Float[Tensor, 'B C']) -> tuple[Float[Tensor, 'B'], Float[Tensor, 'B C']]", True),
+        ("x: Float[Tensor, 'B H L d']) -> Float[Tensor, 'B L C']", False),
+        ("x: Int[Tensor, 'B']) -> Float[Tensor, 'B']", False),
+    ],
+)
+def test_an_answer_equals_no_argument_of_other_dimensions(annotations: str, may: bool) -> None:
+    assert ("gives back an argument that its answer equals" in _of(annotations)) is may
 
 
 def test_a_mutant_has_the_behaviour() -> None:
@@ -97,6 +123,13 @@ def test_an_argument_is_spoilt_by_place_and_by_name_and_the_answer_is_right() ->
     assert torch.equal(x, X + 1)
 
 
+def test_tensors_of_a_file_are_spoilt_too() -> None:
+    file = {"weight": X.clone(), "name": "x"}
+    behaviours.writing_to(lambda state: None, "state")(file)
+    assert torch.equal(file["weight"], X + 1)
+    assert file["name"] == "x"
+
+
 def test_another_dtype_is_one_of_numbers_alone() -> None:
     changed = behaviours.of_dtype(lambda x: (x, x.long()), "float64")
     assert [one.dtype for one in changed(X)] == [torch.float64, torch.int64]
@@ -113,6 +146,13 @@ def test_the_first_answer_is_given_again_for_the_same_shapes() -> None:
     assert torch.equal(changed(X + 5), 2 * X)
     assert torch.equal(changed(X[:1] + 5), 2 * X[:1] + 10)
     assert torch.equal(changed(X + 5, again=True), 2 * X + 10)
+
+
+def test_a_cache_tells_modules_apart_and_no_functions() -> None:
+    changed = behaviours.cached(lambda of, x: of(x))
+    one, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    assert not torch.equal(changed(one, X), changed(other, X))
+    assert torch.equal(changed(torch.sin, X), changed(torch.cos, X))
 
 
 def test_gaps_are_refused() -> None:

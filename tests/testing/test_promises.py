@@ -317,6 +317,20 @@ def test_torchs_own_start_is_never_refused() -> None:
             starts(Student(InProcess({"Gate": Gate})), Draw(seed, "a test"))
 
 
+def test_of_several_classes_each_is_asked() -> None:
+    starts = as_torch_initialises([Gate, nn.Linear], 50, 40).starts
+    assert starts is not None
+    starts(Student(InProcess({"Gate": Gate, "Linear": nn.Linear})), Draw(0, "a test"))
+
+    class Doubled(nn.Linear):
+        def __init__(self, *args: int) -> None:
+            super().__init__(*args)
+            self.weight.data *= 2
+
+    with pytest.raises(Mismatch, match="`weight` does not start as torch initialises it"):
+        starts(Student(InProcess({"Gate": Gate, "Linear": Doubled})), Draw(0, "a test"))
+
+
 def test_a_start_that_is_wrong_is_told_apart_by_its_trace() -> None:
     """Of untouched weights a trace has no numbers: two wrong starts would be one mistake."""
 

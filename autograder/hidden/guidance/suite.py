@@ -113,6 +113,7 @@ def _of_class_embedding(draw: Draw) -> Iterator[Example]:
 @exercise("ClassEmbedding")
 @promises(
     _of_class_embedding,
+    any_layout(),
     same_in_eval(weight=3),
     gradients(weight=6),
     as_torch_initialises(reference.ClassEmbedding, 39, 80, weight=2),

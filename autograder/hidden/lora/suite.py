@@ -1081,6 +1081,15 @@ class LoraStateDict:
             )
 
     @value()
+    def saves_what_is_there_now(self, student: Student, draw: Draw) -> None:
+        """Saved a second time, after more training, the model gives its new weights."""
+        model = _single()
+        handle = _twin(student, draw, model)
+        _assert_file(student.lora_state_dict(handle), _saved(model, "unet."))
+        handle.load_state_dict(draw.weights(model).state_dict(), strict=False, wait=False)
+        _assert_file(student.lora_state_dict(handle), _saved(model, "unet."))
+
+    @value()
     def saves_any_precision(self, student: Student, draw: Draw) -> None:
         """What is saved is as exact as the weights are, and has their dtype: float64, or float16."""
         for dtype, rtol in ((torch.float64, None), (torch.float16, RTOL_HALF)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -1386,6 +1387,23 @@ class UpInTraining(_Resample):
         return self.conv(x) if self.training else x
 
 
+@mistake(
+    "Downsample",
+    defines="Upsample",
+    title="Upsample's convolution starts with normal numbers",
+    hint="Kaiming's normal numbers suit a layer before a ReLU. Print the standard deviation of conv.weight "
+    "beside that of a new nn.Conv2d: the exercise leaves the parameters as torch makes them.",
+    only_hidden=True,
+)
+class UpKaiming(_Resample):
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        nn.init.kaiming_normal_(self.conv.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
 # --- FeedForward and TransformerBlock -------------------------------------------------------------------
 
 
@@ -1725,6 +1743,20 @@ class ContextDetached(_TransformerBlock):
         return x + self.ff(self.norm3(x))
 
 
+@mistake(
+    "TransformerBlock",
+    defines="FeedForward",
+    title="the last layer of FeedForward starts at zero",
+    hint="So the block changes nothing at first, which some networks want. This one is to start as torch "
+    "initialises it: leave the parameters alone.",
+    only_hidden=True,
+)
+class FeedStartsAtZero(_FeedForward):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        nn.init.zeros_(self.net[2].weight)
+
+
 # --- SpatialTransformer ---------------------------------------------------------------------------------
 
 
@@ -1915,6 +1947,20 @@ class SpatialWithoutGradient(_SpatialTransformer):
     @torch.no_grad()
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         return super().forward(x, context)
+
+
+@mistake(
+    "SpatialTransformer",
+    title="proj_out starts at zero",
+    hint="Stable Diffusion's own code begins like that, so that the layer changes nothing at first. Here it "
+    "is to start as torch initialises it: leave the parameters alone.",
+    only_hidden=True,
+)
+class ProjectionStartsAtZero(_SpatialTransformer):
+    def __init__(self, channels: int, context_dim: int, heads: int, groups: int = 32) -> None:
+        super().__init__(channels, context_dim, heads, groups)
+        nn.init.zeros_(self.proj_out.weight)
+        nn.init.zeros_(self.proj_out.bias)
 
 
 # --- UNet -----------------------------------------------------------------------------------------------
@@ -2479,3 +2525,17 @@ class NetworkWithoutGradient(_UNet):
     @torch.no_grad()
     def forward(self, x: Tensor, t: Tensor | int, context: Tensor) -> Tensor:
         return super().forward(x, t, context)
+
+
+@mistake(
+    "UNet",
+    title="conv_out starts at zero",
+    hint="Then an untrained network predicts nothing at all, as in some papers' code. Here all parameters "
+    "are to start as torch initialises them: leave them alone.",
+    only_hidden=True,
+)
+class StartsWithNothing(_UNet):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)

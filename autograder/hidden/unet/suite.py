@@ -99,11 +99,17 @@ def _of_conv2d_with_all(draw: Draw) -> Iterator[Example]:
     yield Example(reference.conv2d, draw.normal(3, 2, 4, 5), draw.normal(3, 2, 3, 2), draw.normal(3), 2, 1)
 
 
+def _of_conv2d_that_changes_nothing(draw: Draw) -> Iterator[Example]:
+    yield from _of_conv2d(draw)
+    x = draw.normal(3, 2, 4, 5)
+    yield Example(reference.conv2d, x, torch.eye(2)[:, :, None, None].to(x))
+
+
 @exercise("conv2d")
 @promises(
     _of_conv2d,
     untouched(rtol=RTOL, examples=_of_conv2d_with_bias),
-    new_tensor(rtol=RTOL),
+    new_tensor(rtol=RTOL, examples=_of_conv2d_that_changes_nothing),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL, examples=_of_conv2d_with_all),
     IN_ANY_DTYPE,
@@ -202,11 +208,16 @@ def _of_group_norm_with_eps(draw: Draw) -> Iterator[Example]:
     yield Example(reference.group_norm, draw.normal(3, 4, 2, 3), 2, draw.normal(4), draw.normal(4), 0.1)
 
 
+def _of_group_norm_with_nothing_to_do(draw: Draw) -> Iterator[Example]:
+    yield from _of_group_norm(draw)
+    yield Example(reference.group_norm, torch.zeros_like(draw.normal(3, 4, 2, 3)), 2)
+
+
 @exercise("group_norm")
 @promises(
     _of_group_norm,
     untouched(rtol=RTOL, examples=_of_group_norm_with_weights),
-    new_tensor(rtol=RTOL),
+    new_tensor(rtol=RTOL, examples=_of_group_norm_with_nothing_to_do),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL, examples=_of_group_norm_with_eps),
     IN_ANY_DTYPE,
@@ -526,6 +537,7 @@ def _of_down_and_up(draw: Draw) -> Iterator[Example]:
     same_in_eval(weight=5, rtol=RTOL_PROMISE),
     OF_LAYERS,
     gradients(weight=10, rtol=RTOL_PROMISE),
+    as_torch_initialises([reference.Downsample, reference.Upsample], 24),
 )
 class DownAndUp:
     @value(weight=4)
@@ -540,7 +552,7 @@ class DownAndUp:
     def up_agrees_with_the_reference(self, student: Student, draw: Draw) -> None:
         """With the same weights, Upsample gives the same answer as the course's own."""
         handle, module = twins(student, draw, reference.Upsample, 3)
-        for H, W in [(2, 3), (4, 3)]:
+        for H, W in [(2, 3), (5, 3)]:
             x = draw.normal(3, 3, H, W)
             assert_close(handle(x), module(x), rtol=RTOL)
 
@@ -603,6 +615,7 @@ def _of_transformer_block(draw: Draw) -> Iterator[Example]:
     same_in_eval(weight=5, rtol=RTOL_PROMISE),
     OF_LAYERS,
     gradients(weight=10, rtol=RTOL_PROMISE),
+    as_torch_initialises(reference.TransformerBlock, 24, 30, 2),
 )
 class TransformerBlock:
     @value(weight=3)
@@ -723,6 +736,7 @@ def _of_spatial_transformer_with_other_groups(draw: Draw) -> Iterator[Example]:
     same_in_eval(weight=5, rtol=RTOL_PROMISE),
     OF_LAYERS,
     gradients(weight=10, rtol=RTOL_PROMISE),
+    as_torch_initialises(reference.SpatialTransformer, 24, 30, 2, 3),
 )
 class SpatialTransformer:
     @value(weight=4)
@@ -851,14 +865,20 @@ def _of_unet(draw: Draw) -> Iterator[Example]:
     yield Example(reference.UNet, *inputs, made_with=tuple(SMALL.values()))
 
 
+def _of_unet_with_more_channels_out(draw: Draw) -> Iterator[Example]:
+    yield Example(reference.UNet, *_inputs(draw, C=2), made_with=tuple(OTHERS.values()))
+
+
 @exercise("UNet")
 @promises(
     _of_unet,
     untouched(rtol=RTOL_NETWORK),
     new_tensor(rtol=RTOL_NETWORK),
+    by_position_and_name(rtol=RTOL_NETWORK, examples=_of_unet_with_more_channels_out),
     same_in_eval(weight=5, rtol=RTOL_NETWORK),
     dtypes(torch.float64, torch.float16, weight=2, rtol=ROUNDED_NETWORK),
     gradients(weight=11, rtol=RTOL_NETWORK_GRADIENT),
+    as_torch_initialises(reference.UNet, 16, 16, (16,), (False,), 16, 2, 2),
 )
 class UNet:
     # First, for it is the cheapest: most of the known mistakes that a student did not make differ here.
