@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import select
 import subprocess
 import sys
 import threading
@@ -18,7 +19,8 @@ from ..worker.environment import ENVIRONMENT
 from .levels import python_path
 from .line import Deadline, Ending, Gone, OutOfTime
 
-MOST_PRINTED = 1 << 20
+MOST_PRINTED, MOST_AT_ONCE = 1 << 20, 1 << 16
+CAN_LOOK = os.name == "posix"  # whether there is anything in a pipe; Windows' select knows sockets alone
 
 
 class PlainWorker:
@@ -29,6 +31,7 @@ class PlainWorker:
         self._lock = threading.Lock()
         self._waiting = bytearray()
         self._printed_so_far = bytearray()
+        self._nothing_follows = False
         path = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": python_path()}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "autograder.worker.worker", device],
@@ -65,6 +68,10 @@ class PlainWorker:
         return 0.0
 
     def drain(self) -> None:
+        # The thread that takes what is printed may not have come to it yet.
+        for _ in range(MOST_PRINTED // MOST_AT_ONCE):
+            if not (CAN_LOOK and self._take_printed()):
+                break
         with self._lock:
             self.printed += self._printed_so_far
             self._printed_so_far.clear()
@@ -90,7 +97,27 @@ class PlainWorker:
 
     def _pump_prints(self) -> None:
         assert self._process.stderr is not None
-        while part := os.read(self._process.stderr.fileno(), 1 << 16):
-            with self._lock:
-                if len(self._printed_so_far) < MOST_PRINTED:
-                    self._printed_so_far += part
+        pipe = self._process.stderr.fileno()
+        while not self._nothing_follows:
+            if CAN_LOOK:
+                select.select([pipe], [], [])
+                self._take_printed()
+            else:
+                part = os.read(pipe, MOST_AT_ONCE)
+                with self._lock:
+                    self._keep_printed(part)
+
+    def _take_printed(self) -> bool:
+        """Reads once if there is anything to read, and nobody else does meanwhile; whether there was."""
+        assert self._process.stderr is not None
+        pipe = self._process.stderr.fileno()
+        with self._lock:
+            if self._nothing_follows or not select.select([pipe], [], [], 0)[0]:
+                return False
+            return self._keep_printed(os.read(pipe, MOST_AT_ONCE))
+
+    def _keep_printed(self, part: bytes) -> bool:
+        self._nothing_follows = not part
+        if len(self._printed_so_far) < MOST_PRINTED:
+            self._printed_so_far += part
+        return bool(part)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Timer
@@ -193,6 +195,22 @@ def test_what_cells_print_is_kept_up_to_its_limit(open_line: Open) -> None:
     line.close()
     assert line.printed.startswith(b"seen 0")
     assert len(line.printed) == 100
+
+
+def test_what_was_printed_before_an_answer_is_there_after_it(open_line: Open) -> None:
+    """However late the thread is that takes it: others do not let it run."""
+    line = open_line("shown('in a cell')")
+    line.load()
+    assert bytes(line.printed) == b"seen in a cell\n"
+    student, stop = Student(line), threading.Event()
+    for _ in range(2):
+        threading.Thread(target=lambda: all(not stop.is_set() for _ in itertools.count())).start()
+    try:
+        for number in range(30):
+            student.shown(number)
+            assert line._last_words == f": seen {number}"
+    finally:
+        stop.set()
 
 
 def test_what_is_printed_in_a_test_could_be_its_inputs_and_is_not_kept(open_line: Open) -> None:
