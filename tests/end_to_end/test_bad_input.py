@@ -74,6 +74,7 @@ def archive(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_zip_that_climbs_out_of_its_folder_writes_nothing_there(
     tmp_path: Path, grade: Grade, material: Material
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_zip_that_climbs_out_of_its_folder_writes_nothing_there(
         assert ".." in graded.complained
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_refused_in_a_sentence(tmp_path: Path, grade: Grade) -> None:
     zipped = archive(tmp_path / "bomb.zip", {f"s{n}/attention.ipynb": bytes(19_000_000) for n in range(8)})
     graded = grade(zipped, out=tmp_path / "out")

@@ -147,6 +147,7 @@ def assert_that_nobody_lost_anything(report: Summary, out: Path, run: Run) -> No
 ROLES = [processes.zygotes, processes.hosts, processes.graders, processes.monitors, processes.workers]
 
 
+@pytest.mark.slow
 def test_everything_is_killed_in_one_run(run: Run, out: Path) -> None:
     before = psutil.Process().children(recursive=True)  # of pytest's own, or of another test's
     with killing(processes.workers, processes.graders, processes.zygotes, processes.hosts) as log:
@@ -348,6 +349,7 @@ def small_disk(class_run: Graded, tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_for_each_who_has_no_result(quick: Path, small_disk: Path, grade: Grade) -> None:
     out = small_disk / "graded"
     run = grade(quick, out=out)

@@ -14,6 +14,7 @@ from tests.sample_class import Material
 SLEEPS = "    import time\n    time.sleep(1000)\n"
 
 
+@pytest.mark.slow
 def test_waiting_is_given_a_second_chance_alone_before_it_counts(
     impatient: Graders, material: Material, tmp_path: Path
 ) -> None:
@@ -32,6 +33,7 @@ def test_waiting_is_given_a_second_chance_alone_before_it_counts(
     assert split_heads.mistakes == []
 
 
+@pytest.mark.slow
 def test_a_machine_that_stood_still_costs_nobody_points(
     impatient: Graders, material: Material, tmp_path: Path
 ) -> None:
