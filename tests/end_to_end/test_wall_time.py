@@ -7,6 +7,8 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end import processes
 from tests.end_to_end.small_class import NAMES, POINTS, SLOW_CELL, SLOWER_CELL, Graders, write
 from tests.sample_class import Material
