@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from autograder.contract.line import InProcess
+from autograder.contract.student import Student
 from autograder.errors import ContentError, Fault
-from autograder.grading.suite import Suite, with_suites
+from autograder.grading.suite import OURS, Suite, run_test, with_suites
 
 from .small_course import double, grade
 
@@ -187,3 +189,72 @@ def test_two_suites_of_one_name_are_not_taken_for_each_other(tmp_path: Path) -> 
         path.write_text(ONE_TEST.format(name=name))
         with_suites({name: path}, body)
     assert seen == ["it.first", "it.second"]
+
+
+WITH_PYTEST = '''
+import pytest
+from autograder.testing import exercise, value
+
+
+@exercise("it")
+class It:
+    @value()
+    def plain(self, student, draw):
+        """It is called with the two."""
+        assert not hasattr(self, "made"), "an instance of its own"
+        self.made = draw.integer(1, 2)
+
+    @value()
+    def plain_again(self, draw):
+        """It is called with one of them."""
+        assert not hasattr(self, "made"), "an instance of its own"
+
+    @value()
+    @pytest.mark.parametrize("n", [3])
+    def with_a_parameter(self, student, draw, n):
+        """It has a parameter."""
+        assert n == 3
+
+    @value()
+    def with_a_fixture(self, student, tmp_path):
+        """It uses a fixture of pytest's."""
+        assert tmp_path.is_dir()
+
+
+@exercise("set_up")
+class SetUp:
+    def setup_method(self):
+        self.made = True
+
+    @value()
+    def is_set_up(self, student):
+        """Its class is set up."""
+        assert self.made
+
+    @value()
+    def fails(self, student):
+        """It fails."""
+        assert not self.made, "as it must"
+'''
+
+
+def test_a_hidden_test_may_use_what_pytest_has(tmp_path: Path) -> None:
+    """Most are called directly, which costs less; the others by pytest."""
+    (tmp_path / "suite.py").write_text(WITH_PYTEST)
+    found: dict[str, tuple[bool, str]] = {}
+
+    def body(suites: dict[str, Suite]) -> None:
+        suite = suites["small"]
+        for test in (each for tests in suite.tests.values() for each in tests):
+            raised = run_test(suite, test, Student(InProcess({})), 0, torch.device("cpu"))
+            found[test.id.partition(".")[2]] = test.asks_only(OURS), str(raised or "").partition("\n")[0]
+
+    with_suites({"small": tmp_path / "suite.py"}, body)
+    assert found == {
+        "plain": (True, ""),
+        "plain_again": (True, ""),
+        "with_a_parameter[3]": (False, ""),
+        "with_a_fixture": (False, ""),
+        "is_set_up": (False, ""),
+        "fails": (False, "as it must"),
+    }
