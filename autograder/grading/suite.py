@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,10 +53,11 @@ class Test:
     def kind(self) -> Literal["value", "rule"]:
         return self.mark.kind
 
-    def asks_only(self, fixtures: frozenset[str]) -> bool:
-        """Whether it needs nothing else of pytest: no other fixture, parameter, mark or set-up."""
-        plain = not hasattr(self.item, "callspec") and not any(self.item.iter_markers())
-        return plain and fixtures.issuperset(self.item.fixturenames)
+    @cached_property
+    def plain(self) -> bool:
+        """Whether it needs nothing of pytest but our fixtures: no other, no parameter, mark or set-up."""
+        more = hasattr(self.item, "callspec") or any(self.item.iter_markers())
+        return not more and OURS.issuperset(self.item.fixturenames)
 
 
 @dataclass
@@ -175,7 +177,7 @@ def run_test(
         student.reset(seed_of(0, f"worker {test.id}"))  # its's generators say nothing of what was drawn
     except (StudentFailure, Fault) as failure:  # where the reference stands in: that is asked for at once
         return failure
-    if test.asks_only(OURS):  # as pytest would call it, without what pytest does around a call
+    if test.plain:  # as pytest would call it, without what pytest does around a call
         given = {"student": student, "draw": draw}
         try:
             getattr(test.item.cls(), test.item.originalname)(

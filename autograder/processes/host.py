@@ -83,7 +83,7 @@ def _serve(control: socket.socket, specification: Specification, suites: dict[st
 def _warm_up() -> None:
     """What torch and the pretended accelerator load at first use, once for all graders; starts no thread."""
     portability.prepare()
-    torch.ones(1, requires_grad=True).exp().sum().backward()  # type: ignore[no-untyped-call]
+    torch.ones(1, requires_grad=True).exp().sum().backward()  # type: ignore[no-untyped-call]  # torch gives it no types
 
 
 def _answer_jobs(

@@ -132,7 +132,7 @@ def _answering(target: Any, answer: Callable[[Call, Given], Any]) -> Any:
 
     if not isinstance(target, type):
         return changed
-    target.forward = changed  # type: ignore[attr-defined]
+    target.forward = changed  # type: ignore[attr-defined]  # a class of modules has one
     return target
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..contract.line import Kept
 from ..contract.student import Function, Handle, Part, Student
-from ..worker.loss import loss_of
+from ..worker.loss import leaf, loss_of
 from .assertions import Mismatch, assert_close
 from .draw import Draw
 
@@ -102,11 +102,7 @@ def assert_gradients(
     but         places of arguments that no gradient needs to reach.
     """
     leaves = [
-        arg.detach().clone().requires_grad_()
-        if isinstance(arg, Tensor) and arg.is_floating_point() and index not in but
-        else arg.function
-        if isinstance(arg, Kept)
-        else arg
+        arg.function if isinstance(arg, Kept) else arg if index in but else leaf(arg)
         for index, arg in enumerate(args)
     ]
     if parameters is None:
@@ -114,7 +110,7 @@ def assert_gradients(
     output = function(*leaves)
     cotangent = draw.normal(*output.shape, dtype=output.dtype)
     inputs = {
-        index: leaf for index, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad
+        index: each for index, each in enumerate(leaves) if isinstance(each, Tensor) and each.requires_grad
     }
     leading = [*inputs.values(), *parameters.values()]
     found = answers.gradients(*args, cotangent=cotangent)

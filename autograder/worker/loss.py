@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+
+def leaf(value: Any) -> Any:
+    """A copy that gradients flow to, of a tensor of floating point; anything else as it is."""
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.detach().clone().requires_grad_(True)
+    return value
+
+
+def pull_back(output: Any, cotangent: Tensor) -> None:
+    """As `output.backward(cotangent)`; what fits no such call, torch itself says."""
+    if isinstance(output, Tensor) and output.shape == cotangent.shape:
+        loss_of(output, cotangent).backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+    else:
+        output.backward(cotangent)
 
 
 def loss_of(output: Tensor, cotangent: Tensor) -> Tensor:

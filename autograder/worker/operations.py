@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from . import wire
 from .graders import GradersCallable, graders_class
-from .loss import loss_of
+from .loss import leaf, pull_back
 
 CELL = "<cell {}>"
 MAX_MESSAGE = 2000
@@ -239,21 +239,16 @@ class Session:
     ) -> dict[str, Any]:
         """Runs forward and backward; gradients of the floating-point inputs and of the parameters."""
         function = self._callable(target, "")
-        leaves = [_leaf(arg) for arg in args]
+        leaves = [leaf(arg) for arg in args]
         if isinstance(function, nn.Module):
             function.zero_grad(set_to_none=True)
         with torch.enable_grad():
             output = function(*leaves, **kwargs)
-            if cotangent is None:
-                cotangent = torch.ones_like(output)
-            if isinstance(output, Tensor) and output.shape == cotangent.shape:
-                loss_of(output, cotangent).backward()  # type: ignore[no-untyped-call]
-            else:
-                output.backward(cotangent)  # says what is wrong
+            pull_back(output, torch.ones_like(output) if cotangent is None else cotangent)
         parameters = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
         return {
             "output": output,
-            "inputs": [leaf.grad if isinstance(leaf, Tensor) else None for leaf in leaves],
+            "inputs": [each.grad if isinstance(each, Tensor) else None for each in leaves],
             "parameters": {name: parameter.grad for name, parameter in parameters.items()},
         }
 
@@ -327,12 +322,6 @@ def _with_gaps(value: Any) -> Any:
     if not isinstance(value, Tensor) or value.dim() == 0:
         return value
     return torch.stack([value, torch.ones_like(value)], dim=-1)[..., 0]
-
-
-def _leaf(value: Any) -> Any:
-    if isinstance(value, Tensor) and value.is_floating_point():
-        return value.detach().clone().requires_grad_(True)
-    return value
 
 
 def run_cell(number: int, source: str, namespace: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from autograder.contract.line import InProcess
 from autograder.contract.student import Student
 from autograder.errors import ContentError, Fault
-from autograder.grading.suite import OURS, Suite, run_test, with_suites
+from autograder.grading.suite import Suite, run_test, with_suites
 
 from .small_course import double, grade
 
@@ -247,7 +247,7 @@ def test_a_hidden_test_may_use_what_pytest_has(tmp_path: Path) -> None:
         suite = suites["small"]
         for test in (each for tests in suite.tests.values() for each in tests):
             raised = run_test(suite, test, Student(InProcess({})), 0, torch.device("cpu"))
-            found[test.id.partition(".")[2]] = test.asks_only(OURS), str(raised or "").partition("\n")[0]
+            found[test.id.partition(".")[2]] = test.plain, str(raised or "").partition("\n")[0]
 
     with_suites({"small": tmp_path / "suite.py"}, body)
     assert found == {
