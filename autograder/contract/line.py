@@ -6,8 +6,10 @@ words, and answered by the same `worker.operations`, so they behave alike.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,6 +24,44 @@ from .on_behalf import out_of_memory
 
 MAX_CALLBACKS_A_CALL = 5_000
 NOT_ASKED_FOR = "the worker's answer is not what was asked for"
+
+
+class Diverged(Exception):
+    """Something is asked that was not asked ahead, or was not answered."""
+
+
+class Ahead:
+    """Requests that were put together, and their answers: values, or failures of the student's."""
+
+    def __init__(self, frames: bytes, count: int) -> None:
+        self.answers: list[Any] = []
+        self.diverged = False
+        self._asked, self._count = wire.frames_in(frames), count
+        self._next = self._seen = 0
+        self._digest = hashlib.sha256()
+
+    @property
+    def digest(self) -> bytes:
+        """Of all answers, as they came; empty unless there is one to each."""
+        return self._digest.digest() if self._seen == len(self.answers) == self._count else b""
+
+    def answer(self, frame: bytes) -> Any:
+        at, self._next = self._next, self._next + 1
+        header, payload = next(self._asked, (b"", b""))
+        same = frame[wire.FRAME.size :] == bytes(header) + bytes(payload)
+        if self.diverged or at >= len(self.answers) or not same:
+            self.diverged = True
+            raise Diverged
+        if isinstance(self.answers[at], StudentFailure):
+            raise self.answers[at]
+        return self.answers[at]
+
+    def seen(self, id: int, header: bytes | bytearray, payload: bytes | bytearray) -> None:
+        """An answer as it came; that its number is the request's own is the reader's to see."""
+        self._seen += 1
+        for part in (header.replace(b'"id":%d,' % id, b"", 1), payload):
+            self._digest.update(len(part).to_bytes(8, "big"))
+            self._digest.update(part)
 
 
 class Remote:
@@ -68,14 +108,52 @@ class Line(ABC):
     def __init__(self) -> None:
         self.callbacks: dict[int, Kept] = {}
         self.given_up: set[str] = set()  # names that ran out of time once
+        self.one_by_one = False  # a worker was ended over what it was asked together; do not do so again
+        self._noted: list[bytes] | None = None
+        self._ahead: Ahead | None = None
         self._graphs: list[tuple[Tensor, list[Any]]] = []
         self._asked = 0
         self._anew: int | None = None  # the seed, until the worker has been told to start anew
         self._first: list[dict[str, Any]] = []  # what is to be done before the next request
 
-    @abstractmethod
     def request(self, kind: str, payload: dict[str, Any]) -> Any:
         """The worker's answer; raises StudentFailure for what the student's code did, Fault for ours."""
+        payload = self.begin(payload)
+        if self._ahead is None and self._noted is None:
+            return self._put(kind, payload)
+        frame = bytes(wire.encode(kind, 0, payload, extend=self.extend))
+        if self._ahead is not None:
+            return self._ahead.answer(frame)
+        assert self._noted is not None
+        self._noted.append(frame)
+        return self._put(kind, payload)
+
+    @abstractmethod
+    def _put(self, kind: str, payload: dict[str, Any]) -> Any:
+        """The answer to a request, with all that is to be sent for it."""
+
+    @abstractmethod
+    def together(self, frames: bytes, count: int) -> Ahead:
+        """Puts so many requests at once, and gives the answers; what ends the worker is the last of them."""
+
+    @contextmanager
+    def noting(self) -> Iterator[list[bytes]]:
+        """Meanwhile, each request is noted as it would be put `together` with others."""
+        noted: list[bytes] = []
+        self._noted = noted
+        try:
+            yield noted
+        finally:
+            self._noted = None
+
+    @contextmanager
+    def answered(self, ahead: Ahead) -> Iterator[None]:
+        """Meanwhile, requests find their answers there; one that was not asked ahead raises Diverged."""
+        self._ahead = ahead
+        try:
+            yield
+        finally:
+            self._ahead = None
 
     @abstractmethod
     def close(self) -> None:
@@ -204,11 +282,21 @@ class InProcess(Line):
         if device is not None and device.type != "cpu":
             self.device = self.session.accelerator = device
 
-    def request(self, kind: str, payload: dict[str, Any]) -> Any:
-        payload = self.begin(payload)
+    def _put(self, kind: str, payload: dict[str, Any]) -> Any:
         encoded = wire.encode(kind, 0, payload, extend=self.extend)
-        answer = self.session.answer(*_parts(encoded))
+        (answer,) = self.session.answers(*_parts(encoded))
         return answer_in(wire.decode(*_parts(answer), self.resolve, self.session.accelerator))
+
+    def together(self, frames: bytes, count: int) -> Ahead:
+        ahead = Ahead(frames, count)
+        for number, answer in enumerate(self.session.answers(*_parts(wire.together(0, frames)))):
+            parts = _parts(answer)
+            ahead.seen(number, *parts)
+            try:
+                ahead.answers.append(answer_in(wire.decode(*parts, self.resolve, self.session.accelerator)))
+            except StudentFailure as failure:
+                ahead.answers.append(failure)
+        return ahead
 
     def close(self) -> None:
         self.session.handles.clear()

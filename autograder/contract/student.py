@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -80,6 +80,8 @@ class Student:
     A name that this class has itself, such as `replace`, is to be had by `student.function("replace")`.
     Every call raises StudentFailure if the student's code fails, which fails the test.
     """
+
+    alone: ClassVar = True  # nothing stands in for a name of theirs
 
     line: Line
     trace: Trace | None = None

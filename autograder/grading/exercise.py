@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from course.catalogue.syllabus import Exercise
 
@@ -12,10 +12,10 @@ from ..contract.line import InProcess, Line
 from ..contract.student import Student
 from ..contract.trace import Trace
 from ..errors import Fault, ProtocolViolation, StudentError, StudentFailure
-from ..results import ErrorExcerpt, ExerciseResult, Flag, Portability, TestResult
+from ..results import ErrorExcerpt, ExerciseResult, Flag, TestResult
 from ..testing import Mismatch
+from .attempt import attempt, attempt_one, portability
 from .diagnose import NOT_ANSWERED, can_be_diagnosed, diagnose
-from .portability import check_portability
 from .setting import Attempt, Setting
 from .suite import Test, run_test
 
@@ -52,7 +52,7 @@ def grade_exercise(
             result.followed_through = [earlier.id for earlier in failed_before]
         graded.tried.append((student, helped))
     graded.flags = flag_oddities(setting, exercise, attempts)
-    graded.result.portability = portability(setting, line, attempts)
+    graded.result.portability = portability(setting, exercise, line, attempts)
     graded.tried = [one for one in graded.tried if can_be_diagnosed(one[1])]
     return graded
 
@@ -74,34 +74,11 @@ def name_mistakes(setting: Setting, exercise: Exercise, graded: Graded) -> None:
     graded.tried.clear()
 
 
-def attempt(
-    setting: Setting, student: Student, exercise: Exercise, kinds: Sequence[str] = ("value", "rule")
-) -> list[Attempt]:
-    """The tests of an exercise, one after the other. Raises Fault for what is not the student's."""
-    tests = setting.suite.tests.get(exercise.id, [])
-    return [attempt_one(setting, student, test, setting.run_seed) for test in tests if test.kind in kinds]
-
-
-def portability(setting: Setting, line: Line, attempts: Sequence[Attempt]) -> Portability | None:
-    """Whether it would fail on a GPU; None on a real one, where the tests themselves have shown it."""
-    if setting.device.type != "cpu":
-        return None
-    return check_portability(line, [a.requests for a in attempts if a.passed and a.test.kind == "value"])
-
-
-def attempt_one(setting: Setting, student: Student, test: Test, seed: int) -> Attempt:
-    """One test, with the draws of this seed. Raises Fault for what is not the student's."""
-    student.trace = Trace()
-    raised = run_test(setting.suite, test, student, seed, setting.device)
-    if isinstance(raised, Fault):
-        raise raised
-    return Attempt(test, raised, student.trace, list(student.requests))
-
-
 @dataclass
 class _Helped(Student):
     """A student for whom the reference stands in, name by name, from the start of each test."""
 
+    alone: ClassVar = False
     stand_ins: dict[str, Callable[..., Any]] = field(default_factory=dict)
 
     def reset(self, seed: int) -> None:
@@ -112,7 +89,7 @@ class _Helped(Student):
 
 def score(exercise: Exercise, attempts: Sequence[Attempt]) -> ExerciseResult:
     """Weights share out the points; a rule counts only once a value test passes."""
-    value_passed = any(attempt.passed and attempt.test.kind == "value" for attempt in attempts)
+    value_passed = any(one.passed and one.test.kind == "value" for one in attempts)
     tests = [
         _test_result(attempt, counts=attempt.test.kind == "value" or value_passed) for attempt in attempts
     ]
@@ -170,18 +147,18 @@ def flag_oddities(setting: Setting, exercise: Exercise, attempts: Sequence[Attem
     Raises Fault for a broken test.
     """
     flags = []
-    for attempt in attempts:
-        raised = attempt.raised
+    for one in attempts:
+        raised = one.raised
         if isinstance(raised, ProtocolViolation):
             flags.append(Flag(kind="tampering", exercise=exercise.id, message=str(raised)))
         if raised is None or isinstance(raised, (AssertionError, StudentFailure)):
             continue
         reference = Student(InProcess(setting.reference.namespace, setting.device))
-        own = run_test(setting.suite, attempt.test, reference, setting.run_seed, setting.device)
+        own = run_test(setting.suite, one.test, reference, setting.run_seed, setting.device)
         if own is not None or not isinstance(raised, Exception):
-            raise Fault(f"the hidden test {attempt.test.id} is broken: {type(raised).__name__}: {raised}")
+            raise Fault(f"the hidden test {one.test.id} is broken: {type(raised).__name__}: {raised}")
         message = (
-            f"the hidden test {attempt.test.id} could not make sense of the answer ({type(raised).__name__})"
+            f"the hidden test {one.test.id} could not make sense of the answer ({type(raised).__name__})"
         )
         flags.append(Flag(kind="odd-answer", exercise=exercise.id, message=message))
     return flags

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -47,9 +48,11 @@ def settings_of(
 def rehearse(module: GradedModule, setting: Setting) -> None:
     """Grades the reference once, so that a broken suite stops the run before it costs anyone a point.
 
-    It also pays, for all graders at once, for what torch loads at the first backward pass.
+    It also pays, for all graders at once, for what torch loads at the first backward pass, and leaves in
+    `setting` what each test asks.
     Raises ContentError.
     """
+    setting = replace(setting, rehearsing=True)
     for exercise in module.entry.exercises:
         line = InProcess(setting.reference.namespace, setting.device)
         for test in grade_exercise(setting, line, exercise, []).result.tests:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from course.catalogue.syllabus import Exercise
+
 from ..content.module import GradedModule
 from ..contract.jobs import Proof
 from ..contract.line import InProcess
 from ..contract.student import Student
-from ..grading.exercise import attempt_one, portability
+from ..grading.attempt import attempt_one, portability
 from ..grading.setting import Attempt, Setting
 from .finding import Finding, Proven
 from .mutate import Mutant, of_exercise
@@ -27,12 +29,13 @@ def try_mutant(module: GradedModule, setting: Setting, proof: Proof) -> Proven:
     """A finding that is as it must be if a test of the exercise fails, or if it would fail on a GPU."""
     solution = module.root.read(module.root.solution(module.id))
     mutant = of_exercise(module.entry, proof.exercise, solution)[proof.mutant]
-    by = _killed_by(setting, proof, mutant)
+    exercise = module.entry.exercise(proof.exercise)
+    by = _killed_by(setting, exercise, proof, mutant)
     found = Finding(module.id, proof.exercise, "mutant", mutant.id, proof.seed, "process", bool(by), by)
     return Proven([found])
 
 
-def _killed_by(setting: Setting, proof: Proof, mutant: Mutant) -> str:
+def _killed_by(setting: Setting, exercise: Exercise, proof: Proof, mutant: Mutant) -> str:
     """The first test that fails, in a clause; empty if the mutant gets full marks."""
     names = dict(setting.reference.namespace)
     attempts: list[Attempt] = []
@@ -47,7 +50,7 @@ def _killed_by(setting: Setting, proof: Proof, mutant: Mutant) -> str:
             if not attempts[-1].passed:
                 return f"fails {test.id}"
         with _at_most(TEST_CPU):
-            ported = portability(setting, line, attempts)
+            ported = portability(setting, exercise, line, attempts)
     except _Endless:
         return f"has no end in {TEST_CPU:g} s of CPU time"
     except Exception as error:

@@ -22,8 +22,9 @@ from ..contract.jobs import Proof
 from ..contract.line import InProcess
 from ..contract.student import Student
 from ..contract.trace import same_behaviour
+from ..grading.attempt import attempt, portability
 from ..grading.diagnose import diagnose, remember
-from ..grading.exercise import attempt, flag_oddities, portability, score
+from ..grading.exercise import flag_oddities, score
 from ..grading.setting import Attempt, Setting
 from ..results import ExerciseResult
 from ..testing import Answer
@@ -112,7 +113,7 @@ class _Tried:
     def as_right(self) -> ExerciseResult:
         """With what would be said of it on a GPU."""
         result = self.scored()
-        result.portability = portability(self._setting, self._line, self.attempts)
+        result.portability = portability(self._setting, self._exercise, self._line, self.attempts)
         return result
 
     def as_wrong(self) -> ExerciseResult:

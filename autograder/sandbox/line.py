@@ -15,7 +15,7 @@ from typing import Any, NoReturn, Protocol
 import torch
 
 from ..contract.budget import Budget
-from ..contract.line import Line, answer_in, legible, texts
+from ..contract.line import Ahead, Line, answer_in, legible, texts
 from ..contract.on_behalf import on_behalf
 from ..errors import (
     BudgetSpent,
@@ -122,9 +122,28 @@ class WorkerLine(Line):
         if self._worker is None:
             self._start()
 
-    def request(self, kind: str, payload: dict[str, Any]) -> Any:
+    def _put(self, kind: str, payload: dict[str, Any]) -> Any:
         self.load()
-        return self._exchange(kind, self.begin(payload), self._budget.limits.call_cpu)
+        return self._exchange(partial(self._converse, kind, payload), self._budget.limits.call_cpu)
+
+    def together(self, frames: bytes, count: int) -> Ahead:
+        self.load()
+        ahead = Ahead(frames, count)
+        id = secrets.randbits(60)  # not to be guessed before all are put
+        asked: wire.Encoded | None = wire.together(id, frames)
+        for number in range(id, id + count):
+            try:
+                answer = self._exchange(
+                    partial(self._one_of, ahead, number, asked), self._budget.limits.call_cpu
+                )
+            except StudentFailure as failure:
+                answer = failure
+            ahead.answers.append(answer)
+            asked = None
+            if self._worker is None:
+                self.one_by_one = True
+                break
+        return ahead
 
     def close(self) -> None:
         if self._worker is not None:
@@ -168,7 +187,8 @@ class WorkerLine(Line):
         if place in self._ended_in:
             return True
         try:
-            report = self._exchange("load", {"cell": number, "source": source}, self._budget.limits.cell_cpu)
+            asked = partial(self._converse, "load", {"cell": number, "source": source})
+            report = self._exchange(asked, self._budget.limits.cell_cpu)
         except (StudentTimeout, WorkerDied) as failure:
             self._ended_in.add(place)
             self.cell_errors[number] = wire.ErrorHeader(type(failure).__name__, str(failure), "")
@@ -191,8 +211,8 @@ class WorkerLine(Line):
 
     # One request
 
-    def _exchange(self, kind: str, payload: dict[str, Any], cpu: float) -> Any:
-        """A request and its answer, callbacks in between. All but the student's own errors end the worker."""
+    def _exchange(self, converse: Callable[[Worker, Deadline], wire.Message], cpu: float) -> Any:
+        """What `converse` is answered, within its time. All but the student's own errors end the worker."""
         worker = self._worker
         assert worker is not None
         allowed = min(cpu, self._budget.cpu_left)
@@ -200,8 +220,7 @@ class WorkerLine(Line):
         begun, served = time.monotonic(), time.process_time()
         deadline = Deadline(begun + wall, self._cpu_seen + allowed)
         try:
-            converse = partial(self._converse, worker, kind, payload, deadline)
-            return answer_in(on_behalf(allowed, converse))
+            return answer_in(on_behalf(allowed, partial(converse, worker, deadline)))
         except StudentError:
             raise
         except OutOfTime as late:
@@ -227,8 +246,9 @@ class WorkerLine(Line):
             self._budget.served += time.process_time() - served
 
     def _converse(
-        self, worker: Worker, kind: str, payload: dict[str, Any], deadline: Deadline
+        self, kind: str, payload: dict[str, Any], worker: Worker, deadline: Deadline
     ) -> wire.Message:
+        """A request and its answer, callbacks in between."""
         id = secrets.randbits(60)  # not to be guessed: an answer sent before the question is refused
         worker.send(wire.encode(kind, id, payload, extend=self.extend), deadline)
         while True:
@@ -239,20 +259,37 @@ class WorkerLine(Line):
             reply = self.serve(message)
             self._budget.spend_bytes(reply.size)
             worker.send(reply, deadline)
+        return self._taken(worker, message, id)
+
+    def _one_of(
+        self, ahead: Ahead, number: int, asked: wire.Encoded | None, worker: Worker, deadline: Deadline
+    ) -> wire.Message:
+        """One of the answers to requests that are put together: with the first, all are `asked`."""
+        if asked is not None:
+            worker.send(asked, deadline)
+        return self._taken(worker, self._receive(worker, deadline, partial(ahead.seen, number)), number)
+
+    def _taken(self, worker: Worker, message: wire.Message, id: int) -> wire.Message:
         if message.id != id:
             raise ProtocolViolation("the worker sent an answer to a question that was not asked")
         self._look_at_cpu(worker)
         self._keep_printed(worker)
         return message
 
-    def _receive(self, worker: Worker, deadline: Deadline) -> wire.Message:
+    def _receive(
+        self,
+        worker: Worker,
+        deadline: Deadline,
+        seen: Callable[[bytearray, bytearray], None] | None = None,
+    ) -> wire.Message:
         head = worker.read(wire.FRAME.size, deadline)
         header, payload = wire.frame_lengths(head)
         self._budget.spend_bytes(len(head) + header + payload)
         device = self.device if self.device.type != "cpu" else None
-        message = wire.decode(
-            worker.read(header, deadline), worker.read(payload, deadline), self.resolve, device
-        )
+        parts = worker.read(header, deadline), worker.read(payload, deadline)
+        if seen is not None:
+            seen(*parts)
+        message = wire.decode(*parts, self.resolve, device)
         self._budget.spend_bytes(message.overhead)
         return message
 

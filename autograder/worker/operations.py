@@ -52,9 +52,25 @@ class Session:
         self.accelerator: torch.device | None = None
         self.pretended: Any = None  # while a call's inputs are on the pretended accelerator
 
-    def answer(self, header: bytes | bytearray, payload: bytearray) -> wire.Encoded:
-        """Does what the message asks, and gives the answer or the student's error as a message."""
+    def answers(self, header: bytes | bytearray, payload: bytearray) -> Iterator[wire.Encoded]:
+        """Does what the message asks, and gives the answer or the student's error as a message.
+
+        Where requests are put together, one after another: each may be about what the one before has made.
+        """
         message = wire.decode(header, payload, self.resolve, self.accelerator)
+        if message.kind != wire.TOGETHER:
+            yield self._answer(message)
+            return
+        for number, parts in enumerate(wire.frames_in(message.value.numpy().tobytes()), message.id):
+            try:
+                asked = wire.decode(*parts, self.resolve, self.accelerator)
+            except wire.WireError as error:  # what it is about was not made
+                yield wire.encode("error", number, error=describe(error))
+                continue
+            asked.id = number
+            yield self._answer(asked)
+
+    def _answer(self, message: wire.Message) -> wire.Encoded:
         try:
             if (seed := message.value.pop("anew", None)) is not None:
                 self.start_anew(seed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -245,6 +245,24 @@ def frame_lengths(head: bytes | bytearray) -> tuple[int, int]:
     if magic != MAGIC or header > MAX_HEADER or payload > MAX_PAYLOAD:
         raise WireError("not a frame of this protocol, or one over its limits")
     return header, payload
+
+
+TOGETHER = "together"
+
+
+def together(id: int, frames: bytes) -> Encoded:
+    """One message for many; they are answered one after another, with numbers from `id` on."""
+    return encode(TOGETHER, id, torch.frombuffer(bytearray(frames), dtype=torch.uint8))
+
+
+def frames_in(frames: bytes | memoryview) -> Iterator[tuple[bytes, bytearray]]:
+    """Header and payload of each; raises WireError."""
+    view = memoryview(frames)
+    while len(view):
+        header, payload = frame_lengths(bytes(view[: FRAME.size]))
+        start, end = FRAME.size + header, FRAME.size + header + payload
+        yield bytes(view[FRAME.size : start]), bytearray(view[start:end])
+        view = view[end:]
 
 
 Resolve = Callable[[str, int, Any], Any]

@@ -40,13 +40,13 @@ class Conversation:
                 header, payload = self._frame()
             except Hangup:
                 return
-            encoded = self.session.answer(header, payload)
-            try:
-                sys.stdout.flush()
-                sys.stderr.flush()
-            except BaseException:  # noqa: S110 - the student may have replaced or closed them
-                pass
-            self._send(encoded)
+            for encoded in self.session.answers(header, payload):
+                try:
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                except BaseException:  # noqa: S110 - the student may have replaced or closed them
+                    pass
+                self._send(encoded)
 
     def _ask(self, kind: str, value: Any) -> Any:
         self._send(wire.encode(kind, 0, value, extend=self.session.extend))

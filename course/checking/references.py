@@ -54,6 +54,7 @@ class Source:
         self.only_said: set[ast.AST] = set()  # strings for people, in the statements that were followed
         self.statements: list[tuple[Cell, ast.stmt]] = []
         self.changes: dict[str, list[tuple[Cell, ast.stmt]]] = {}
+        self._said: dict[ast.stmt, tuple[list[Reference], list[str]]] = {}
         for cell in cells:
             try:
                 tree = names.parsed(cell.source)
@@ -75,8 +76,21 @@ class Source:
     def references(self) -> Iterator[Reference]:
         """Everything that the notebook names."""
         for cell, statement in self.statements:
-            for node, scope in walk(statement, self.top):
-                yield from _referred(cell, node, scope)
+            yield from self._said_in(cell, statement)[0]
+
+    def _said_in(self, cell: Cell, statement: ast.stmt) -> tuple[list[Reference], list[str]]:
+        """What a statement names, and which names of the top level are among that; looked up once."""
+        if statement not in self._said:
+            places = list(walk(statement, self.top))
+            found = [reference for node, scope in places for reference in _referred(cell, node, scope)]
+            own = names.changed(statement)
+            named = dict.fromkeys(
+                node.id
+                for node, scope in places
+                if isinstance(node, ast.Name) and node.id not in own and scope.home(node.id) is self.top
+            )
+            self._said[statement] = found, list(named)
+        return self._said[statement]
 
     def references_of(self, wanted: Iterable[str], foreign: set[str]) -> Iterator[Reference]:
         """What the `wanted` definitions name, and all that they use in the notebook but for the `foreign`."""
@@ -89,16 +103,13 @@ class Source:
                 continue
             seen.add(statement)
             self.only_said.update(_only_said(statement))
-            own_names = names.changed(statement)
-            for node, scope in walk(statement, self.top):
-                yield from _referred(cell, node, scope)
-                if not isinstance(node, ast.Name) or node.id in followed or node.id in own_names:
-                    continue  # a name that calls itself means its own definition, not one it replaced
-                if scope.home(node.id) is self.top:
-                    followed.add(node.id)
-                    waiting.extend(
-                        self._in_force(node.id) if self.top.strict else self.changes.get(node.id, ())
-                    )
+            found, named = self._said_in(cell, statement)
+            yield from found
+            # A name that calls itself means its own definition, not one it replaced.
+            for name in named:
+                if name not in followed:
+                    followed.add(name)
+                    waiting.extend(self._in_force(name) if self.top.strict else self.changes.get(name, ()))
 
     def imported(self, name: str) -> tuple[str, int, int] | None:
         """What an import has bound the name to last, and its cell and line; None if it was no import."""

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from autograder.contract.budget import Budget, Limits
-from autograder.contract.line import differentiable
+from autograder.contract.line import InProcess, differentiable
 from autograder.contract.student import Student
 from autograder.errors import BudgetSpent, ProtocolViolation, StudentError, StudentTimeout, WorkerDied
 from autograder.sandbox import zygote as zygotes
@@ -222,6 +222,72 @@ def test_what_is_printed_in_a_test_could_be_its_inputs_and_is_not_kept(open_line
     student.shown("a secret")  # by a second worker, in which the cells are run once more
     line.close()
     assert bytes(line.printed) == b"seen in a cell\n"
+
+
+def noted(*calls: tuple[str, object]) -> tuple[bytes, int]:
+    """Calls of functions as they are put together."""
+    line = InProcess({name: lambda *_: None for name, _ in calls})
+    with line.noting() as frames:
+        for name, argument in calls:
+            Student(line).function(name)(argument)
+    return b"".join(frames), len(frames)
+
+
+def test_requests_that_are_put_together_are_answered_each(open_line: Open) -> None:
+    line = open_line()
+    ahead = line.together(*noted(("twice", torch.ones(2)), ("in_place", "text"), ("twice", 4)))
+    first, refused, last = ahead.answers
+    assert torch.equal(first, 2 * torch.ones(2))
+    assert isinstance(refused, StudentError)
+    assert refused.type == "TypeError"
+    assert (last, len(ahead.digest), line.one_by_one) == (8, 32, False)
+
+
+def test_equal_answers_have_one_digest_whatever_their_numbers(open_line: Open) -> None:
+    line = open_line()
+    one, again, other = (line.together(*noted(("twice", x), ("twice", 4))).digest for x in (1, 1, 2))
+    assert one == again != other
+
+
+def test_what_ends_a_worker_is_the_last_answer_and_the_rest_is_asked_for_anew(open_line: Open) -> None:
+    line = open_line("def end(_): leave()")
+    ahead = line.together(*noted(("twice", 1), ("end", 0), ("twice", 2)))
+    assert ahead.answers[0] == 2
+    assert isinstance(ahead.answers[1], WorkerDied)
+    assert (len(ahead.answers), ahead.digest, line.one_by_one) == (2, b"", True)
+    assert Student(line).twice(3) == 6
+
+
+def test_each_request_has_the_time_of_one_call(open_line: Open, request: pytest.FixtureRequest) -> None:
+    locked_only(request)
+    line = open_line(call_cpu=0.6)
+    ahead = line.together(*noted(*[("burn", 0.3)] * 4, ("burn", 60), ("twice", 1)))
+    assert ahead.answers[:4] == [None] * 4
+    assert isinstance(ahead.answers[4], StudentTimeout)
+    assert not ahead.digest
+    assert not line.wall_timeout
+
+
+def test_what_is_put_together_is_counted_like_any_other(open_line: Open) -> None:
+    line = open_line(submission_bytes=5 << 20)
+    ahead = line.together(*noted(*[("large", 2 << 20)] * 4))
+    assert [type(one).__name__ for one in ahead.answers] == ["Tensor", "Tensor", "BudgetSpent"]
+    assert "MiB" in line.exhausting
+
+
+def test_an_answer_with_another_number_is_forged(open_line: Open) -> None:
+    forging = """
+import gc
+def forge(_):
+    (session,) = [one for one in gc.get_objects() if type(one).__name__ == "Session"]
+    encode = type(session)._answer.__globals__["wire"].encode
+    type(session)._answer = lambda self, message: encode("answer", 7, "mine")
+"""
+    line = open_line(forging)
+    ahead = line.together(*noted(("forge", 0), ("twice", 1)))
+    assert ahead.answers[0] is None
+    assert isinstance(ahead.answers[1], ProtocolViolation)
+    assert line.tampered is not None
 
 
 def test_cpu_time_is_counted_over_all_calls(open_line: Open, request: pytest.FixtureRequest) -> None:
