@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 
 from . import wire
-from .operations import Session, notebook_namespace
+from .cells import notebook_namespace
+from .operations import Session
 
 ReadExactly = Callable[[int], bytearray]
 Write = Callable[[bytes | memoryview], None]
