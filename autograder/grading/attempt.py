@@ -10,10 +10,11 @@ before, it is passed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from course.catalogue.syllabus import Exercise
 
-from ..contract.line import Ahead, Line
+from ..contract.line import Ahead, Diverged, Line
 from ..contract.student import Request, Student
 from ..contract.trace import Trace
 from ..errors import Fault, StudentFailure
@@ -82,10 +83,8 @@ def portability(
         return found
     transcript = setting.transcripts.get(place) if all(one.passed for one in attempts) else None
     if transcript and (ahead := _ahead(line, transcript)):
-        with line.answered(ahead):
-            found = check_portability(line, calls)
-        if not ahead.diverged:
-            return found
+        with line.answered(ahead), suppress(Diverged):
+            return check_portability(line, calls)
     return check_portability(line, calls)
 
 

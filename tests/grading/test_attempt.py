@@ -203,6 +203,22 @@ def test_a_stand_in_is_asked_live(tmp_path: Path) -> None:
     rehearsed(tmp_path, go)
 
 
+def test_where_other_calls_are_to_be_tried_on_the_pretended_accelerator_they_are_asked_live(
+    tmp_path: Path,
+) -> None:
+    def go(setting: Setting) -> None:
+        line = Counting()
+        first, *others = tried(setting, "double", line)
+        first.requests = [replace(request, label="other") for request in first.requests * 2]
+        first.requests[1].payload = {**first.requests[1].payload, "args": [torch.ones(1)]}
+        found = portability(setting, EXERCISES["double"], line, [first, *others])
+        assert found is not None
+        assert found.ok
+        assert line.live > 0
+
+    rehearsed(tmp_path, go)
+
+
 def test_calls_on_the_pretended_accelerator_are_put_at_once_too(tmp_path: Path) -> None:
     def go(setting: Setting) -> None:
         line = Counting()
