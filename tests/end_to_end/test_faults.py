@@ -188,6 +188,7 @@ def test_the_run_itself_is_killed(handed_in: Path, out: Path, course_root: Cours
     assert sorted(again.results) == NAMES
 
 
+@pytest.mark.slow
 def test_a_fault_names_who_was_not_graded(
     handed_in: Path, out: Path, course_root: CourseRoot, grade: Grade
 ) -> None:
@@ -229,7 +230,13 @@ def kill_at_work(role: Role, times: int) -> None:
         processes.wait_for(kill, "somebody's code at work")
 
 
-@pytest.mark.parametrize("role", [processes.workers, processes.graders], ids=["worker", "grader"])
+@pytest.mark.parametrize(
+    "role",
+    [
+        pytest.param(processes.workers, id="worker", marks=pytest.mark.slow),
+        pytest.param(processes.graders, id="grader"),
+    ],
+)
 def test_what_ends_once_is_graded_and_what_ends_twice_is_for_a_person(
     role: Role, course_root: CourseRoot, material: Material, tmp_path: Path
 ) -> None:

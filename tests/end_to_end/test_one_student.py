@@ -6,6 +6,8 @@ import csv
 import os
 from pathlib import Path
 
+import pytest
+
 from autograder.results import Status
 from tests.end_to_end.conftest import Grade
 from tests.end_to_end.small_class import POINTS, write
@@ -14,6 +16,7 @@ from tests.sample_class import Material
 LIST = "submission_1:\n  :submitters:\n  - :name: Ann\n    :email: ann@x\n"
 
 
+@pytest.mark.slow
 def test_the_class_is_graded_and_each_has_a_row_that_says_what_it_was(
     tmp_path: Path, grade: Grade, material: Material
 ) -> None:

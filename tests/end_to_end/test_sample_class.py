@@ -251,6 +251,7 @@ def stable_softmax(x, dim):
 """
 
 
+@pytest.mark.slow
 def test_each_round_draws_other_inputs_and_a_seed_draws_those_of_one_again(
     material: Material, grade: Grade, tmp_path: Path
 ) -> None:
@@ -275,6 +276,7 @@ def test_each_round_draws_other_inputs_and_a_seed_draws_those_of_one_again(
     assert set(second[2]) & set(first[2]) <= {"-inf"}  # that score stands in a test, and is not drawn
 
 
+@pytest.mark.slow
 def test_a_single_notebook(sample_class: Path, class_run: Graded, grade: Grade, tmp_path: Path) -> None:
     notebook = tmp_path / "attention.ipynb"
     shutil.copy(sample_class / named("Dalia").path, notebook)
@@ -302,7 +304,7 @@ def subset(class_folder: Path, to: Path, names: list[str]) -> Path:
     ("level", "names"),
     [
         ("landlock", ["Dalia", "João", "Mateusz", "Quentin"]),
-        ("none", ["Dalia", "Mateusz"]),
+        pytest.param("none", ["Dalia", "Mateusz"], marks=pytest.mark.slow),
     ],
 )
 def test_no_grade_depends_on_the_isolation_nor_on_who_else_is_graded(

@@ -71,7 +71,8 @@ def connection() -> Iterator[tuple[socket.socket, zygotes.Zygote]]:
     zygote.close()
 
 
-@pytest.fixture(params=["locked", "plain"])
+# A plain worker is a Python of its own, which takes seconds to start.
+@pytest.fixture(params=["locked", pytest.param("plain", marks=pytest.mark.slow)])
 def open_line(request: pytest.FixtureRequest) -> Iterator[Open]:
     opened: list[WorkerLine] = []
 
