@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich import box
@@ -123,8 +123,10 @@ def check(
         console.print(f"! {outcome.ended}.", markup=False, highlight=False)
     first = next((report for report in reports.values() if report.state == "failed"), None)
     if first is not None:  # one thing at a time
-        console.print(in_rich(first) if console.is_terminal else first.text(), markup=False, highlight=False, soft_wrap=True)
-        console.print()
+        shown = in_rich(first) if console.is_terminal else first.text()
+        console.print(shown, "", sep="\n", markup=False, highlight=False, soft_wrap=True)
+        if _hints_allowed(notebook.absolute().parent):
+            console.print("hint() in the notebook has a hint for this.\n", highlight=False)
     passed = sum(report.passed for report in reports.values())
     console.print(f"{passed} of {len(module.graded)} pass. Grading tests more.", highlight=False)
     raise typer.Exit(0 if passed == len(module.graded) else 1)

@@ -1,4 +1,4 @@
-"""`hint(...)`: the hint for what check has found, then others by degrees: the symptom, the principle, the line.
+"""`hint(...)`: the hint for what check has found, then by degrees: the symptom, the principle, the line.
 
 Light to import. Instructors can switch hints off for their course: `course/desk/settings.py`.
 """
@@ -23,8 +23,8 @@ def hint(exercise: Any = None) -> None:
     hint()                    for what failed in the last check
     hint("stable_softmax")
 
-    After a check that failed, the first hint is for what it found. Each call gives one hint more; when all are
-    read, all again. `course progress` counts them.
+    After a check that failed, the first hint is for what it found. Each call gives one hint more; when all
+    are read, all again. `course progress` counts them.
     """
     say(next_hint(exercise))
 

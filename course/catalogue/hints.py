@@ -31,7 +31,7 @@ class HintError(ValueError):
 
 
 class ForFound(BaseModel):
-    """A hint, and what has to be found for it to be the right one: one of the checks, and any of the words."""
+    """A hint, and what has to be found for it to be the right one: one of the checks, any of the words."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -12,8 +12,8 @@ State = Literal["passed", "failed", "untouched"]
 class Report:
     """What is said about one exercise. `key` is `module/exercise`, empty if it is about none.
 
-    `problem` is what was found first, in a sentence, and `check` the name of the check that found it, empty if
-    none did. `hold` of `count` checks hold.
+    `problem` is what was found first, in a sentence, and `check` the name of the check that found it, empty
+    if none did. `hold` of `count` checks hold.
     """
 
     title: str

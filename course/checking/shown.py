@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from course.checking.report import Report
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import Group
 
 GREEN, RED, YELLOW = "green", "red", "yellow"
 MARKS = {"✓": GREEN, "✗": RED, "!": YELLOW}
@@ -29,7 +29,8 @@ def say(said: Report | str) -> None:
         if _in_a_notebook():
             from IPython.display import display
 
-            display({"text/plain": said.text(), "text/html": in_html(said)}, raw=True)
+            both = {"text/plain": said.text(), "text/html": in_html(said)}
+            display(both, raw=True)  # type: ignore[no-untyped-call]
             return
         if getattr(sys.stdout, "isatty", bool)():
             from rich.console import Console
@@ -84,7 +85,7 @@ def _full(done: float, of: float, width: int) -> int:
 
 
 def in_html(report: Report) -> str:
-    """The report as HTML for a page of any colour: the front end's own font and foreground, and coloured marks."""
+    """The report as HTML for a page of any colour: the page's own foreground, and coloured marks."""
 
     def coloured(text: str, colour: str) -> str:
         if "NO_COLOR" in os.environ:

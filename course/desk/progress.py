@@ -28,8 +28,8 @@ _LONGEST = 300  # characters of a problem that are kept; a student's own error c
 class Entry:
     """About one exercise: how its last check went (`passed`, `failed`, `untouched`), and the hints read.
 
-    What it found first is `check`, the name of one of the exercise's public checks or empty, and `problem`, the
-    sentence. `hints` counts all that were read, among them those for what was found, whose names are in `told`.
+    What it found first is `check`, the name of one of the exercise's public checks or empty, and `problem`,
+    the sentence. `hints` counts all that were read, those for what was found included; `told` names these.
     """
 
     state: str = ""
@@ -92,7 +92,7 @@ def gather(start: Path | None = None) -> Progress:
 
 def record_checks(reports: Iterable[Report], start: Path | None = None) -> None:
     """Notes how the last check of each exercise went, all as of one moment, and what it found."""
-    progress, now = load(start), datetime.now(UTC).isoformat(timespec="seconds")
+    progress, now = load(start), _now()
     for report in reports:
         entry = progress.entries.setdefault(report.key, Entry())
         entry.state, entry.checked = report.state, now
@@ -113,6 +113,10 @@ def record_hint(key: str, start: Path | None = None, told: str = "") -> None:
     entry.hints += 1
     entry.told += [told] if told else []
     _save(progress, start)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _parse(text: str) -> Progress:

@@ -30,8 +30,10 @@ def next_exercise(syllabus: Syllabus, recorded: Progress) -> tuple[Module, Exerc
     return None
 
 
-def draw(console: Console, syllabus: Syllabus, recorded: Progress, *, unfolded: Module | None, hints: bool) -> None:
-    """Draws the screen; `unfolded` is the module whose exercises are shown, `hints` whether they are counted."""
+def draw(
+    console: Console, syllabus: Syllabus, recorded: Progress, *, unfolded: Module | None, hints: bool
+) -> None:
+    """Draws the screen; `unfolded` is the module whose exercises are shown, `hints` whether they are told."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column(Text(syllabus.title, "bold"), no_wrap=True)
     table.add_column("Checks", no_wrap=True)
@@ -55,8 +57,8 @@ def draw(console: Console, syllabus: Syllabus, recorded: Progress, *, unfolded: 
 def _row(exercise: Exercise, entry: Entry, hints: bool) -> list[Text | str]:
     mark, colour = _MARKS.get(entry.state, ("·", ""))
     name = Text("    ").append(mark, colour).append(f" {exercise.id}")
-    row = [name, Text(_state(exercise, entry)), f"{exercise.points:g}"]
-    return [*row, str(entry.hints or "")] if hints else list(row)
+    row: list[Text | str] = [name, Text(_state(exercise, entry)), f"{exercise.points:g}"]
+    return [*row, str(entry.hints or "")] if hints else row
 
 
 def _state(exercise: Exercise, entry: Entry) -> str:
