@@ -74,7 +74,7 @@ def bar(done: float, of: float, width: int = _BAR) -> Any:
     from rich.text import Text
 
     full = _full(done, of, width)
-    return Text("━" * full, GREEN).append("━" * (width - full), "bright_black")
+    return Text().append("━" * full, GREEN).append("━" * (width - full), "bright_black")
 
 
 def _full(done: float, of: float, width: int) -> int:

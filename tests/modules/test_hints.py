@@ -62,9 +62,7 @@ def wrong_hint_right(module: str, exercise: str, mistake: Answer) -> str:
     wrong = checked(module, exercise, **{mistake.defines: mistake.object})
     assert wrong.state == "failed", mistake.id
     found = hints_of(module)[exercise].for_found(wrong.check, wrong.problem)
-    assert found is not None, (
-        f"{mistake.id}: no hint for what {wrong.check} says: {wrong.problem}"
-    )
+    assert found is not None, f"{mistake.id}: no hint for what {wrong.check} says: {wrong.problem}"
 
     Path(progress.FOLDER, progress.FILE).unlink(missing_ok=True)  # nothing has been read before
     progress.record_checks([wrong])
