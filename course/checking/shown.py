@@ -21,7 +21,7 @@ MARKS = {"✓": GREEN, "✗": RED, "!": YELLOW}
 # Of these, each is seen on white and on black: a page in a notebook may have either behind it.
 _ON_ANY_PAGE = {GREEN: "#2e9e4f", RED: "#e0524d", YELLOW: "#b58900"}
 _BAR = 20  # characters
-_DONE, _OPEN = "█", "░"  # told apart without colours, too
+_DONE, _OPEN = "━", "·"  # told apart without colours, too
 
 
 def say(said: Report | str) -> None:
@@ -103,6 +103,6 @@ def in_html(report: Report) -> str:
         lines.append(f"  {text}")
     if report.count > 1:
         full = _full(report.hold, report.count, _BAR)
-        rest = f'<span style="opacity: 0.5">{_OPEN * (_BAR - full)}</span>'
+        rest = f'<span style="opacity: 0.6">{_OPEN * (_BAR - full)}</span>'
         lines[-1] += f"  {coloured(_DONE * full, GREEN) if full else ''}{rest}"
     return f'<pre style="white-space: pre-wrap">{chr(10).join(lines)}</pre>'

@@ -46,14 +46,14 @@ def test_a_terminal_has_marks_in_colours_the_problem_bold_and_a_bar(monkeypatch:
     assert lines[1] == "  \x1b[1;32m✓\x1b[0m Scores become <shares>."
     assert lines[2] == "  \x1b[1;31m✗\x1b[0m Nothing overflows."
     assert lines[3] == "\x1b[1m      there is [NaN] in it\x1b[0m"
-    assert lines[4] == f"  1 of 2 checks hold.  \x1b[32m{'█' * 10}\x1b[0m\x1b[90m{'░' * 10}\x1b[0m"
+    assert lines[4] == f"  1 of 2 checks hold.  \x1b[32m{'━' * 10}\x1b[0m\x1b[90m{'·' * 10}\x1b[0m"
 
 
 def test_no_color_leaves_the_colours_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     shown = on_a_terminal(WRONG)
     assert re.search(r"\x1b\[(\d;)?[39]\d", shown) is None
-    assert re.sub(r"\x1b\[\d*m| *█+░+", "", shown) == WRONG.text() + "\n"
+    assert re.sub(r"\x1b\[\d*m| *━+·+", "", shown) == WRONG.text() + "\n"
     assert "color" not in in_html(WRONG)
 
 
@@ -64,8 +64,8 @@ def test_html_escapes_what_is_said_and_takes_the_pages_own_foreground(
     page = in_html(WRONG)
     assert "Scores become &lt;shares&gt;." in page
     assert "    <b>there is [NaN] in it</b>" in page
-    assert re.findall(r'<b style="color: #[0-9a-f]{6}">(.*?)</b>', page) == ["✓", "✗", "█" * 10]
-    bare = re.sub(r" *█+░+", "", re.sub(r"<[^>]+>", "", page)).replace("&lt;", "<").replace("&gt;", ">")
+    assert re.findall(r'<b style="color: #[0-9a-f]{6}">(.*?)</b>', page) == ["✓", "✗", "━" * 10]
+    bare = re.sub(r" *━+·+", "", re.sub(r"<[^>]+>", "", page)).replace("&lt;", "<").replace("&gt;", ">")
     assert bare == WRONG.text()
 
 
@@ -76,7 +76,7 @@ def test_a_bar_is_full_only_where_all_is_done_and_empty_only_where_nothing_is(
     done: int, of: int, full: int
 ) -> None:
     shown = bar(done, of)
-    assert shown.plain == "█" * full + "░" * (20 - full)
+    assert shown.plain == "━" * full + "·" * (20 - full)
     assert sum(span.end - span.start for span in shown.spans if span.style == "green") == full
 
 

@@ -97,7 +97,7 @@ def test_a_solved_notebook_passes(tmp_path: Path) -> None:
 
     after = run("progress", folder=tmp_path)
     assert after.returncode == 0
-    assert "██  7 of 7" in bars(after.stdout)["attention"]
+    assert "━━  7 of 7" in bars(after.stdout)["attention"]
     assert rows(after.stdout) == {}  # it is done: the next one is unfolded
     assert "▾" in bars(after.stdout)[load().modules[1].id]
     assert "in attention.ipynb" not in after.stdout
@@ -172,7 +172,7 @@ def test_what_is_wrong_is_said_and_every_cell_has_its_turn(
     assert recorded["attention/stable_softmax"]["hints"] == 0
     # In a pipe, neither colours nor a bar.
     assert "\x1b" not in result.stdout + result.stderr
-    assert "█" not in result.stdout + result.stderr
+    assert "━" not in result.stdout + result.stderr
     # What the terminal has found, a notebook in the same folder has the hint for.
     assert "\nhint() in the notebook has a hint for this.\n" in result.stdout
     monkeypatch.chdir(tmp_path)
@@ -345,7 +345,7 @@ def test_progress_counts_a_modules_hints_together_and_the_folders_inside_too(tmp
         progress.record_hint(f"attention/{exercise}", tmp_path / "attention")
     result = run("progress", folder=tmp_path)
     assert rows(result.stdout)["CrossAttention"].split()[-1] == "1"
-    total = bars(result.stdout)["attention"].replace("░", "").split()
+    total = bars(result.stdout)["attention"].replace("·", "").split()
     assert total == ["▾", "attention", "0", "of", "7", f"{MODULE.points:g}", "3"]
     assert "Nothing is recorded here yet." not in result.stdout
 
@@ -395,7 +395,7 @@ def test_on_a_terminal_check_shows_that_it_works_and_its_findings_in_colours(tmp
     assert "The check of MultiHeadSelfAttention" in written or "Cell 1" in written  # the bar names its work
     assert "\x1b[1;31m✗\x1b[0m" in written
     assert re.search(r"\x1b\[1m +there is NaN in the result", written)
-    assert re.search(r"4 of 6 checks hold\.  \x1b\[32m█+\x1b\[0m\x1b\[90m░+", written)
+    assert re.search(r"4 of 6 checks hold\.  \x1b\[32m━+\x1b\[0m\x1b\[90m·+", written)
 
 
 def test_where_hints_are_switched_off_progress_does_not_count_them(tmp_path: Path) -> None:
