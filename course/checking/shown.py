@@ -31,7 +31,8 @@ def say(said: Report | str) -> None:
             from IPython.display import display
 
             both = {"text/plain": said.text(), "text/html": in_html(said)}
-            display(both, raw=True)  # type: ignore[no-untyped-call]
+            about = {"text/html": {"only_colours": True}}  # a page that has its own colours takes the text
+            display(both, metadata=about, raw=True)  # type: ignore[no-untyped-call]
             return
         if getattr(sys.stdout, "isatty", bool)():
             from rich.console import Console

@@ -98,6 +98,7 @@ def test_a_notebook_is_given_both_and_hint_follows_check(
     asked = r"  ✗ this exercise asks you to write .* yourself: `torch.softmax` \(.*2.*\) does it for you"
     assert re.search(asked, shown.data["text/plain"])
     assert "</b> this exercise asks you to write" in shown.data["text/html"]
+    assert shown.metadata == {"text/html": {"only_colours": True}}
     assert error.ename == "CheckFailed"
     (hint,) = notebook.cells[3].outputs
     assert hint.text.startswith("stable_softmax · for what check found\n  ✗ this exercise asks you to write")
