@@ -125,7 +125,8 @@ def check(
     if first is not None:  # one thing at a time
         shown = in_rich(first) if console.is_terminal else first.text()
         console.print(shown, "", sep="\n", markup=False, highlight=False, soft_wrap=True)
-        if _hints_allowed(notebook.absolute().parent):
+        a_quiz = module.quiz is not None and first.key == f"{module.id}/{module.quiz.id}"
+        if not a_quiz and _hints_allowed(notebook.absolute().parent):
             console.print("hint() in the notebook has a hint for this.\n", highlight=False)
     passed = sum(report.passed for report in reports.values())
     console.print(f"{passed} of {len(module.graded)} pass. Grading tests more.", highlight=False)

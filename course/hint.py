@@ -66,7 +66,9 @@ def _next(key: str, id: str, hints: Hints, entry: Entry) -> str:
     for_found = hints.for_found(entry.check, entry.problem) if entry.problem else None
     if for_found and for_found[0] not in entry.told:
         progress.record_hint(key, told=for_found[0])
-        return f"{id} · for what check found\n  ✗ {entry.problem}\n{_wrapped(for_found[1])}"
+        return "\n".join(
+            [f"{id} · for what check found", _wrapped(f"✗ {entry.problem}"), _wrapped(for_found[1])]
+        )
     degrees = hints.degrees
     used = entry.hints - len(entry.told)
     if used >= len(degrees):
@@ -82,7 +84,7 @@ def _next(key: str, id: str, hints: Hints, entry: Entry) -> str:
 
 
 def _last_not_passed(recorded: Progress) -> str:
-    """The exercise whose check failed last; of several that one command checked, the first in the course."""
+    """The exercise that last did not pass; of those that one command checked, the first that failed."""
     from course.catalogue.syllabus import load
 
     order = [f"{module.id}/{each.id}" for module in load().modules for each in module.exercises]

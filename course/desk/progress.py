@@ -92,8 +92,11 @@ def gather(start: Path | None = None) -> Progress:
 
 def record_checks(reports: Iterable[Report], start: Path | None = None) -> None:
     """Notes how the last check of each exercise went, all as of one moment, and what it found."""
+    given = list(reports)
+    if not given:
+        return
     progress, now = load(start), _now()
-    for report in reports:
+    for report in given:
         entry = progress.entries.setdefault(report.key, Entry())
         entry.state, entry.checked = report.state, now
         failed = report.state == "failed"

@@ -49,6 +49,11 @@ def test_what_a_check_found_is_kept_until_it_holds() -> None:
     assert (kept.check, kept.problem, kept.told, kept.hints) == ("", "", ["no_scale"], 1)
 
 
+def test_where_nothing_was_checked_no_file_is_made() -> None:
+    progress.record_checks([])
+    assert not file().exists()
+
+
 def test_a_record_of_an_earlier_version_is_read() -> None:
     file().parent.mkdir()
     old = {"state": "failed", "checked": "2026-01-01T00:00:00+00:00", "hints": 2}
