@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from course.checking.report import say
+from course.checking.shown import say
 
 
 class CheckFailed(Exception):
@@ -31,10 +31,10 @@ def check(*functions: Any, quiz: str | None = None) -> None:
     from course.desk import progress
 
     reports = reports_on(functions, quiz)
-    for report in reports:
-        if report.key:
-            say(report.text())
-            progress.record_check(report.key, report.state)
+    about = [report for report in reports if report.key]
+    for report in about:
+        say(report)
+    progress.record_checks(about)
     failed = [report for report in reports if not report.passed]
     if failed:
         raise CheckFailed(failed[0].summary()) from None

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TextColumn
+from rich.progress import Progress as Working
 from rich.table import Table
+from rich.text import Text
 
 from course.catalogue.syllabus import Exercise, Module, Quiz, load
 from course.checking.report import Report
-from course.desk import open_folder, settings
+from course.checking.shown import GREEN, RED, in_rich
+from course.desk import open_folder, progress_screen, settings
 from course.desk import progress as kept
 from course.desk import start as starting
-from course.desk.notebook import NotebookError, check_notebook
-from course.desk.progress import Progress
+from course.desk.notebook import NotebookError, Step, check_notebook
 from course.desk.start import Brought
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-STATES = {"passed": "✓ passes", "failed": "✗ not yet", "untouched": "· to do"}
+STATES = {
+    "passed": Text.assemble(("✓", GREEN), " passes"),
+    "failed": Text.assemble(("✗", RED), " not yet"),
+    "untouched": Text("· to do"),
+}
+ANSWERED = Text.assemble(("✓", GREEN), " answered")  # a quiz: whether rightly, nobody knows here
 
 
 def _say_version(asked: bool) -> None:
@@ -76,7 +85,7 @@ def start(
     lab = open_folder.has_lab()
     if lab and not no_open:
         print("Opening JupyterLab. Ctrl-C in this window ends it.", flush=True)
-        coming = _next(kept.gather(folder))
+        coming = progress_screen.next_exercise(load(), kept.gather(folder))
         module = coming[0].id if coming else brought[0].module
         raise typer.Exit(open_folder.in_lab(folder, f"{module}.ipynb", browser=not no_browser))
     vscode = f"open the folder {folder.absolute()} in VS Code (with its Python and Jupyter extensions)"
@@ -98,15 +107,15 @@ def check(
 
     Exit codes: 0 all checks hold; 1 some do not; 2 the file cannot be checked.
     """
+    console = _console()
     try:
-        module, outcome = check_notebook(notebook, timeout)
+        with _at_work(console) as watch:
+            module, outcome = check_notebook(notebook, timeout, watch)
     except NotebookError as error:
         _complain(str(error))
         raise typer.Exit(2) from None
-    console = _console()
     reports = {report.key: report for report in outcome.reports}
-    for key, report in reports.items():
-        kept.record_check(key, report.state, notebook.absolute().parent)
+    kept.record_checks(outcome.reports, notebook.absolute().parent)
     console.print(_table_of_checks(module, reports))
     for line in outcome.cell_errors:
         console.print(f"! {line}", markup=False, highlight=False)
@@ -114,7 +123,11 @@ def check(
         console.print(f"! {outcome.ended}.", markup=False, highlight=False)
     first = next((report for report in reports.values() if report.state == "failed"), None)
     if first is not None:  # one thing at a time
-        console.print(f"{first.text()}\n", markup=False, highlight=False, soft_wrap=True)
+        shown = in_rich(first) if console.is_terminal else first.text()
+        console.print(shown, "", sep="\n", markup=False, highlight=False, soft_wrap=True)
+        a_quiz = module.quiz is not None and first.key == f"{module.id}/{module.quiz.id}"
+        if not a_quiz and _hints_allowed(notebook.absolute().parent):
+            console.print("hint() in the notebook has a hint for this.\n", highlight=False)
     passed = sum(report.passed for report in reports.values())
     console.print(f"{passed} of {len(module.graded)} pass. Grading tests more.", highlight=False)
     raise typer.Exit(0 if passed == len(module.graded) else 1)
@@ -122,6 +135,10 @@ def check(
 
 @app.command()
 def progress(
+    module: Annotated[
+        str | None,
+        typer.Argument(help="The module to unfold; by default the one you are in.", show_default=False),
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="Your folder with notebooks; by default where you are.")
     ] = None,
@@ -130,22 +147,41 @@ def progress(
     if folder is not None and not folder.is_dir():
         _complain(f"{folder} is no folder")
         raise typer.Exit(2)
-    recorded = kept.gather(folder)
-    console = _console()
-    console.print(_table_of_progress(recorded, hints=_hints_allowed(folder)))
+    syllabus, recorded, console = load(), kept.gather(folder), _console()
+    named = [one for one in syllabus.modules if one.id == module]
+    if module is not None and not named:
+        _complain(f"there is no module {module!r}: choose one of {', '.join(m.id for m in syllabus.modules)}")
+        raise typer.Exit(2)
+    coming = progress_screen.next_exercise(syllabus, recorded)
+    unfolded = named[0] if named else coming[0] if coming else None
+    hints = _hints_allowed(folder)
+    progress_screen.draw(console, syllabus, recorded, unfolded=unfolded, hints=hints)
     if not recorded.entries:
         console.print("Nothing is recorded here yet. The record is kept in the folder of your notebooks.")
-    coming = _next(recorded)
     if coming is None:
         console.print("All exercises pass their checks.")
         return
-    module, exercise = coming
+    where, exercise = coming
     console.print(
-        f"Next: {exercise.title}, {exercise.id} in {module.id}.ipynb "
+        f"Next: {exercise.title}, {exercise.id} in {where.id}.ipynb "
         f"({_points(exercise.points)} points, about {exercise.minutes} minutes).",
         markup=False,
         highlight=False,
     )
+
+
+@contextmanager
+def _at_work(console: Console) -> Iterator[Callable[[Step], None]]:
+    """A bar on a terminal that names what is being run or checked; in a pipe, nothing."""
+    if not console.is_terminal:
+        yield lambda step: None
+        return
+    columns = (SpinnerColumn(), BarColumn(20), TextColumn("{task.description}", markup=False))
+    with Working(*columns, console=console, transient=True) as working:
+        task = working.add_task("Starting")
+        yield lambda step: working.update(
+            task, completed=step.number - 1, total=step.of, description=step.what
+        )
 
 
 def _lines_on(brought: list[Brought], folder: Path) -> list[str]:
@@ -176,46 +212,9 @@ def _table_of_checks(module: Module, reports: dict[str, Report]) -> Table:
     table = _table(f"{module.title}", "Exercise", "Points", "State", "First problem")
     for exercise in module.graded:
         report = reports.get(f"{module.id}/{exercise.id}")
-        state = _state(exercise, report.state) if report else "· not reached"
+        state = _state(exercise, report.state) if report else Text("· not reached")
         table.add_row(exercise.id, _points(exercise.points), state, _plain(report.problem if report else ""))
     return table
-
-
-def _table_of_progress(recorded: Progress, *, hints: bool) -> Table:
-    syllabus = load()
-    columns = ["Exercise", "Points", "State", "Checked", *(["Hints"] if hints else [])]
-    table = _table(syllabus.title, *columns)
-    for module in syllabus.modules:
-        entries = {exercise: recorded.of(f"{module.id}/{exercise.id}") for exercise in module.graded}
-        done = sum(entry.state == "passed" for entry in entries.values())
-        read = sum(entry.hints for entry in entries.values())
-        row = [
-            f"[bold]{module.id}[/bold]",
-            _points(module.points),
-            f"{done} of {len(entries)}",
-            "",
-            read or "",
-        ]
-        table.add_row(*map(str, row[: len(columns)]))
-        for exercise, entry in entries.items():
-            cells = [
-                f"  {exercise.id}",
-                _points(exercise.points),
-                _state(exercise, entry.state),
-                _plain(entry.checked[:10]),
-                str(entry.hints or ""),
-            ]
-            table.add_row(*cells[: len(columns)], end_section=exercise is module.graded[-1])
-    return table
-
-
-def _next(recorded: Progress) -> tuple[Module, Exercise] | None:
-    """The first exercise in the order of the course whose checks do not hold yet."""
-    for module in load().modules:
-        for exercise in module.graded:
-            if recorded.of(f"{module.id}/{exercise.id}").state != "passed":
-                return module, exercise
-    return None
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -226,15 +225,13 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _state(exercise: Exercise, state: str) -> str:
+def _state(exercise: Exercise, state: str) -> Text:
     if state == "passed" and isinstance(exercise, Quiz):
-        return "✓ answered"  # whether rightly, nobody knows here
-    return STATES.get(state, "·")
+        return ANSWERED
+    return STATES.get(state, Text("·"))
 
 
-def _plain(text: str) -> Any:
-    from rich.text import Text
-
+def _plain(text: str) -> Text:
     return Text(text)  # brackets in a student's message are not rich's markup
 
 

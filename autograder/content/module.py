@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,7 @@ class GradedModule:
     root: CourseRoot
     entry: Module
     questions: tuple[KeyedQuestion, ...]
-    hints: Mapping[str, Sequence[str]]
+    hints: Mapping[str, catalogue.Hints]
     self_check: self_check.SelfCheck | None
 
     @classmethod
@@ -107,7 +107,7 @@ class GradedModule:
         return imported(self.root.path, [path for path in self._deciding[:2] if path.is_file()])
 
 
-def _hints(root: CourseRoot, module: Module) -> Mapping[str, Sequence[str]]:
+def _hints(root: CourseRoot, module: Module) -> Mapping[str, catalogue.Hints]:
     path = root.hints(module.id)
     if not path.is_file():
         return {}

@@ -19,8 +19,8 @@ _PUBLIC = '''\
 
 from course.check import CheckFailed
 from course.checking.examine import on_answer
-from course.checking.report import say
-from course.desk.progress import record_check
+from course.checking.shown import say
+from course.desk.progress import record_checks
 from course.catalogue.syllabus import load
 from otter.test_files import test_case
 
@@ -34,8 +34,8 @@ points = {points}
 def public_checks(env):
     module = load().module("{module}")
     report = on_answer(module, module.exercise("{exercise}"), env)
-    say(report.text())
-    record_check(report.key, report.state)
+    say(report)
+    record_checks([report])
     if not report.passed:
         raise CheckFailed(report.summary())
 '''

@@ -129,6 +129,8 @@ def _outputs(cell: NotebookNode, files: dict[str, bytes]) -> Iterator[Output]:
         name = f"{cell.id}-{count}"
         if output.output_type == "stream":
             yield Output(kind="text", text=output.text)
+        elif output.metadata.get("text/html", {}).get("only_colours"):  # what `check` says
+            yield Output(kind="text", text=f"{output.data['text/plain']}\n")
         elif "text/html" in output.data:
             files[f"{name}.html"] = output.data["text/html"].encode()
             words = Text.from_ansi(output.data["text/plain"]).plain  # rich colours the text of its bars

@@ -95,7 +95,7 @@ def on_exercise(
                 continue
             report.lines.append(f"✗ {check.rule}")
             if not report.problem:  # one thing at a time: only the first is shown in full
-                report.problem = broken.sentence
+                report.problem, report.check = broken.sentence, check.name
                 report.lines += [f"    {line}" for line in (broken.sentence, *broken.lines)]
             elif report.problem != broken.sentence:
                 report.lines.append(f"    {broken.sentence}")
@@ -106,10 +106,11 @@ def on_exercise(
     count = len(checks)
     uses = forbidden.said_here(module, exercise) if uses is None else uses
     if uses and module.forbidden == "withhold":
-        report.state, report.problem, count = "failed", uses, count + 1
+        report.state, report.problem, report.check, count = "failed", uses, "", count + 1
     if uses:
         report.lines.insert(0, f"{'!' if module.forbidden == 'flag' else '✗'} {uses}")
     report.lines.append(_verdict(passed, count))
+    report.hold, report.count = passed, count
     return report
 
 

@@ -59,8 +59,9 @@ class Raised(Exception):
 
 @dataclass(frozen=True)
 class Check:
-    """One rule of one exercise."""
+    """One rule of one exercise; `name` is its method's, by which a hint knows it."""
 
+    name: str
     rule: str
     run: Callable[[Work], None]
 
@@ -80,7 +81,7 @@ def checks_of(module: ModuleType, exercise: str) -> list[Check]:
     """The checks of an exercise that stand in the `checks.py` of a module."""
     found = [value for value in vars(module).values() if getattr(value, "_exercise", None) == exercise]
     return [
-        Check(" ".join(str(method.__doc__).split()), getattr(collection(), name))
+        Check(name, " ".join(str(method.__doc__).split()), getattr(collection(), name))
         for collection in found
         for name, method in vars(collection).items()
         if inspect.isfunction(method) and not name.startswith("_")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,13 +10,20 @@ State = Literal["passed", "failed", "untouched"]
 
 @dataclass
 class Report:
-    """What is said about one exercise. `key` is `module/exercise`, empty if it is about none."""
+    """What is said about one exercise. `key` is `module/exercise`, empty if it is about none.
+
+    `problem` is what was found first, in a sentence, and `check` the name of the check that found it, empty
+    if none did. `hold` of `count` checks hold.
+    """
 
     title: str
     key: str = ""
     state: State = "failed"
     lines: list[str] = field(default_factory=list)
     problem: str = ""
+    check: str = ""
+    hold: int = 0
+    count: int = 0
 
     @property
     def passed(self) -> bool:
@@ -30,13 +36,3 @@ class Report:
     def summary(self) -> str:
         """The first problem in one line."""
         return f"{self.title.split(' · ')[0]}: {self.problem}"
-
-
-def say(text: str) -> None:
-    """Prints, also on a terminal whose encoding has no ticks and crosses."""
-    try:
-        print(text)
-    except UnicodeEncodeError:
-        plain = text.translate({ord("✓"): "+", ord("✗"): "x", ord("·"): "-", ord("→"): ">"})
-        encoding = sys.stdout.encoding or "ascii"
-        print(plain.encode(encoding, "replace").decode(encoding))

@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -46,10 +47,24 @@ class Checked:
     ended: str = ""  # why it did not come to its end; empty if it did
 
 
-def check_notebook(path: Path, timeout: float) -> tuple[Module, Checked]:
-    """Runs a notebook and checks its module's exercises; raises NotebookError for any other file."""
+@dataclass(frozen=True)
+class Step:
+    """What is being done now, step `number` of `of`: a cell runs, or an exercise is checked."""
+
+    what: str
+    number: int
+    of: int
+
+
+def check_notebook(
+    path: Path, timeout: float, watch: Callable[[Step], None] = lambda step: None
+) -> tuple[Module, Checked]:
+    """Runs a notebook and checks its module's exercises; raises NotebookError for any other file.
+
+    `watch` is told of each step as it begins.
+    """
     cells, module, remarks = read(path)
-    outcome = run(cells, module, path.absolute().parent, timeout)
+    outcome = run(cells, module, path.absolute().parent, timeout, watch)
     outcome.cell_errors[:0] = remarks
     return module, outcome
 
@@ -120,28 +135,47 @@ main()
 """
 
 
-def run(cells: list[tuple[int, str]], module: Module, folder: Path, timeout: float) -> Checked:
+_LOOK = 0.1  # seconds between two looks at what was told
+
+
+def run(
+    cells: list[tuple[int, str]],
+    module: Module,
+    folder: Path,
+    timeout: float,
+    watch: Callable[[Step], None] = lambda step: None,
+) -> Checked:
     """Runs the cells in a new process in `folder`, then the checks, all within `timeout` seconds."""
     home = str(Path(__file__).absolute().parents[2])
     with tempfile.TemporaryDirectory() as scratch:
         told = Path(scratch) / "told.jsonl"  # a file, so that what the notebook prints cannot get into it
-        order = json.dumps({"cells": cells, "module": module.id})
-        ended = ""
-        try:
-            process = subprocess.run(
+        order = Path(scratch) / "order.json"
+        order.write_text(json.dumps({"cells": cells, "module": module.id}), encoding="utf-8")
+        steps = len(cells) + len(module.graded)
+        end = time.monotonic() + timeout
+        with (
+            order.open("rb") as given,
+            subprocess.Popen(
                 [sys.executable, "-c", _START, home, str(told)],
-                input=order,
-                text=True,
-                encoding="utf-8",
                 cwd=folder,
-                timeout=timeout,
-                check=False,
+                stdin=given,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "MPLBACKEND": "Agg", "PYTHONUTF8": "1"},
-            )
-            ended = f"ended its own process (exit code {process.returncode})"
-        except subprocess.TimeoutExpired:
+            ) as process,
+        ):
+            try:
+                while process.poll() is None and time.monotonic() < end:
+                    begun = [line["running"] for line in _whole_lines(told) if "running" in line]
+                    if begun:
+                        watch(Step(begun[-1], len(begun), steps))
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(_LOOK)
+            finally:
+                late = process.poll() is None
+                process.kill()
+        ended = f"ended its own process (exit code {process.returncode})"
+        if late:
             ended = f"did not finish within {timeout:g} seconds"
         lines = list(_whole_lines(told))
     outcome = Checked([Report(**line["report"]) for line in lines if "report" in line])
@@ -153,7 +187,7 @@ def run(cells: list[tuple[int, str]], module: Module, folder: Path, timeout: flo
 
 
 def _whole_lines(told: Path) -> Iterator[dict[str, Any]]:
-    """What was told; a process that was ended may have left its last line half written, or no file."""
+    """What was told; a process that runs or was ended may have its last line half written, or no file."""
     with suppress(FileNotFoundError, ValueError):
         yield from map(json.loads, told.read_text(encoding="utf-8").splitlines())
 

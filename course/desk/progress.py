@@ -1,4 +1,4 @@
-"""What a student has checked and which hints they have read: one small JSON file in their working folder.
+"""What a student's checks have found, and which hints they have read: one small JSON file in their folder.
 
 It is theirs: nothing is sent anywhere, and nothing of it counts in grading. Whatever happens to the file,
 `check` and `hint` go on working: a broken one is kept aside, and where nothing can be written, what is
@@ -8,26 +8,36 @@ recorded lasts as long as the notebook's kernel.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from course.checking.report import Report, State
 from course.desk import atomic
 
 FOLDER = ".course"
 FILE = "progress.json"
 SCHEMA = 1
+_LONGEST = 300  # characters of a problem that are kept; a student's own error can have any number
 
 
 @dataclass
 class Entry:
-    """About one exercise: how its last check went (`passed`, `failed`, `untouched`), and the hints read."""
+    """About one exercise: how its last check went (`passed`, `failed`, `untouched`), and the hints read.
+
+    What it found first is `check`, the name of one of the exercise's public checks or empty, and `problem`,
+    the sentence. `hints` counts all that were read, those for what was found included; `told` names these.
+    """
 
     state: str = ""
     checked: str = ""  # when, in UTC; empty: never
     hints: int = 0
+    check: str = ""
+    problem: str = ""
+    told: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -76,31 +86,52 @@ def gather(start: Path | None = None) -> Progress:
         for key, entry in load(file.parent.parent).entries.items():
             known = gathered.of(key)
             latest = max(known, entry, key=lambda one: one.checked)
-            hints = max(known.hints, entry.hints)
-            gathered.entries[key] = Entry(latest.state, latest.checked, hints)
+            gathered.entries[key] = replace(latest, hints=max(known.hints, entry.hints))
     return gathered
 
 
-def record_check(key: str, state: str, start: Path | None = None) -> None:
-    """Notes how the last check of an exercise went."""
+def record_checks(reports: Iterable[Report], start: Path | None = None) -> None:
+    """Notes how the last check of each exercise went, all as of one moment, and what it found."""
+    given = list(reports)
+    if not given:
+        return
+    progress, now = load(start), _now()
+    for report in given:
+        entry = progress.entries.setdefault(report.key, Entry())
+        entry.state, entry.checked = report.state, now
+        failed = report.state == "failed"
+        entry.check, entry.problem = (report.check, report.problem[:_LONGEST]) if failed else ("", "")
+    _save(progress, start)
+
+
+def record_check(key: str, state: State, start: Path | None = None) -> None:
+    """As `record_checks`, of one exercise of which no more is known."""
+    record_checks([Report("", key, state)], start)
+
+
+def record_hint(key: str, start: Path | None = None, told: str = "") -> None:
+    """Counts one more hint that was read; `told` is its name, if it is one for what was found."""
     progress = load(start)
     entry = progress.entries.setdefault(key, Entry())
-    entry.state, entry.checked = state, datetime.now(UTC).isoformat(timespec="seconds")
+    entry.hints += 1
+    entry.told += [told] if told else []
     _save(progress, start)
 
 
-def record_hint(key: str, start: Path | None = None) -> None:
-    """Counts one more hint that was read."""
-    progress = load(start)
-    progress.entries.setdefault(key, Entry()).hints += 1
-    _save(progress, start)
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _parse(text: str) -> Progress:
     data = json.loads(text)
     entries = {
         str(key): Entry(
-            str(entry.get("state", "")), str(entry.get("checked", "")), int(entry.get("hints", 0))
+            str(entry.get("state", "")),
+            str(entry.get("checked", "")),
+            int(entry.get("hints", 0)),
+            str(entry.get("check", "")),
+            str(entry.get("problem", "")),
+            [str(name) for name in entry.get("told", [])],
         )
         for key, entry in data.get("exercises", {}).items()
     }

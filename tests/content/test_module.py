@@ -15,7 +15,7 @@ from autograder.content.module import GradedModule
 from autograder.errors import ContentError, UsageError
 from tests.build.tiny_course import KEYS, write_tiny_course
 
-HINTS = "hints:\n  double: [Look at it., 'Twice, not more.']\n"
+HINTS = "hints:\n  double: {degrees: [Look at it., 'Twice, not more.']}\n"
 
 
 @pytest.fixture

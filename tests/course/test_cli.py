@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import course
 from course.catalogue.quiz import quiz_of
 from course.catalogue.syllabus import load
 from course.desk import progress, settings
+from course.hint import next_hint
 
 ROOT = Path(course.__path__[0]).parent
 MODULE = load().module("attention")
@@ -57,13 +61,20 @@ def write(path: Path, *cells: Any, metadata: dict[str, Any] | None = None) -> Pa
 
 
 def rows(output: str) -> dict[str, str]:
-    """The first line of the row of each exercise; of what stands below the table, nothing."""
+    """The first line of the row of each exercise, with its mark; of what stands below the table, nothing."""
     ids = [exercise.id for exercise in MODULE.graded]
     found: dict[str, str] = {}
     for line in output.splitlines():
-        if line.split() and line.split()[0] in ids:
-            found.setdefault(line.split()[0], line)
+        if named := [word for word in line.split()[:2] if word in ids]:
+            found.setdefault(named[0], line)
     return found
+
+
+def bars(output: str) -> dict[str, str]:
+    """The row of each module."""
+    ids = [module.id for module in load().modules]
+    words = [(line, line.split()) for line in output.splitlines()]
+    return {found[1]: line for line, found in words if found[1:] and found[1] in ids}
 
 
 def test_a_solved_notebook_passes(tmp_path: Path) -> None:
@@ -86,9 +97,13 @@ def test_a_solved_notebook_passes(tmp_path: Path) -> None:
 
     after = run("progress", folder=tmp_path)
     assert after.returncode == 0
-    assert "7 of 7" in after.stdout
-    assert "✓ answered" in rows(after.stdout)["attention_quiz"]
+    assert "━━  7 of 7" in bars(after.stdout)["attention"]
+    assert rows(after.stdout) == {}  # it is done: the next one is unfolded
+    assert "▾" in bars(after.stdout)[load().modules[1].id]
     assert "in attention.ipynb" not in after.stdout
+    named = run("progress", "attention", folder=tmp_path).stdout
+    assert "✓ attention_quiz" in rows(named)["attention_quiz"]
+    assert "answered, 20" in rows(named)["attention_quiz"]
 
     for module in load().modules:
         for exercise in module.graded:
@@ -109,7 +124,9 @@ def test_a_forbidden_call_is_said_as_grading_says_it(tmp_path: Path) -> None:
     assert "5 of 7 pass" in result.stdout  # the quiz has no answers here
 
 
-def test_what_is_wrong_is_said_and_every_cell_has_its_turn(tmp_path: Path) -> None:
+def test_what_is_wrong_is_said_and_every_cell_has_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "numbers.txt").write_text("3")
     demo = new_code_cell("open('demo ran', 'w')", metadata={"tags": ["demo"]})
     write(
@@ -153,6 +170,17 @@ def test_what_is_wrong_is_said_and_every_cell_has_its_turn(tmp_path: Path) -> No
     recorded = json.loads((tmp_path / ".course" / "progress.json").read_text())["exercises"]
     assert recorded["attention/stable_softmax"]["state"] == "failed"
     assert recorded["attention/stable_softmax"]["hints"] == 0
+    # In a pipe, neither colours nor a bar.
+    assert "\x1b" not in result.stdout + result.stderr
+    assert "━" not in result.stdout + result.stderr
+    # What the terminal has found, a notebook in the same folder has the hint for.
+    assert "\nhint() in the notebook has a hint for this.\n" in result.stdout
+    monkeypatch.chdir(tmp_path)
+    said = next_hint()
+    assert said.startswith(
+        "stable_softmax · for what check found\n  ✗ there is NaN in the result, first at [0]"
+    )
+    assert "which one makes the largest of them harmless?" in " ".join(said.split())
 
 
 def test_the_released_stub_is_to_do(tmp_path: Path) -> None:
@@ -291,6 +319,8 @@ def test_progress_starts_with_the_first_exercise(tmp_path: Path) -> None:
     assert all(len(line) <= 80 for line in result.stdout.splitlines())
     assert "Nothing is recorded here yet." in result.stdout
     assert "Next: A softmax that survives large numbers" in result.stdout
+    assert len(result.stdout.splitlines()) <= 24  # a screen
+    assert list(bars(result.stdout)) == [module.id for module in load().modules]
     assert not (tmp_path / ".course").exists()
 
 
@@ -305,7 +335,7 @@ def test_progress_counts_hints_and_says_what_comes_next(tmp_path: Path) -> None:
     (tmp_path / "inside").mkdir()
     result = run("progress", "--folder", "..", folder=tmp_path / "inside")
     assert rows(result.stdout)["split_heads"].split()[-1] == "2"
-    assert "✓ passes" in rows(result.stdout)["stable_softmax"]
+    assert re.search(r"✓ stable_softmax +passes, 20\d\d-\d\d-\d\d ", rows(result.stdout)["stable_softmax"])
     assert "Next: Scaled dot-product attention" in result.stdout
 
 
@@ -315,9 +345,57 @@ def test_progress_counts_a_modules_hints_together_and_the_folders_inside_too(tmp
         progress.record_hint(f"attention/{exercise}", tmp_path / "attention")
     result = run("progress", folder=tmp_path)
     assert rows(result.stdout)["CrossAttention"].split()[-1] == "1"
-    (total,) = [line.split() for line in result.stdout.splitlines() if line.split()[:1] == ["attention"]]
-    assert total == ["attention", f"{MODULE.points:g}", "0", "of", "7", "3"]
+    total = bars(result.stdout)["attention"].replace("·", "").split()
+    assert total == ["▾", "attention", "0", "of", "7", f"{MODULE.points:g}", "3"]
     assert "Nothing is recorded here yet." not in result.stdout
+
+
+def test_next_is_in_the_module_one_is_in(tmp_path: Path) -> None:
+    first, second = load().modules[2].graded[:2]
+    record = tmp_path / ".course" / "progress.json"
+    progress.record_check(f"{MODULE.id}/{MODULE.graded[0].id}", "passed", tmp_path)
+    progress.record_check(f"{load().modules[2].id}/{first.id}", "passed", tmp_path)
+    kept = json.loads(record.read_text())
+    kept["exercises"][f"{MODULE.id}/{MODULE.graded[0].id}"]["checked"] = "2026-01-01T00:00:00+00:00"
+    record.write_text(json.dumps(kept))
+    result = run("progress", folder=tmp_path)
+    assert f"Next: {second.title}, {second.id} in {load().modules[2].id}.ipynb" in result.stdout
+    assert [id for id, row in bars(result.stdout).items() if "▾" in row] == [load().modules[2].id]
+
+
+def test_a_module_that_is_not_there_is_named(tmp_path: Path) -> None:
+    result = run("progress", "atention", folder=tmp_path)
+    known = ", ".join(module.id for module in load().modules)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"course: there is no module 'atention': choose one of {known}.\n"
+
+
+def on_a_terminal(*arguments: str | Path, folder: Path) -> str:
+    """What a command writes to a terminal of 100 columns, escape sequences and all."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 100))
+    without = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+    environment = {**without, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TERM": "xterm-256color",
+                   "PYTHONIOENCODING": "utf-8"}  # fmt: skip
+    command = [sys.executable, "-m", "course.cli", *map(str, arguments)]
+    with subprocess.Popen(command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
+        os.close(theirs)
+        written = b""
+        with suppress(OSError):  # EIO: the command has ended
+            while part := os.read(ours, 65536):
+                written += part
+    os.close(ours)
+    return written.decode()
+
+
+def test_on_a_terminal_check_shows_that_it_works_and_its_findings_in_colours(tmp_path: Path) -> None:
+    wrong = "def stable_softmax(x, dim):\n    return x.exp() / x.exp().sum(dim, keepdim=True)"
+    notebook = write(tmp_path / "attention.ipynb", IMPORTS, SOLUTION, wrong)
+    written = on_a_terminal("check", notebook, folder=tmp_path)
+    assert "The check of MultiHeadSelfAttention" in written or "Cell 1" in written  # the bar names its work
+    assert "\x1b[1;31m✗\x1b[0m" in written
+    assert re.search(r"\x1b\[1m +there is NaN in the result", written)
+    assert re.search(r"4 of 6 checks hold\.  \x1b\[32m━+\x1b\[0m\x1b\[90m·+", written)
 
 
 def test_where_hints_are_switched_off_progress_does_not_count_them(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from course.checking.report import Report
 from course.desk import progress
 from course.desk.progress import Entry
 
@@ -36,6 +37,28 @@ def test_checks_and_hints_are_recorded_side_by_side() -> None:
     assert recorded.of("a/two").state == "passed"
     assert recorded.of("a/two").checked.startswith("20")
     assert json.loads(file().read_text())["schema"] == 1
+
+
+def test_what_a_check_found_is_kept_until_it_holds() -> None:
+    progress.record_checks([Report("", "a/one", "failed", problem="x" * 1000, check="shares")])
+    progress.record_hint("a/one", told="no_scale")
+    kept = progress.load().of("a/one")
+    assert (kept.check, kept.problem, kept.told) == ("shares", "x" * 300, ["no_scale"])
+    progress.record_checks([Report("", "a/one", "passed")])
+    kept = progress.load().of("a/one")
+    assert (kept.check, kept.problem, kept.told, kept.hints) == ("", "", ["no_scale"], 1)
+
+
+def test_where_nothing_was_checked_no_file_is_made() -> None:
+    progress.record_checks([])
+    assert not file().exists()
+
+
+def test_a_record_of_an_earlier_version_is_read() -> None:
+    file().parent.mkdir()
+    old = {"state": "failed", "checked": "2026-01-01T00:00:00+00:00", "hints": 2}
+    file().write_text(json.dumps({"schema": 1, "exercises": {"a/one": old}}))
+    assert progress.load().of("a/one") == Entry(**old)
 
 
 def test_the_last_check_counts() -> None:
@@ -76,6 +99,7 @@ def test_the_records_of_the_folders_inside_count_with_a_folders_own(tmp_path: Pa
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"null", b'{"exercises": 3}', b'{"exercises": {"a": 3}}', b"\xff\xfe", b"[" * 100_000,
+     b'{"exercises": {"a": {"told": 3}}}',
      b'{"exercises": {"a": {"hints": "many"}}}', b'{"exercises": {"a": {"hints": []}}}'],
     ids=lambda content: repr(content[:30]),
 )  # fmt: skip

@@ -77,10 +77,10 @@ def test_the_public_checks_tell_right_from_wrong_by_orders_of_magnitude(
 
 
 @each_module
-def test_every_exercise_has_two_or_three_hints_and_nothing_else_has(module: str) -> None:
+def test_every_exercise_has_two_or_three_degrees_of_hints_and_nothing_else_has(module: str) -> None:
     hints = hints_of(module)
     assert set(hints) == set(bank(module).exercises)
-    assert {len(each) for each in hints.values()} <= {2, 3}
+    assert {len(each.degrees) for each in hints.values()} <= {2, 3}
 
 
 @each_module

@@ -66,6 +66,23 @@ def test_what_is_recorded_belongs_to_the_notebook_as_it_is(module: str) -> None:
     assert named == {path.name for path in recording.folder(ROOT, module).iterdir()}
 
 
+def test_what_check_says_in_colours_is_recorded_as_if_it_were_printed(tiny: CourseRoot) -> None:
+    notebook = executed(tiny)
+    (cell,) = [cell for cell in notebook.cells if cell.id == demo(tiny)]
+    said = {"text/plain": "twice\n  ✓ It is twice.", "text/html": "<pre>twice</pre>"}
+    cell.outputs = [
+        nbformat.from_dict(
+            new_output("display_data", data=said, metadata={"text/html": {"only_colours": True}})
+        ),
+        nbformat.from_dict(new_output("stream", text="and more\n")),
+    ]
+    recording.write(tiny, "tiny", notebook)
+
+    (output,) = recording.load(tiny, "tiny").cells[demo(tiny)].outputs
+    assert (output.kind, output.text) == ("text", "twice\n  ✓ It is twice.\nand more\n")
+    assert list(recording.folder(tiny, "tiny").glob("*")) == []
+
+
 def test_outputs_of_every_kind_come_back(tiny: CourseRoot) -> None:
     recording.write(tiny, "tiny", executed(tiny))
 

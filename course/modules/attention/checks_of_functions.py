@@ -39,10 +39,16 @@ class StableSoftmax:
         wrong = {
             "Here all six numbers together add up to 1: sum along `dim` only.": all_of_it,
         }
+        # Each column less its own maximum: exp gives 1/3, 1, 1 and 1, 1/3, 1, in all 14/3.
+        by_one_sum = [[1 / 14, 3 / 14, 3 / 14], [3 / 14, 1 / 14, 3 / 14]]
         close(
             student.stable_softmax(scores, dim=0),
             down,
-            symptoms={"These add up to 1 along dim=1, but dim=0 was asked for.": across, **wrong},
+            symptoms={
+                "These add up to 1 along dim=1, but dim=0 was asked for.": across,
+                **wrong,
+                "Here all six numbers were divided by the same sum: each slice has its own.": by_one_sum,
+            },
         )
         close(
             student.stable_softmax(scores, dim=-1),

@@ -109,6 +109,7 @@ class CosineBetas:
                 "These are clipped to 0.9999, as in The Annotated Diffusion Model: max_beta is 0.999.": (
                     doubles(2 / 3, 0.9999)
                 ),
+                "The cap was put on alphas_cumprod; it belongs on the betas.": doubles(2 / 3, 0.996),
                 "The cosine is not squared.": doubles(1 - math.sqrt(1 / 3), 0.999),
                 "The offset s is missing.": doubles(0.5, 0.999),
                 "These are values of alphas_cumprod, not betas.": doubles(1 / 3, 0.0),
@@ -182,6 +183,7 @@ class ZeroTerminalSnr:
                 "Shifted, but not scaled: the first beta should stay what it was.": doubles(0.84, 0.75, 1.0),
                 "Scaled to begin at 1, where it should begin at 0.8 again.": doubles(0.0, 0.75, 1.0),
                 "The root has not been undone: square before you go back to betas.": doubles(0.2, 0.5, 1.0),
+                "The last beta is capped, where it should be exactly 1.": doubles(0.36, 0.75, 0.999),
                 "This is alphas_cumprod: go back from it to betas.": doubles(0.64, 0.16, 0.0),
                 "This is what each step leaves; a beta is what it adds.": doubles(0.64, 0.25, 0.0),
                 "The first beta is missing: its alpha is the first of alphas_cumprod itself.": doubles(
