@@ -112,6 +112,8 @@ def check(
         console.print(f"! {line}", markup=False, highlight=False)
     if outcome.ended:
         console.print(f"! {outcome.ended}.", markup=False, highlight=False)
+    for line in outcome.kept:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     first = next((report for report in reports.values() if report.state == "failed"), None)
     if first is not None:  # one thing at a time
         console.print(f"{first.text()}\n", markup=False, highlight=False, soft_wrap=True)

@@ -80,7 +80,7 @@ class Source:
 
     def references_of(self, wanted: Iterable[str], foreign: set[str]) -> Iterator[Reference]:
         """What the `wanted` definitions name, and all that they use in the notebook but for the `foreign`."""
-        waiting = [found for name in wanted for found in self._in_force(name)]
+        waiting = [found for name in wanted for found in self.in_force(name, self.top.strict)]
         seen: set[ast.stmt] = set()
         followed = set(foreign)
         while waiting:
@@ -97,7 +97,7 @@ class Source:
                 if scope.home(node.id) is self.top:
                     followed.add(node.id)
                     waiting.extend(
-                        self._in_force(node.id) if self.top.strict else self.changes.get(node.id, ())
+                        self.in_force(node.id, True) if self.top.strict else self.changes.get(node.id, ())
                     )
 
     def imported(self, name: str) -> tuple[str, int, int] | None:
@@ -109,10 +109,10 @@ class Source:
                     return path, cell.number, statement.lineno
         return None
 
-    def _in_force(self, name: str) -> list[tuple[Cell, ast.stmt]]:
+    def in_force(self, name: str, last: bool) -> list[tuple[Cell, ast.stmt]]:
         """What made the name's last meaning: its definition, what that took over, and changes in place.
 
-        All of the definition's cell counts; in a strict reading, nothing before the definition itself.
+        All of the definition's cell counts; with `last`, nothing before the definition itself.
         """
         changes = self.changes.get(name, [])
         first = 0
@@ -124,8 +124,8 @@ class Source:
             (cell, statement)
             for place, (cell, statement) in enumerate(changes)
             if place >= first
-            or not (self.top.strict or _binds(statement, name))
-            or (not self.top.strict and cell.number == changes[first][0].number)
+            or not (last or _binds(statement, name))
+            or (not last and cell.number == changes[first][0].number)
         ]
 
 
