@@ -15,7 +15,7 @@ from rich.table import Table
 
 from course.catalogue.syllabus import Exercise, Module, Quiz, load
 from course.checking.report import Report
-from course.desk import open_folder, settings
+from course.desk import open_folder, pipeline, settings
 from course.desk import progress as kept
 from course.desk import start as starting
 from course.desk.notebook import NotebookError, check_notebook
@@ -148,6 +148,19 @@ def progress(
         markup=False,
         highlight=False,
     )
+
+
+@app.command()
+def mine(
+    folder: Annotated[
+        Path | None, typer.Option(help="Your folder with notebooks; by default where you are.")
+    ] = None,
+) -> None:
+    """Show which parts of the whole are your own by now, and where they lie."""
+    if folder is not None and not folder.is_dir():
+        _complain(f"{folder} is no folder")
+        raise typer.Exit(2)
+    pipeline.show(_console(), folder)
 
 
 def _lines_on(brought: list[Brought], folder: Path) -> list[str]:
