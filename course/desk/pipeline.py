@@ -1,4 +1,4 @@
-"""Draws what a student owns of the course's parts: each module a box, its parts in it, lit where they are theirs.
+"""Draws what a student owns of the course's parts: a box for each module, its parts in it, one's own lit.
 
 For `course mine`: boxes and colours in a terminal, a line a part in a pipe.
 """
@@ -93,7 +93,10 @@ def _said(parts: list[Part], folder: Path, start: Path | None) -> Iterator[str]:
             f"{first.exercises[0].id}, and run the cell below it. It is kept in {shown}/{first.id}.py."
         )
     else:
-        yield f"{len(own)} of {len(parts)} parts are yours. They lie in {shown}/: from mine import {own[0].module}"
+        yield (
+            f"{len(own)} of {len(parts)} parts are yours. They lie in {shown}/, to be read and imported: "
+            f"from mine import {own[0].module}"
+        )
     for why, file, name in dict.fromkeys((one.why, one.file, one.name) for one in parts if one.why):
         yield f"! {name} in {file} is not used: {why}."
     kept = {part.module + part.name for part in parts if part.state != "to do"}
