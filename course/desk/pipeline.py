@@ -120,7 +120,7 @@ def _drawing(syllabus: Syllabus, parts: dict[str, list[Part]], width: int) -> Re
         cells: list[RenderableType] = []
         for place, module in enumerate(road[first : first + across], start=first):
             grid.add_column(width=_BOX)
-            grid.add_column(width=_ARROW, vertical="middle")
+            grid.add_column(width=_ARROW)
             arrow = "" if place == len(road) - 1 else " → "
             cells += [_box(module, parts), Text(f"\n{arrow}", style="dim")]
         grid.add_row(*cells)
