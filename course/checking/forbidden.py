@@ -44,7 +44,7 @@ def forbidden_calls(cells: Iterable[Cell], module: Module, exercise: Exercise) -
     no answer uses, such as a demo that compares with the library.
     """
     rules, given = _Rules(exercise, module), tuple(cells)
-    if not (rules.methods or rules.paths):
+    if not (exercise.forbidden or rules.lent):
         return []
     certain = _certain(given, rules, module)
     places = {place for one in certain for place in one.places}
@@ -95,9 +95,10 @@ class _Rules:
         self.exercise = exercise
         lent = f"course.modules.{module.id}.lent"
         lending = find_spec("course.modules." + module.id) and find_spec(lent)
-        ours = [f"course.parts.{module.id}", f"course.parts.parts.{module.id}", lent] if lending else []
+        doors = (f"course.parts.{module.id}.", f"course.parts.parts.{module.id}.", f"{lent}.")
+        self.lent = doors if lending else ()
         self.methods = {entry for entry in exercise.forbidden if entry.startswith(".")}
-        self.paths = [*(entry for entry in exercise.forbidden if not entry.startswith(".")), *ours]
+        self.paths = [entry for entry in exercise.forbidden if not entry.startswith(".")]
         theirs = [entry for entry in exercise.forbidden if not entry.startswith("course.")]
         self.names = {entry.rpartition(".")[2] for entry in theirs}
         self.packages = {entry.partition(".")[0] for entry in theirs} - {""}
@@ -105,7 +106,7 @@ class _Rules:
 
     def is_forbidden(self, path: str) -> bool:
         """Whether an import is one of these, also where its library has it under another public name."""
-        if any(f"{path}.".startswith(f"{entry}.") for entry in self.paths):
+        if any(f"{path}.".startswith(f"{entry}.") for entry in self.paths) or path.startswith(self.lent):
             return True
         package, *parts = path.split(".")
         hidden = any(part.startswith("_") or part == "ops" for part in parts)
