@@ -20,7 +20,7 @@ from rich.text import Text
 from course.catalogue.syllabus import Exercise, Module, Quiz, load
 from course.checking.report import Report
 from course.checking.shown import GREEN, RED, in_rich
-from course.desk import open_folder, progress_screen, settings
+from course.desk import open_folder, pipeline, progress_screen, settings
 from course.desk import progress as kept
 from course.desk import start as starting
 from course.desk.notebook import NotebookError, Step, check_notebook
@@ -121,6 +121,8 @@ def check(
         console.print(f"! {line}", markup=False, highlight=False)
     if outcome.ended:
         console.print(f"! {outcome.ended}.", markup=False, highlight=False)
+    for line in outcome.kept:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     first = next((report for report in reports.values() if report.state == "failed"), None)
     if first is not None:  # one thing at a time
         shown = in_rich(first) if console.is_terminal else first.text()
@@ -168,6 +170,19 @@ def progress(
         markup=False,
         highlight=False,
     )
+
+
+@app.command()
+def mine(
+    folder: Annotated[
+        Path | None, typer.Option(help="Your folder with notebooks; by default where you are.")
+    ] = None,
+) -> None:
+    """Show which parts of the whole are your own by now, and where they lie."""
+    if folder is not None and not folder.is_dir():
+        _complain(f"{folder} is no folder")
+        raise typer.Exit(2)
+    pipeline.show(_console(), folder)
 
 
 @contextmanager

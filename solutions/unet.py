@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course.lab.layers import Attention, Level
+from course import parts
+from course.lab.layers import Level
 
 
 def conv2d(
@@ -239,7 +240,8 @@ class TransformerBlock(nn.Module):
 
     Parameters, named as in diffusers' BasicTransformerBlock:
       norm1, norm2, norm3   nn.LayerNorm(dim)
-      attn1, attn2          Attention(dim, heads) and Attention(dim, heads, context_dim) of course.lab.layers
+      attn1                 parts.attention.MultiHeadSelfAttention(dim, heads)
+      attn2                 parts.attention.CrossAttention(dim, context_dim, heads, dim // heads)
       ff                    FeedForward(dim)
     Leave all parameters as torch initialises them.
     """
@@ -248,9 +250,9 @@ class TransformerBlock(nn.Module):
         super().__init__()
         ### BEGIN SOLUTION
         self.norm1 = nn.LayerNorm(dim)
-        self.attn1 = Attention(dim, heads)
+        self.attn1 = parts.attention.MultiHeadSelfAttention(dim, heads)
         self.norm2 = nn.LayerNorm(dim)
-        self.attn2 = Attention(dim, heads, context_dim)
+        self.attn2 = parts.attention.CrossAttention(dim, context_dim, heads, dim // heads)
         self.norm3 = nn.LayerNorm(dim)
         self.ff = FeedForward(dim)
         ### END SOLUTION

@@ -84,11 +84,12 @@ class GradedModule:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with whatever decides a grade: what the syllabus says, and `_deciding` with its imports.
+        """Changes with whatever decides a grade: the syllabus, `_deciding` with its imports, borrowed parts.
 
         A new hint, a mistake's new title or another lesson is no reason to grade a class again.
         """
-        files = {self.root.relative(path): path for path in self._deciding} | self._imported
+        decide = (*self._deciding, *self._lent)
+        files = {self.root.relative(path): path for path in decide} | self._imported
         digest = hashlib.sha256(self.entry.model_dump_json().encode())
         for name, path in sorted(files.items()):
             digest.update(name.encode() + b"\0" + (path.read_bytes() if path.is_file() else b"-") + b"\0")
@@ -101,10 +102,17 @@ class GradedModule:
         places = (root.suite, root.solution, root.quiz, root.keys, root.exercise_notebook)
         return tuple(place(self.id) for place in places)
 
+    @property
+    def _lent(self) -> tuple[Path, ...]:
+        """What the course lends of the modules that this one takes parts from."""
+        places = (self.root.public(id) / "lent.py" for id in self.entry.takes)
+        return tuple(path for path in places if path.is_file())
+
     @cached_property
     def _imported(self) -> dict[str, Path]:
-        """What suite and reference import of ours."""
-        return imported(self.root.path, [path for path in self._deciding[:2] if path.is_file()])
+        """What suite, reference and borrowed parts import of ours."""
+        files = (*self._deciding[:2], *self._lent)
+        return imported(self.root.path, [path for path in files if path.is_file()])
 
 
 def _hints(root: CourseRoot, module: Module) -> Mapping[str, catalogue.Hints]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from course.desk import lent
+
 from ..errors import ContentError
 from ..testing import Answer
 from ..testing.marks import answers_in
@@ -44,6 +46,7 @@ class Reference:
 
 def load_reference(root: CourseRoot, module: str) -> Reference:
     """Raises ContentError when a file is missing or cannot be imported."""
+    lent.for_good()  # whose `mine/` may lie about, a reference is made of the course's parts
     if str(root.path) not in sys.path:
         sys.path.append(str(root.path))  # behind everything else: only `solutions` is found here
     solution = _import(root.solution(module), f"solutions.{module}")

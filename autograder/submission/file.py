@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from course.desk import mine_folder
+
 Parts = tuple[str, ...]
+
+KEPT = (mine_folder.FOLDER, mine_folder.RECORD)  # a student's own library, and what tells it from a student
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from .. import errors
-from .file import File, Parts, ignored
+from .file import KEPT, File, Parts, ignored
 from .people import printable
 
 MAX_DIRECTORY = 32_000_000  # bytes of the archive's list of files, which is read at once: 250,000 files
@@ -92,9 +92,11 @@ class Archive:
         overlapping = _overlapping(infos)
         places = [_parts(info.orig_filename, windows) for info in infos]
         count = Counter(parts for info, parts in zip(infos, places, strict=True) if not _is_folder(info))
+        kept = {parts[:-1] for parts in places if parts[-2:] == KEPT}
         for number, (info, parts) in enumerate(zip(infos, places, strict=True), start=1):
             leads_out = _leads_out(info.orig_filename)
-            if not leads_out and any(map(ignored, parts)):
+            in_kept = bool(kept) and any(parts[:depth] in kept for depth in range(len(parts) + 1))
+            if not leads_out and (in_kept or any(map(ignored, parts))):
                 continue
             if not leads_out:
                 inside = parts if _is_folder(info) else parts[:-1]

@@ -1,6 +1,7 @@
 """Lists a folder that nobody vouches for. One student's files never take another's away.
 
-Hidden files, `.ipynb_checkpoints` and `__MACOSX` are not looked at, and symbolic links are not followed.
+Hidden files, `.ipynb_checkpoints`, `__MACOSX` and `mine/` are not looked at, and symbolic links are not
+followed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from .. import errors
-from .file import File, Parts, ignored
+from .file import KEPT, File, Parts, ignored
 from .people import printable
 
 MAX_FOLDERS = 100_000  # side by side: more is a mistyped path, such as a disk's
@@ -111,7 +112,13 @@ def _entries(folder: Path, most: int) -> list[os.DirEntry[str]] | None:
         found = list(islice(entries, most + 1))
     if len(found) > most:
         return None
-    return sorted((entry for entry in found if not ignored(entry.name)), key=lambda entry: entry.name)
+    theirs = (entry for entry in found if not ignored(entry.name) and not _is_kept(entry))
+    return sorted(theirs, key=lambda entry: entry.name)
+
+
+def _is_kept(entry: os.DirEntry[str]) -> bool:
+    """Whether it is the folder in which `check` keeps answers: a copy of what the notebook has."""
+    return entry.name == KEPT[0] and os.path.lexists(os.path.join(entry.path, KEPT[1]))
 
 
 def _entries_of(top: Path, place: Parts, most: int) -> list[os.DirEntry[str]] | None:

@@ -100,9 +100,13 @@ def over_pipes() -> tuple[ReadExactly, Write]:
 
 
 def silence_course() -> None:
-    """In grading, `check` and `hint` do nothing: the notebook's check cells may stay where they are."""
+    """In grading, `check` and `hint` do nothing, and parts of earlier modules are the course's for everybody.
+
+    So the notebook's check cells may stay where they are, and no `mine/` changes what an answer is worth.
+    """
     try:
         import course
+        from course.desk import lent
     except ImportError:
         return
 
@@ -110,6 +114,7 @@ def silence_course() -> None:
         """Does nothing while a notebook is graded."""
 
     course.check = course.hint = nothing
+    lent.for_good()
 
 
 def main_unlocked() -> None:

@@ -67,7 +67,8 @@ class Quiz(Exercise):
 class Module(_Entry):
     """One notebook: what a `module.yaml` says; the id is the folder's name.
 
-    `forbidden` tells what a forbidden call does, where that is not as in the rest of the course.
+    `forbidden` tells what a forbidden call does, where that is not as in the rest of the course. `takes`
+    names the parts of earlier modules that its notebook builds on, by module.
     """
 
     id: Identifier
@@ -76,6 +77,7 @@ class Module(_Entry):
     exercises: tuple[Exercise, ...] = Field(min_length=1)
     quiz: Quiz | None = None
     forbidden: Policy = "withhold"
+    takes: dict[Identifier, tuple[Identifier, ...]] = {}
 
     @property
     def graded(self) -> tuple[Exercise, ...]:
@@ -207,13 +209,22 @@ def load(path: Path | None = None) -> Syllabus:
     shown = "course" if path is None else str(path.parent)
     name = "syllabus.yaml" if path is None else path.name
     order = parse(_read(folder / name, f"{shown}/{name}"), f"{shown}/{name}")
-    modules = []
+    modules: list[Module] = []
     for id in order.modules:
         source = f"{shown}/modules/{id}/module.yaml"
         module = parse_module(id, _read(folder / "modules" / id / "module.yaml", source), source)
         own = "forbidden" in module.model_fields_set
+        if strange := _not_from_before(module, modules):
+            raise SyllabusError(f"{source}: it takes {strange}, which no earlier module defines")
         modules.append(module if own else module.model_copy(update={"forbidden": order.forbidden}))
     return Syllabus(title=order.title, modules=tuple(modules), planned=order.planned, limits=order.limits)
+
+
+def _not_from_before(module: Module, before: list[Module]) -> str:
+    """The first part that a module takes, and that no exercise of one before it defines; '' if all are."""
+    there = {f"{one.id}.{name}" for one in before for exercise in one.exercises for name in exercise.defines}
+    taken = [f"{id}.{name}" for id, names in module.takes.items() for name in names]
+    return next((part for part in taken if part not in there), "")
 
 
 def _read(file: Traversable, source: str) -> str:

@@ -13,20 +13,19 @@ the same mathematics in other calls (`torch.exp(x - x.logsumexp(-1, True))` is h
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 
 from course.catalogue.syllabus import Exercise, Module
-from course.cells.magics import to_python
 from course.cells.python import Cell
+from course.checking import session
 from course.checking.references import Reference, Source
 
 MOST_NAMED = 3  # names or places in one sentence
 _MOST_FOUND = 20  # of one exercise; a person reads no more
 _LONGEST_NAME = 80
-_LONGEST_CELL, _LONGEST_SESSION = 100_000, 1_000_000  # characters that are read of what a kernel has run
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ def forbidden_calls(cells: Iterable[Cell], module: Module, exercise: Exercise) -
     What exercises that it builds on define is their own matter and is not looked into; neither is code that
     no answer uses, such as a demo that compares with the library.
     """
-    if not exercise.forbidden:
+    rules, given = _Rules(exercise, module), tuple(cells)
+    if not (exercise.forbidden or rules.lent):
         return []
-    rules, given = _Rules(exercise), tuple(cells)
     certain = _certain(given, rules, module)
     places = {place for one in certain for place in one.places}
     return [*certain, *_uncertain(given, rules, module, places)][:_MOST_FOUND]
@@ -80,36 +79,34 @@ def first(words: Sequence[str], separator: str) -> str:
 
 def said_here(module: Module, exercise: Exercise) -> str:
     """The sentence on what has been run in this Jupyter kernel; '' where there is none."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    history = list(getattr(getattr(shell, "history_manager", None), "input_hist_raw", ()))
-    last = {source: number for number, source in enumerate(history) if len(source) <= _LONGEST_CELL}
-    cells: list[Cell] = []
-    room = _LONGEST_SESSION
-    for source, number in sorted(last.items(), key=lambda one: one[1], reverse=True):
-        room -= len(source)
-        if room < 0:
-            break
-        cells.append(Cell(number, to_python(source)))
-    return sentence(exercise, forbidden_calls(reversed(cells), module, exercise), "In [{}]")
+    return sentence(exercise, forbidden_calls(session.cells(), module, exercise), "In [{}]")
 
 
 # ------------------------------------------------------------------------------------------- what is what
 
 
 class _Rules:
-    """What an exercise forbids: whole names, and in `names` the functions' own."""
+    """What an exercise forbids: whole names, and in `names` the functions' own.
 
-    def __init__(self, exercise: Exercise) -> None:
+    Also what the course lends of its module to later ones. What is the course's own goes by no other name.
+    """
+
+    def __init__(self, exercise: Exercise, module: Module) -> None:
         self.exercise = exercise
+        lent = f"course.modules.{module.id}.lent"
+        lending = find_spec("course.modules." + module.id) and find_spec(lent)
+        doors = (f"course.parts.{module.id}.", f"course.parts.parts.{module.id}.", f"{lent}.")
+        self.lent = doors if lending else ()
         self.methods = {entry for entry in exercise.forbidden if entry.startswith(".")}
         self.paths = [entry for entry in exercise.forbidden if not entry.startswith(".")]
-        self.names = {entry.rpartition(".")[2] for entry in exercise.forbidden}
-        self.packages = {path.partition(".")[0] for path in self.paths}
+        theirs = [entry for entry in exercise.forbidden if not entry.startswith("course.")]
+        self.names = {entry.rpartition(".")[2] for entry in theirs}
+        self.packages = {entry.partition(".")[0] for entry in theirs} - {""}
         self._words = [_words(name) for name in self.names]
 
     def is_forbidden(self, path: str) -> bool:
         """Whether an import is one of these, also where its library has it under another public name."""
-        if any(f"{path}.".startswith(f"{entry}.") for entry in self.paths):
+        if any(f"{path}.".startswith(f"{entry}.") for entry in self.paths) or path.startswith(self.lent):
             return True
         package, *parts = path.split(".")
         hidden = any(part.startswith("_") or part == "ops" for part in parts)

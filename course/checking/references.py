@@ -94,7 +94,7 @@ class Source:
 
     def references_of(self, wanted: Iterable[str], foreign: set[str]) -> Iterator[Reference]:
         """What the `wanted` definitions name, and all that they use in the notebook but for the `foreign`."""
-        waiting = [found for name in wanted for found in self._in_force(name)]
+        waiting = [found for name in wanted for found in self.in_force(name, self.top.strict)]
         seen: set[ast.stmt] = set()
         followed = set(foreign)
         while waiting:
@@ -109,7 +109,7 @@ class Source:
             for name in named:
                 if name not in followed:
                     followed.add(name)
-                    waiting.extend(self._in_force(name) if self.top.strict else self.changes.get(name, ()))
+                    waiting.extend(self.in_force(name, True) if self.top.strict else self.changes.get(name, ()))
 
     def imported(self, name: str) -> tuple[str, int, int] | None:
         """What an import has bound the name to last, and its cell and line; None if it was no import."""
@@ -120,10 +120,10 @@ class Source:
                     return path, cell.number, statement.lineno
         return None
 
-    def _in_force(self, name: str) -> list[tuple[Cell, ast.stmt]]:
+    def in_force(self, name: str, last: bool) -> list[tuple[Cell, ast.stmt]]:
         """What made the name's last meaning: its definition, what that took over, and changes in place.
 
-        All of the definition's cell counts; in a strict reading, nothing before the definition itself.
+        All of the definition's cell counts; with `last`, nothing before the definition itself.
         """
         changes = self.changes.get(name, [])
         first = 0
@@ -135,8 +135,8 @@ class Source:
             (cell, statement)
             for place, (cell, statement) in enumerate(changes)
             if place >= first
-            or not (self.top.strict or _binds(statement, name))
-            or (not self.top.strict and cell.number == changes[first][0].number)
+            or not (last or _binds(statement, name))
+            or (not last and cell.number == changes[first][0].number)
         ]
 
 

@@ -30,6 +30,7 @@ from course.cells.notebook import MAX_BYTES, BrokenNotebook, Notebook, NotebookC
 from course.cells.python import Cell, explained
 from course.checking.forbidden import forbidden_calls, sentence
 from course.checking.report import Report
+from course.desk import mine
 
 _DEFINED = re.compile(r"^[ \t]*(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 
@@ -40,10 +41,14 @@ class NotebookError(ValueError):
 
 @dataclass
 class Checked:
-    """What came of a notebook: a report for each exercise, a line for each cell that raised, and its end."""
+    """What came of a notebook: a report for each exercise, a line for each cell that raised, and its end.
+
+    `kept` are sentences on what was kept in `mine/`.
+    """
 
     reports: list[Report]
     cell_errors: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     ended: str = ""  # why it did not come to its end; empty if it did
 
 
@@ -131,6 +136,7 @@ sys.path.append(sys.argv.pop(1))
 import course
 from course.desk.notebook import main
 course.check = course.hint = lambda *_, **__: None
+course.desk.lent.for_good()
 main()
 """
 
@@ -180,6 +186,7 @@ def run(
         lines = list(_whole_lines(told))
     outcome = Checked([Report(**line["report"]) for line in lines if "report" in line])
     outcome.cell_errors = [line["error"] for line in lines if "error" in line]
+    outcome.kept = list(dict.fromkeys(line["kept"] for line in lines if "kept" in line))
     if not any("done" in line for line in lines):
         running = [line["running"] for line in lines if "running" in line]
         outcome.ended = f"{running[-1] if running else 'The notebook'} {ended}"
@@ -212,7 +219,10 @@ def main() -> None:
         cells = [Cell(number, source) for number, source in order["cells"]]
         for key, report in _reports(load().module(order["module"]), namespace, cells):
             tell(running=f"The check of {key}")
-            tell(report=asdict(report()))
+            found = report()
+            tell(report=asdict(found))
+            if found.passed and (kept := mine.keep(found.key, cells)):
+                tell(kept=kept)
         tell(done=True)
 
 

@@ -20,7 +20,7 @@ from course.catalogue.syllabus import Exercise, Module, load
 from course.cells.magics import to_python
 from course.cells.python import Cell
 from course.checking.examine import on_exercise
-from course.checking.forbidden import forbidden_calls, listed, sentence
+from course.checking.forbidden import Found, forbidden_calls, listed, sentence
 from tests.submission.examples import MODULE, SET_UP
 
 SOFTMAX, ATTENTION = MODULE.exercise("softmax"), MODULE.exercise("Attention")
@@ -473,3 +473,28 @@ statement = st.builds(lambda piece, a, b: piece.format(a=a, b=b), piece, name, n
 def test_any_code_can_be_read(sources: list[str]) -> None:
     forbidden_calls(cells(*sources), MODULE, SOFTMAX)
     suspicious(cells(*sources))
+
+
+@pytest.mark.parametrize(
+    ("before", "layer"),
+    [
+        ("from course import check, parts", "parts.attention.CrossAttention"),
+        ("from course import parts as given", "given.attention.CrossAttention"),
+        ("import course", "course.parts.attention.CrossAttention"),
+        ("from course.parts import parts", "parts.attention.CrossAttention"),
+        ("from course.modules.attention import lent", "lent.CrossAttention"),
+        ("from course.modules.attention.lent import CrossAttention as Theirs", "Theirs"),
+        ("from course.lab.layers import Attention", "Attention"),
+    ],
+)
+def test_what_the_course_lends_of_a_module_answers_nothing_in_it(before: str, layer: str) -> None:
+    """It is a part of the module `unet`, and no answer to the module that it is lent from."""
+    source = [Cell(1, before), Cell(2, f"class CrossAttention({layer}):\n    pass")]
+    attention, unet = load().module("attention"), load().module("unet")
+    assert sentence(*_asked(source, attention, "CrossAttention")).endswith("does it for you")
+    block = [Cell(1, before), Cell(2, f"class TransformerBlock:\n    made = {layer}")]
+    assert forbidden_calls(block, unet, unet.exercise("TransformerBlock")) == []
+
+
+def _asked(source: list[Cell], module: Module, id: str) -> tuple[Exercise, list[Found]]:
+    return module.exercise(id), forbidden_calls(source, module, module.exercise(id))

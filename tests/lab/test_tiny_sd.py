@@ -156,14 +156,14 @@ def test_a_caption_that_it_cannot_read_is_refused_in_a_sentence(caption: str, sa
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="install it again, or train them with"):
-        tiny_sd.load(tmp_path / "tiny_sd.safetensors")
+        tiny_sd.load(path=tmp_path / "tiny_sd.safetensors")
 
 
 def test_saved_and_loaded_it_is_the_same_up_to_half_precision(tmp_path: Path) -> None:
     torch.manual_seed(0)
     unet, encoder = TinyUNet(), CaptionEncoder(len(VOCABULARY), LENGTH)
     tiny_sd.save(tmp_path / "mine.safetensors", unet, encoder)
-    loaded = tiny_sd.load(tmp_path / "mine.safetensors")
+    loaded = tiny_sd.load(path=tmp_path / "mine.safetensors")
     x, t, context = some_input()
     assert torch.allclose(loaded.unet(x, t, context), unet(x, t, context), atol=5e-3)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.safetensors"]

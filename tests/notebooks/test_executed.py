@@ -1,4 +1,7 @@
-"""Every notebook, solved, runs from top to bottom in a real kernel: no error, nothing on stderr."""
+"""Every notebook, solved, runs from top to bottom in a real kernel: no error, nothing on stderr.
+
+With `mine/` from the notebooks before it, as who takes the course in its order has it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pytest
 from autograder import build
 from autograder.content.course_root import CourseRoot
 from autograder.site import recording
+from tests.desk.answers import keep_all
 from tests.kernels import execute
 
 ROOT = CourseRoot.find(Path(__file__).parent)
@@ -35,7 +39,15 @@ def skeleton(page: str) -> str:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_solved_notebook_runs_to_its_end_and_shows_pictures(module: str, tmp_path: Path) -> None:
     notebook = build.compose(ROOT, module, build.answers(ROOT, module, "solved"))
+    before = MODULES[: MODULES.index(module)]
+    keep_all(tmp_path, *before)
     execute(notebook, tmp_path, seconds=SECONDS)
+    assert {path.name for path in (tmp_path / "mine").glob("[a-z]*.py")} == {
+        f"{id}.py" for id in (*before, module)
+    }
+    if takes := ROOT.module(module).takes:
+        said = "".join(output.get("text", "") for output in outputs(notebook))
+        assert said.count("  yours, checked on ") == sum(map(len, takes.values()))
     found = outputs(notebook)
     # Kept, so that a person can look at the pictures: make test-all, then open artefacts/.
     ARTEFACTS.mkdir(exist_ok=True)

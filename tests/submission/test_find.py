@@ -526,3 +526,18 @@ def test_settling_again_once_the_notebooks_said_their_modules() -> None:
     assert settle([broken]) == [broken]
     assert settle([of_none]) == [of_none]
     assert "(a.ipynb, d.ipynb)" in settle([one, replace(one, path=Path("d"), shown="d.ipynb")])[0].problem
+
+
+def test_what_a_check_has_kept_is_nobodys_work() -> None:
+    """`mine/` is a copy of what the notebook has: never graded for it, and no student of that name."""
+    kept = ("mine/attention.py", "mine/.kept.json", "mine/earlier/attention/a.ipynb")
+    put("attention.ipynb", *kept)
+    assert [path for _, _, path in submissions(".")] == ["attention.ipynb"]
+    os.remove("attention.ipynb")
+    put("class/ada/unet.ipynb", *(f"class/ada/{name}" for name in kept), "class/mine/attention.ipynb")
+    assert [(who, path) for who, _, path in submissions("class")] == [
+        ("ada", "class/ada/unet.ipynb"),
+        ("mine", "class/mine/attention.ipynb"),
+    ]
+    zipped("ben.zip", "attention.ipynb", *kept)
+    assert len(submissions("ben.zip")) == 1

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autograder.testing import mistake
-from course.lab.layers import Attention, Level
+from course import parts
+from course.lab.layers import Level
 from solutions.unet import (
     Downsample,
     FeedForward,
@@ -1546,9 +1547,9 @@ class _TransformerBlock(nn.Module):
     def __init__(self, dim: int, context_dim: int, heads: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
-        self.attn1 = Attention(dim, heads)
+        self.attn1 = parts.attention.MultiHeadSelfAttention(dim, heads)
         self.norm2 = nn.LayerNorm(dim)
-        self.attn2 = Attention(dim, heads, context_dim)
+        self.attn2 = parts.attention.CrossAttention(dim, context_dim, heads, dim // heads)
         self.norm3 = nn.LayerNorm(dim)
         self.ff = FeedForward(dim)
 
@@ -1672,13 +1673,13 @@ class ContextFirst(_TransformerBlock):
 @mistake(
     "TransformerBlock",
     title="the context is not passed on",
-    hint="Without a second argument, Attention attends within its first. Change the context: does your "
-    "result change?",
+    hint="MultiHeadSelfAttention attends within what it is given, and never sees a context. Change the "
+    "context: does your result change?",
 )
 class ContextForgotten(_TransformerBlock):
     def __init__(self, dim: int, context_dim: int, heads: int) -> None:
         super().__init__(dim, context_dim, heads)
-        self.attn2 = Attention(dim, heads)
+        self.attn2 = parts.attention.MultiHeadSelfAttention(dim, heads)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         x = x + self.attn1(self.norm1(x))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autograder.testing import variant
+from course import parts
 from course.lab.layers import Attention, Level
 from solutions.unet import (
     Downsample,
@@ -396,8 +397,10 @@ class StepsInALoop(nn.Module):
     def __init__(self, dim: int, context_dim: int, heads: int) -> None:
         super().__init__()
         self.ff = FeedForward(dim)
-        self.attn2 = Attention(query_dim=dim, heads=heads, context_dim=context_dim)
-        self.attn1 = Attention(query_dim=dim, heads=heads)
+        self.attn2 = parts.attention.CrossAttention(
+            query_dim=dim, heads=heads, context_dim=context_dim, head_dim=dim // heads
+        )
+        self.attn1 = parts.attention.MultiHeadSelfAttention(heads=heads, dim=dim)
         for number in (1, 2, 3):
             setattr(self, f"norm{number}", nn.LayerNorm([dim]))
 

@@ -45,7 +45,7 @@ class TinySD:
     alphas_cumprod  the noise schedule that it was trained with, 1000 steps, float64
     """
 
-    unet: TinyUNet
+    unet: nn.Module
     text_encoder: CaptionEncoder
     alphas_cumprod: Float[Tensor, " 1000"]
 
@@ -110,10 +110,13 @@ class TinySD:
         return eps
 
 
-def load(path: Path = WEIGHTS) -> TinySD:
-    """The trained model, from a file of plain numbers: nothing is downloaded, nothing unpickled."""
+def load(network: Callable[[], nn.Module] = TinyUNet, *, path: Path = WEIGHTS) -> TinySD:
+    """The trained model, from a file of plain numbers: nothing is downloaded, nothing unpickled.
+
+    network  what makes the UNet that gets the weights, such as the class of a student's
+    """
     stored = read_weights(path)
-    unet, encoder = TinyUNet(), CaptionEncoder(len(VOCABULARY), LENGTH)
+    unet, encoder = network(), CaptionEncoder(len(VOCABULARY), LENGTH)
     unet.load_state_dict(_part(stored, "unet."))
     encoder.load_state_dict(_part(stored, "text_encoder."))
     for network in (unet, encoder):

@@ -62,7 +62,7 @@ def main() -> None:
     network, colour, background = judges_own()
     print(f"the judge on real pictures: {network}")
     print(f"the palette on real pictures: colour {colour:.1%}, background {background:.1%}\n")
-    tiny = tiny_sd.load(options.weights)
+    tiny = tiny_sd.load(path=options.weights)
     print("| all four right | " + " | ".join(f"w = {w:g}" for w in SCALES) + " |")
     print("|---|" + "---|" * len(SCALES))
     for name, how in SAMPLERS.items():
