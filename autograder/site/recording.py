@@ -58,7 +58,7 @@ def load(root: CourseRoot, module: str) -> Recording:
         recording = Recording.model_validate_json(root.read(path))
     except ValidationError as error:
         raise ContentError(f"{root.relative(path)}: {error.errors()[0]['msg']}: {again}.") from None
-    if changed := _changed(recording, build.compose(root, module)):
+    if changed := _changed(root, recording, build.compose(root, module)):
         raise ContentError(
             f"{root.relative(path)} was recorded from another notebook (cell {changed}): {again}."
         )
@@ -76,7 +76,7 @@ def write(root: CourseRoot, module: str, executed: NotebookNode) -> Recording:
     cells: dict[str, Cell] = {}
     for given, cell in zip(_code(build.compose(root, module)), _code(executed), strict=True):
         outputs = _joined(_outputs(cell, files))
-        cells[given.id] = Cell(source=_digest(given.source), outputs=outputs)
+        cells[given.id] = Cell(source=_digest(root, given.source), outputs=outputs)
     recording = Recording(cells=cells)
     place = folder(root, module)
     shutil.rmtree(place, ignore_errors=True)
@@ -97,8 +97,8 @@ def _manifest(root: CourseRoot, module: str) -> Path:
     return root.path / FOLDER / f"{module}.json"
 
 
-def _changed(recording: Recording, notebook: NotebookNode) -> str | None:
-    now = {cell.id: _digest(cell.source) for cell in _code(notebook)}
+def _changed(root: CourseRoot, recording: Recording, notebook: NotebookNode) -> str | None:
+    now = {cell.id: _digest(root, cell.source) for cell in _code(notebook)}
     then = {id: cell.source for id, cell in recording.cells.items()}
     return next((id for id in (*now, *then) if now.get(id) != then.get(id)), None)
 
@@ -107,8 +107,10 @@ def _code(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def _digest(source: str) -> str:
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
+def _digest(root: CourseRoot, source: str) -> str:
+    """Of what the lesson has in the cell: from where the course is installed changes no picture."""
+    own = build.without_opening(source, root.syllabus.start)
+    return hashlib.sha256(own.encode()).hexdigest()[:16]
 
 
 def _joined(outputs: Iterable[Output]) -> tuple[Output, ...]:
