@@ -12,7 +12,6 @@ from ..build.lesson import circles
 from ..content import self_check
 from ..content.course_root import CourseRoot
 from . import glossary, notebook_page, readings_page, recording
-from .html import picture
 from .placeholders import Placeholder, Writer, alone, one_of
 
 
@@ -94,4 +93,4 @@ def _picture(root: CourseRoot, module: Module, placeholder: Placeholder) -> str:
     shown = next((output for output in cell.outputs if output.kind == "picture"), None) if cell else None
     if shown is None:
         raise placeholder.error(f"the notebook of {module.id!r} has no cell {id!r} that shows a picture")
-    return picture(f"../../demos/{module.id}/{shown.file}", alt, shown.width, caption)
+    return notebook_page.recorded_picture(module.id, shown, alt, caption)

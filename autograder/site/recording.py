@@ -24,6 +24,7 @@ from .. import build
 from ..atomic import write_atomically
 from ..content.course_root import CourseRoot
 from ..errors import ContentError
+from .dark import MIME
 
 FOLDER = Path("docs", "demos")  # below the course's root
 
@@ -34,6 +35,7 @@ class Output(BaseModel, extra="forbid", frozen=True):
     kind: Literal["text", "picture", "page"]
     text: str = ""
     file: str = ""
+    dark: str = ""  # a picture's file for dark pages, if it was drawn for them, too
     width: int | None = None  # of a picture, in the pixels of a page
 
 
@@ -139,7 +141,10 @@ def _outputs(cell: NotebookNode, files: dict[str, bytes]) -> Iterator[Output]:
             files[f"{name}.png"] = smaller(base64.b64decode(output.data["image/png"]))
             about: dict[str, Any] = output.metadata.get("image/png", {})
             words = about.get("alt") or output.data["text/plain"]
-            yield Output(kind="picture", file=f"{name}.png", text=words, width=about.get("width"))
+            dark = f"{name}-dark.png" if MIME in output.data else ""
+            if dark:
+                files[dark] = smaller(base64.b64decode(output.data[MIME]))
+            yield Output(kind="picture", file=f"{name}.png", dark=dark, text=words, width=about.get("width"))
         else:
             yield Output(kind="text", text=output.data["text/plain"])
 

@@ -172,8 +172,8 @@ class Start(_Entry):
     def _is_an_address_of_each_module(cls, address: str | None) -> str | None:
         if address is not None and not _ADDRESS.fullmatch(address):
             raise ValueError(
-                f"{address!r} is no address of a notebook: write https://... with {{module}} where the name of "
-                "the module stands"
+                f"{address!r} is no address of a notebook: write https://... with {{module}} where the "
+                "module's name stands"
             )
         return address
 

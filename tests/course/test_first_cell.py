@@ -1,4 +1,4 @@
-"""The first cell of a notebook where the course is missing, with a package index of our own on this machine."""
+"""The first cell of a notebook where the course is missing, with a package index that the test makes."""
 
 from __future__ import annotations
 
