@@ -1,7 +1,7 @@
 """A figure of the course as it suits a dark page: while a notebook is recorded, each is drawn a second time.
 
 Lightness is turned round, hues stay: ink becomes light, white becomes the page, and Okabe and Ito's colours,
-which are of medium lightness, stay what they are. What lies on an image stays, and so do images.
+which are of medium lightness, become a little lighter. What lies on an image stays, and so do images.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def turned(colour: Any) -> tuple[float, float, float, float]:
 
     *rgb, alpha = to_rgba(colour)
     hue, lightness, saturation = colorsys.rgb_to_hls(*rgb)
-    light = _DARKEST + (1 - lightness) * (_LIGHTEST - _DARKEST)
+    # The power lifts what is in the middle, which would be too near to a ground that is not quite black.
+    light = _DARKEST + (1 - lightness) ** 0.65 * (_LIGHTEST - _DARKEST)
     if light <= _DARKEST + 0.01:
         return (*_ground(), alpha)
     return (*colorsys.hls_to_rgb(hue, light, saturation), alpha)
