@@ -29,6 +29,7 @@ from autograder.site import (
     readings_page,
     search,
 )
+from autograder.site.html import lines_of_code
 from autograder.site.placeholders import Writer, alone, fill, one_of
 from course.catalogue import readings, syllabus
 
@@ -76,7 +77,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Leave out of the search what is no words, and put the interactive outputs into a notebook's page."""
-    html = search.words_only(html)
+    html = search.words_only(lines_of_code(html))
     if page.file.name != "notebook":
         return html
     with _faults_told():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 
@@ -12,6 +13,11 @@ def attributes(**values: str | int | None) -> str:
         for name, value in values.items()
         if value is not None
     )
+
+
+def lines_of_code(page: str) -> str:
+    """The page with a class on each line of code, for Pygments's ids, which each block has anew."""
+    return re.sub(r'<span id="__span-[\d-]+">', '<span class="code-line">', page)
 
 
 def picture(source: str, alt: str, width: int | None = None, caption: str = "", dark: str = "") -> str:
