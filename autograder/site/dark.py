@@ -64,12 +64,9 @@ def _ground() -> tuple[float, float, float]:
 
 
 def _on_an_image(artist: Any) -> bool:
-    """Whether it is an image, or a mark or word at a place of one."""
+    """Whether it is a mark or a word at a place of an image."""
     from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
 
-    if isinstance(artist, AxesImage):
-        return True
     axes = artist.axes
     if not isinstance(axes, Axes) or not axes.images:
         return False
