@@ -87,7 +87,13 @@ def start(
         print("Opening JupyterLab. Ctrl-C in this window ends it.", flush=True)
         coming = progress_screen.next_exercise(load(), kept.gather(folder))
         module = coming[0].id if coming else brought[0].module
-        raise typer.Exit(open_folder.in_lab(folder, f"{module}.ipynb", browser=not no_browser))
+        code = open_folder.in_lab(folder, f"{module}.ipynb", browser=not no_browser)
+        if code and open_folder.is_root() and not open_folder.in_a_container():
+            _complain(
+                "JupyterLab does not start for root, whose whole machine a notebook could change: run this "
+                f"as another user, or, if you mean it, `jupyter lab --allow-root {folder}`"
+            )
+        raise typer.Exit(code)
     vscode = f"open the folder {folder.absolute()} in VS Code (with its Python and Jupyter extensions)"
     if lab:
         print(f"To open them: course start {folder}; or {vscode}.")

@@ -18,6 +18,7 @@ from course.catalogue.syllabus import Exercise, Module, Quiz
 from ..content.course_root import CourseRoot
 from ..content.quiz import answers_source, questions_text, read_quiz
 from ..errors import ContentError, UsageError
+from .first_cell import opened
 from .lesson import Code, Piece, Prose, parse
 from .stub import Solution, read_solution
 
@@ -58,12 +59,15 @@ def compose(root: CourseRoot, module: str, answered: Mapping[str, str] | None = 
         )
     sources = {**answers(root, module, "stub"), **answered}
     cells = _Cells(module)
-    for piece in lesson_pieces(root, plan):
+    pieces = lesson_pieces(root, plan)
+    first = next((piece for piece in pieces if isinstance(piece, Code) and not piece.demo), None)
+    for piece in pieces:
         match piece:
             case Prose():
                 cells.markdown("prose", piece.source)
             case Code():
-                cells.code(piece.source, demo=piece.demo)
+                source = opened(piece.source, root.syllabus.start) if piece is first else piece.source
+                cells.code(source, demo=piece.demo)
             case _:
                 exercise = plan.exercise(piece.id)
                 if isinstance(exercise, Quiz):

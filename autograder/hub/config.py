@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic import write_atomically
+from . import welcome
 from .folder import Hub, there
 from .servers import Role, folder
 
@@ -89,13 +90,15 @@ def settings(hub: Hub, ports: Ports, proxy: str) -> dict[str, dict[str, Any]]:
             "home_dir_template": str(hub.homes / "{username}"),
             "cmd": SINGLE_USER,
             "args": _arguments(),
-            "default_url": "/lab",
+            "default_url": f"/lab/tree/{welcome.FILE}",
+            "pre_spawn_hook": welcome.Welcome(hub),
             "environment": {**_environment(hub), "JUPYTER_CONFIG_PATH": str(folder(hub, Role.STUDENT))},
             "group_overrides": {
                 "instructors": {
                     "groups": [instructors_of(people.course_id)],
                     "spawner_override": {
-                        "environment": {"JUPYTER_CONFIG_PATH": str(folder(hub, Role.INSTRUCTOR))}
+                        "default_url": "/lab",
+                        "environment": {"JUPYTER_CONFIG_PATH": str(folder(hub, Role.INSTRUCTOR))},
                     },
                 }
             },

@@ -38,6 +38,9 @@ SEES = {
 # JupyterLab would ask a server on the internet for news.
 NEWS = "@jupyterlab/apputils-extension:announcements"
 
+# The page that a student begins with, and any other text, is read before it is edited.
+READ_FIRST = {"@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}}}
+
 NBGRADER_CONFIG = """\
 # Written by `autograder hub up` at each start.
 import os
@@ -66,6 +69,8 @@ def write_settings(hub: Hub) -> None:
     for role in Role:
         place = folder(hub, role)
         _write_json(place / "labconfig" / "page_config.json", page_config(role))
+        if role is Role.STUDENT:
+            _write_json(place / "labconfig" / "default_setting_overrides.json", READ_FIRST)
         _write_json(place / "jupyter_server_config.d" / "nbgrader.json", server_config(role))
         _write_json(place / "jupyter_server_config.json", headers(role))
         if role is not Role.FORMGRADER:  # whose working folder, the course directory, has a configuration

@@ -19,7 +19,17 @@ from mkdocs.structure.pages import Page
 from autograder.build import render
 from autograder.content.course_root import CourseRoot
 from autograder.errors import AutograderError
-from autograder.site import drawn, glossary, katex, module_page, notebook_page, readings_page
+from autograder.site import (
+    drawn,
+    glossary,
+    katex,
+    module_page,
+    notebook_page,
+    pipeline,
+    readings_page,
+    search,
+)
+from autograder.site.html import lines_of_code
 from autograder.site.placeholders import Writer, alone, fill, one_of
 from course.catalogue import readings, syllabus
 
@@ -66,7 +76,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put the interactive outputs into a notebook's page."""
+    """Leave out of the search what is no words, and put the interactive outputs into a notebook's page."""
+    html = search.words_only(lines_of_code(html))
     if page.file.name != "notebook":
         return html
     with _faults_told():
@@ -106,6 +117,7 @@ def _writers(root: CourseRoot, page: str) -> Mapping[str, Writer]:
             counts=lambda: readings_page.counts(known),
         ),
         "modules": alone(lambda: module_page.overview(root.syllabus, page)),
+        "pipeline": alone(lambda: pipeline.picture(root)),
         "glossary": alone(lambda: glossary.all_words(root)),
         "drawn": one_of(steps=drawn.steps, gallery=drawn.gallery),
     }

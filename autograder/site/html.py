@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 
@@ -14,8 +15,20 @@ def attributes(**values: str | int | None) -> str:
     )
 
 
-def picture(source: str, alt: str, width: int | None = None, caption: str = "") -> str:
-    """A picture in a frame of its own, for the eye and in words; `source` is relative to the page."""
-    image = f"<img{attributes(src=source, alt=alt, width=width, loading='lazy')}>"
+def lines_of_code(page: str) -> str:
+    """The page with a class on each line of code, for Pygments's ids, which each block has anew."""
+    return re.sub(r'<span id="__span-[\d-]+">', '<span class="code-line">', page)
+
+
+def picture(source: str, alt: str, width: int | None = None, caption: str = "", dark: str = "") -> str:
+    """A picture in a frame of its own, for the eye and in words; `source` is relative to the page.
+
+    `dark` is what stands in its place on a dark page: Material's style sheet shows one of the two.
+    """
+    shown = {f"{source}#only-light": alt, f"{dark}#only-dark": alt} if dark else {source: alt}
+    images = "".join(
+        f"<img{attributes(src=each, alt=words, width=width, loading='lazy')}>"
+        for each, words in shown.items()
+    )
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure class="output picture">{image}{below}</figure>'
+    return f'<figure class="output picture">{images}{below}</figure>'

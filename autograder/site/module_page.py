@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 
 from course.catalogue.readings import Readings
-from course.catalogue.syllabus import Exercise, Module, Syllabus
+from course.catalogue.syllabus import Exercise, Module, Start, Syllabus
 
 from ..build.lesson import circles
 from ..content import self_check
 from ..content.course_root import CourseRoot
 from . import glossary, notebook_page, readings_page, recording
-from .html import picture
 from .placeholders import Placeholder, Writer, alone, one_of
-
-HUB = "COURSE_HUB"  # the address of a class's JupyterHub, for the button that opens the notebook there
 
 
 def writers(root: CourseRoot, module: Module, readings: Readings) -> Mapping[str, Writer]:
     """Placeholder's name → what stands in its place on the page of a module."""
     return {
-        "module": one_of(card=lambda: _card(module)),
+        "module": one_of(card=lambda: card(module, root.syllabus.start)),
         "readings": lambda placeholder: readings_page.of_module(readings, module.id, placeholder),
         "exercises": alone(lambda: _exercises(module)),
         "picture": lambda placeholder: _picture(root, module, placeholder),
@@ -45,16 +41,17 @@ def overview(syllabus: Syllabus, page: str) -> str:
     return _table("road", rows)
 
 
-def _card(module: Module) -> str:
+def card(module: Module, start: Start) -> str:
+    """How large a module is, and a button for each way to its notebook that the syllabus knows of."""
     count = len(module.exercises)
     quiz = " and a quiz" if module.quiz else ""
     buttons = [
         "[Read the notebook](notebook.md){ .md-button .md-button--primary }",
         f"[Download it](../../notebooks/{module.id}.ipynb){{ .md-button }}",
     ]
-    if hub := os.environ.get(HUB, "").rstrip("/"):
-        address = f"{hub}/hub/user-redirect/lab/tree/{module.id}/{module.id}.ipynb"
-        buttons.append(f"[Open it in JupyterHub]({address}){{ .md-button }}")
+    buttons += [
+        f"[Start in {name}]({address}){{ .md-button }}" for name, address in start.buttons(module.id).items()
+    ]
     return (
         f"**{count} exercises{quiz} · {module.points:g} points · about {_hours(module.minutes)} hours**\n\n"
         f"{' '.join(buttons)}\n\n"
@@ -96,4 +93,4 @@ def _picture(root: CourseRoot, module: Module, placeholder: Placeholder) -> str:
     shown = next((output for output in cell.outputs if output.kind == "picture"), None) if cell else None
     if shown is None:
         raise placeholder.error(f"the notebook of {module.id!r} has no cell {id!r} that shows a picture")
-    return picture(f"../../demos/{module.id}/{shown.file}", alt, shown.width, caption)
+    return notebook_page.recorded_picture(module.id, shown, alt, caption)

@@ -83,11 +83,17 @@ def _code(cell: NotebookNode, module: Module, outputs: tuple[recording.Output, .
 def _shown(output: recording.Output, module: str) -> str:
     match output.kind:
         case "picture":
-            return picture(f"../../demos/{module}/{output.file}", output.text, output.width)
+            return recorded_picture(module, output, output.text)
         case "page":
             return f'<div class="output page" data-file="{module}/{output.file}"></div>'
         case "text":
             return _fence(output.text.rstrip("\n"), ".text .output")
+
+
+def recorded_picture(module: str, output: recording.Output, alt: str, caption: str = "") -> str:
+    """A picture of a module's recording, for a page in `docs/modules/MODULE/`."""
+    source, dark = (f"../../demos/{module}/{file}" if file else "" for file in (output.file, output.dark))
+    return picture(source, alt, output.width, caption, dark)
 
 
 def _fence(source: str, classes: str) -> str:

@@ -10,21 +10,27 @@ from typing import Annotated
 import nbformat
 import typer
 from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
 
 from .. import build
 from ..console import reported
 from ..content.course_root import CourseRoot
 from . import recording
 
+BOTH = (
+    "from autograder.site import dark\n\ndark.both()"  # run first: each picture for light and for dark pages
+)
 _SECONDS = 900  # for one cell, and for what it shows: outputs that come later than that are lost
 
 
 def record(root: CourseRoot, module: str) -> recording.Recording:
     """Run a module's notebook with the reference solutions in a real kernel, and record it without them."""
     notebook = build.compose(root, module, build.answers(root, module, "solved"))
+    notebook.cells.insert(0, new_code_cell(BOTH))
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(notebook, timeout=_SECONDS, iopub_timeout=_SECONDS, kernel_name="python3")
         client.execute(cwd=folder)
+    del notebook.cells[0]
     return recording.write(root, module, notebook)
 
 

@@ -24,6 +24,7 @@ from .. import build
 from ..atomic import write_atomically
 from ..content.course_root import CourseRoot
 from ..errors import ContentError
+from .dark import MIME
 
 FOLDER = Path("docs", "demos")  # below the course's root
 
@@ -34,6 +35,7 @@ class Output(BaseModel, extra="forbid", frozen=True):
     kind: Literal["text", "picture", "page"]
     text: str = ""
     file: str = ""
+    dark: str = ""  # a picture's file for dark pages, if it was drawn for them, too
     width: int | None = None  # of a picture, in the pixels of a page
 
 
@@ -58,7 +60,7 @@ def load(root: CourseRoot, module: str) -> Recording:
         recording = Recording.model_validate_json(root.read(path))
     except ValidationError as error:
         raise ContentError(f"{root.relative(path)}: {error.errors()[0]['msg']}: {again}.") from None
-    if changed := _changed(recording, build.compose(root, module)):
+    if changed := _changed(root, recording, build.compose(root, module)):
         raise ContentError(
             f"{root.relative(path)} was recorded from another notebook (cell {changed}): {again}."
         )
@@ -76,7 +78,7 @@ def write(root: CourseRoot, module: str, executed: NotebookNode) -> Recording:
     cells: dict[str, Cell] = {}
     for given, cell in zip(_code(build.compose(root, module)), _code(executed), strict=True):
         outputs = _joined(_outputs(cell, files))
-        cells[given.id] = Cell(source=_digest(given.source), outputs=outputs)
+        cells[given.id] = Cell(source=_digest(root, given.source), outputs=outputs)
     recording = Recording(cells=cells)
     place = folder(root, module)
     shutil.rmtree(place, ignore_errors=True)
@@ -97,8 +99,8 @@ def _manifest(root: CourseRoot, module: str) -> Path:
     return root.path / FOLDER / f"{module}.json"
 
 
-def _changed(recording: Recording, notebook: NotebookNode) -> str | None:
-    now = {cell.id: _digest(cell.source) for cell in _code(notebook)}
+def _changed(root: CourseRoot, recording: Recording, notebook: NotebookNode) -> str | None:
+    now = {cell.id: _digest(root, cell.source) for cell in _code(notebook)}
     then = {id: cell.source for id, cell in recording.cells.items()}
     return next((id for id in (*now, *then) if now.get(id) != then.get(id)), None)
 
@@ -107,8 +109,10 @@ def _code(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def _digest(source: str) -> str:
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
+def _digest(root: CourseRoot, source: str) -> str:
+    """Of what the lesson has in the cell: from where the course is installed changes no picture."""
+    own = build.without_opening(source, root.syllabus.start)
+    return hashlib.sha256(own.encode()).hexdigest()[:16]
 
 
 def _joined(outputs: Iterable[Output]) -> tuple[Output, ...]:
@@ -139,7 +143,10 @@ def _outputs(cell: NotebookNode, files: dict[str, bytes]) -> Iterator[Output]:
             files[f"{name}.png"] = smaller(base64.b64decode(output.data["image/png"]))
             about: dict[str, Any] = output.metadata.get("image/png", {})
             words = about.get("alt") or output.data["text/plain"]
-            yield Output(kind="picture", file=f"{name}.png", text=words, width=about.get("width"))
+            dark = f"{name}-dark.png" if MIME in output.data else ""
+            if dark:
+                files[dark] = smaller(base64.b64decode(output.data[MIME]))
+            yield Output(kind="picture", file=f"{name}.png", dark=dark, text=words, width=about.get("width"))
         else:
             yield Output(kind="text", text=output.data["text/plain"])
 

@@ -5,13 +5,14 @@ An error names the file and the line, for the people who write exercises.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from course.catalogue import yaml_lines
 
@@ -20,6 +21,10 @@ Policy = Literal[
     "withhold", "flag"
 ]  # what a forbidden call does: it takes the exercise's points, or it does not
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+_PLAIN = r"[^\s\"'<>{}]*"
+_ADDRESS = re.compile(rf"https?://{_PLAIN}\{{module\}}{_PLAIN}(?:\{{module\}}{_PLAIN})*")
 
 
 class SyllabusError(ValueError):
@@ -142,11 +147,50 @@ class Allowances(_Entry):
         return self.model_dump(exclude_none=True)
 
 
+class Start(_Entry):
+    """`start:` in `syllabus.yaml`: where a class gets the course, and where it can open a notebook.
+
+    `install` is what follows `pip install`: the first cell of each notebook installs the course with it where
+    it is missing. The others are addresses with `{module}` in them, each a button on the module's page.
+    """
+
+    install: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    colab: str | None = None
+    binder: str | None = None
+    hub: str | None = None
+
+    @field_validator("install")
+    @classmethod
+    def _is_one_line_for_pip(cls, install: str | None) -> str | None:
+        if install and (odd := re.search(r"[^\x20-\x7e]|[{}$;&|<>`\\]", install)):
+            raise ValueError(
+                f"has {odd[0]!r}, which a notebook or a shell would take for its own: write what follows "
+                "`pip install`, on one line, e.g. 'diffusion-course' or 'git+https://github.com/OWNER/REPOSITORY'"
+            )
+        return install
+
+    @field_validator("colab", "binder", "hub")
+    @classmethod
+    def _is_an_address_of_each_module(cls, address: str | None) -> str | None:
+        if address is not None and not _ADDRESS.fullmatch(address):
+            raise ValueError(
+                f"{address!r} is no address of a notebook: write https://... with {{module}} where the "
+                "module's name stands"
+            )
+        return address
+
+    def buttons(self, module: str) -> dict[str, str]:
+        """What the button says → where it leads, for the module's notebook; only of what is set."""
+        named = {"Colab": self.colab, "Binder": self.binder, "JupyterHub": self.hub}
+        return {name: address.replace("{module}", module) for name, address in named.items() if address}
+
+
 class Syllabus(_Entry):
     title: str
     modules: tuple[Module, ...]
     planned: tuple[Planned, ...] = ()
     limits: Allowances = Allowances()
+    start: Start = Start()
 
     def module(self, id: str) -> Module:
         """The module with this id; raises KeyError."""
@@ -176,6 +220,7 @@ class Order(_Entry):
     modules: tuple[Identifier, ...] = Field(min_length=1)
     planned: tuple[Planned, ...] = ()
     limits: Allowances = Allowances()
+    start: Start = Start()
     forbidden: Policy = "withhold"
 
     @model_validator(mode="after")
@@ -217,7 +262,13 @@ def load(path: Path | None = None) -> Syllabus:
         if strange := _not_from_before(module, modules):
             raise SyllabusError(f"{source}: it takes {strange}, which no earlier module defines")
         modules.append(module if own else module.model_copy(update={"forbidden": order.forbidden}))
-    return Syllabus(title=order.title, modules=tuple(modules), planned=order.planned, limits=order.limits)
+    return Syllabus(
+        title=order.title,
+        modules=tuple(modules),
+        planned=order.planned,
+        limits=order.limits,
+        start=order.start,
+    )
 
 
 def _not_from_before(module: Module, before: list[Module]) -> str:

@@ -20,11 +20,13 @@ from course.pictures.picture import show_below_cell
 
 _PAGE = """
 <figure id="ID" style="margin:0.5em 0; max-width:720px; font-family:sans-serif">
-  <div class="live" style="display:none; gap:12px">
+  <div class="live" style="display:none; flex-wrap:wrap; gap:12px">
     <canvas class="picture" width="W" height="H" tabindex="0" role="img" aria-label="LABEL"
-      style="width:50%; image-rendering:pixelated; cursor:crosshair; border:1px solid #888"></canvas>
+      style="flex:1 1 240px; min-width:0; image-rendering:pixelated; cursor:crosshair; touch-action:pan-y;
+        box-sizing:border-box; border:1px solid #888"></canvas>
     <canvas class="heat" width="W" height="H" role="img" aria-label="where the chosen pixel looks"
-      style="width:50%; image-rendering:pixelated; border:1px solid #888"></canvas>
+      style="flex:1 1 240px; min-width:0; image-rendering:pixelated; box-sizing:border-box;
+        border:1px solid #888"></canvas>
   </div>
   <figcaption aria-live="polite" style="font-size:0.9em; margin-top:0.4em">
     Run this cell to point at pixels.
@@ -54,14 +56,16 @@ _PAGE = """
     paint(left, i => i === asking ? [255, 255, 255] : pixels.subarray(3 * i, 3 * i + 3));
     paint(right, i => i === asking ? [86, 180, 233] : ramp.subarray(bright(i), bright(i) + 3));
     caption.textContent = `Where the pixel in row ${r}, column ${c} looks. ` +
-      "Point at the left picture, or click it and use the arrow keys.";
+      "Point at the first picture, or click it and use the arrow keys.";
   };
-  left.addEventListener("pointermove", event => {
+  const point = event => {
     const box = left.getBoundingClientRect();
     c = Math.min(width - 1, Math.max(0, Math.floor((event.clientX - box.left) / box.width * width)));
     r = Math.min(height - 1, Math.max(0, Math.floor((event.clientY - box.top) / box.height * height)));
     draw();
-  });
+  };
+  left.addEventListener("pointermove", point);
+  left.addEventListener("pointerdown", point);  // a finger that only taps
   left.addEventListener("keydown", event => {
     const step = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}[event.key];
     if (!step) return;

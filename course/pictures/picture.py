@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,12 +21,18 @@ class Picture:
 
     figure: Figure
     description: str
+    ground: ClassVar[str] = "white"
 
     def png(self) -> bytes:
         """The picture as a PNG file."""
         file = io.BytesIO()
         self.figure.savefig(
-            file, format="png", dpi=DOTS_PER_INCH, facecolor="white", bbox_inches="tight", pad_inches=0.1
+            file,
+            format="png",
+            dpi=DOTS_PER_INCH,
+            facecolor=self.ground,
+            bbox_inches="tight",
+            pad_inches=0.1,
         )
         return file.getvalue()
 

@@ -23,9 +23,10 @@ from course.pictures.clickable import Clickable
 _PAGE = """
 <figure id="@ID@" style="margin:0.5em 0; max-width:@WIDTH@; font-family:sans-serif">
   <div class="live" style="display:none">
-    <div style="display:flex; gap:10px">@PANELS@</div>
+    <div style="display:grid; gap:10px; grid-template-columns:repeat(auto-fit,minmax(100px,1fr))">
+      @PANELS@</div>
     <input type="range" min="0" max="@LAST@" value="@START@" step="1" aria-label="@LABEL@"
-      style="width:100%; margin:0.6em 0 0">
+      style="width:100%; height:44px; margin:0; touch-action:pan-y">
   </div>
   <figcaption aria-live="polite" style="font-size:0.95em; margin-top:0.3em">
     Run this cell to move the slider.
@@ -62,11 +63,11 @@ _PAGE = """
 </script>
 """
 
-_PANEL = """<div class="panel" style="flex:1">
+_PANEL = """<div class="panel">
       <div style="font-weight:bold; font-size:0.9em">@NAME@</div>
       <canvas width="@W@" height="@H@" role="img" aria-label="@LABEL@"
         style="width:100%; image-rendering:pixelated; border:1px solid #888"></canvas>
-      <div class="note" style="font-size:0.85em; color:#666"></div>
+      <div class="note" style="font-size:0.85em; opacity:0.8"></div>
     </div>"""
 
 

@@ -59,15 +59,28 @@ def build_wheel(folder: Path) -> Path:
 
 def install(folder: Path, *extras: str) -> Installed:
     """Makes an environment in `folder` and installs the wheel into it, without a network."""
-    installed = Installed(folder / "venv")
-    venv.create(installed.path, with_pip=False, symlinks=True)
-    (site,) = (installed.path / "lib").glob("python*/site-packages")
+    installed, site = _empty(folder)
     wheel = build_wheel(folder)
     # pip of this environment, for that one: the scripts, the metadata and the check of the file are pip's.
     pip = [sys.executable, "-m", "pip", "--python", str(installed.python), "install", "--quiet"]
     subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, timeout=120)
     _link(site, _asked_for(["diffusion-course"], extras))
     return installed
+
+
+def without_the_course(folder: Path) -> Installed:
+    """An environment with all that the course asks for, and pip, but not the course."""
+    installed, site = _empty(folder)
+    _link(site, {**_asked_for(["diffusion-course"], ()), "pip": distribution("pip")})
+    return installed
+
+
+def _empty(folder: Path) -> tuple[Installed, Path]:
+    """A new environment, and the folder of its packages."""
+    installed = Installed(folder / "venv")
+    venv.create(installed.path, with_pip=False, symlinks=True)
+    (site,) = (installed.path / "lib").glob("python*/site-packages")
+    return installed, site
 
 
 def _asked_for(names: list[str], extras: tuple[str, ...]) -> dict[str, Distribution]:

@@ -100,8 +100,12 @@ def test_bad_input_gets_one_clear_sentence(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("root", "container", "more"),
+    [(False, False, []), (False, True, []), (True, False, []), (True, True, ["--allow-root"])],
+)
 def test_lab_runs_in_the_folder_and_its_exit_code_is_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: bool, container: bool, more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a stand-in for the package `jupyterlab` that notes down how it was called."""
     code = (
@@ -113,6 +117,8 @@ def test_lab_runs_in_the_folder_and_its_exit_code_is_ours(
     (tmp_path / "fake" / "jupyterlab.py").write_text(code)
     (tmp_path / "mine").mkdir()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
+    monkeypatch.setattr(open_folder, "is_root", lambda: root)
+    monkeypatch.setattr(open_folder, "in_a_container", lambda: container)
 
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -120,4 +126,31 @@ def test_lab_runs_in_the_folder_and_its_exit_code_is_ours(
     finally:
         signal.signal(signal.SIGTERM, handler)
     seen = (tmp_path / "mine" / "seen.txt").read_text()
-    assert seen == f"{tmp_path / 'mine'} {['--LabApp.default_url=/lab/tree/a.ipynb', '--no-browser']}"
+    options = ["--LabApp.default_url=/lab/tree/a.ipynb", "--no-browser", *more]
+    assert seen == f"{tmp_path / 'mine'} {options}"
+
+
+@pytest.mark.parametrize("container", [False, True])
+def test_root_is_told_what_to_do_where_jupyterlab_refuses(
+    container: bool, lab: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_folder, "is_root", lambda: True)
+    monkeypatch.setattr(open_folder, "in_a_container", lambda: container)
+    done = command("mine")
+
+    assert done.exit_code == 7
+    told = "course: JupyterLab does not start for root" in done.stderr
+    assert told is not container
+    assert container or done.stderr.endswith("`jupyter lab --allow-root mine`.\n")
+
+
+def test_each_sign_of_a_container_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    for name in ("container", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    assert not open_folder.in_a_container()
+    monkeypatch.setenv("container", "podman")
+    assert open_folder.in_a_container()
+    monkeypatch.delenv("container")
+    monkeypatch.setattr(Path, "exists", lambda path: path == Path("/.dockerenv"))
+    assert open_folder.in_a_container()

@@ -6,11 +6,13 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from traitlets.config import Config
 
+from autograder.hub import welcome
 from autograder.hub.config import MARK, Ports, configure, settings, write_config
 from autograder.hub.folder import Hub, opened
 from autograder.hub.servers import Role, folder
@@ -119,3 +121,20 @@ def test_the_file_that_jupyterhub_reads_sets_all_of_it(hub: Hub, made: dict[str,
 
     assert config == Config(made)
     assert configure.__module__ in path.read_text()
+
+
+def test_a_students_first_page_says_where_the_assignments_are(
+    hub: Hub, made: dict[str, dict[str, Any]]
+) -> None:
+    spawner = made["SimpleLocalProcessSpawner"]
+    assert spawner["default_url"] == f"/lab/tree/{welcome.FILE}"
+    for name in ("ada", "irene"):
+        spawner["pre_spawn_hook"](SimpleNamespace(user=SimpleNamespace(name=name)))
+    page = hub.homes / "ada" / welcome.FILE
+    assert "Assignment List" in page.read_text(encoding="utf-8")
+    assert not (hub.homes / "irene" / welcome.FILE).exists()
+    assert spawner["group_overrides"]["instructors"]["spawner_override"]["default_url"] == "/lab"
+
+    page.write_text("mine", encoding="utf-8")
+    spawner["pre_spawn_hook"](SimpleNamespace(user=SimpleNamespace(name="ada")))
+    assert page.read_text(encoding="utf-8") == "mine"

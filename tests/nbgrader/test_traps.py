@@ -111,7 +111,13 @@ def test_each_check_cell_stands_once_with_its_source_its_feedback_and_one_number
             assert cell.metadata.nbgrader.points == exercise.points
             assert cell.source.endswith(f"check({', '.join(exercise.defines)})") or "quiz=" in cell.source
             assert (shown.output_type, number.output_type) == ("display_data", "execute_result")
-            assert 0 <= float(number.data["text/plain"]) <= exercise.points
+            points = float(number.data["text/plain"])
+            assert 0 <= points <= exercise.points
+            # What people see in the place of a bare number.
+            assert (
+                f">{points:g} of {exercise.points:g} points from the automatic tests<"
+                in (number.data["text/html"])
+            )
             cell_of(notebook, exercise.id)
 
 

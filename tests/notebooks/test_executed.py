@@ -11,10 +11,12 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell
 
 from autograder import build
 from autograder.content.course_root import CourseRoot
 from autograder.site import recording
+from autograder.site.record import BOTH
 from tests.desk.answers import keep_all
 from tests.kernels import execute
 
@@ -41,7 +43,9 @@ def test_a_solved_notebook_runs_to_its_end_and_shows_pictures(module: str, tmp_p
     notebook = build.compose(ROOT, module, build.answers(ROOT, module, "solved"))
     before = MODULES[: MODULES.index(module)]
     keep_all(tmp_path, *before)
+    notebook.cells.insert(0, new_code_cell(BOTH))
     execute(notebook, tmp_path, seconds=SECONDS)
+    del notebook.cells[0]
     assert {path.name for path in (tmp_path / "mine").glob("[a-z]*.py")} == {
         f"{id}.py" for id in (*before, module)
     }

@@ -208,20 +208,141 @@ def test_filters_filter(page: Page, address: str) -> None:
     expect(page.locator("h2.reading-group:visible")).to_have_count(1)
 
 
-def test_a_quiz_answers(page: Page, address: str) -> None:
+def test_a_quiz_lets_one_try_again_before_it_shows_the_answer(page: Page, address: str) -> None:
     page.goto(f"{address}modules/attention/index.html")
-    quiz = page.locator(".quiz").first
-    explanation = quiz.locator("section.content")
-    expect(explanation).to_be_hidden()
-    right = quiz.locator("input[data-correct]")
+    quiz = page.locator(".quiz:has(input[type=radio])").first
+    explanation, feedback = quiz.locator("section.content"), quiz.locator(".quiz-feedback")
+    show = quiz.get_by_role("button", name="Show the answer")
+    right, wrong = quiz.locator("input[data-correct]"), quiz.locator("input:not([data-correct])")
     expect(right).to_have_count(1)
+    expect(explanation).to_be_hidden()
+    expect(show).to_have_count(0)
 
-    quiz.locator("input:not([data-correct])").first.check()
-    expect(quiz.locator(".quiz-feedback")).to_contain_text("Incorrect")
+    for again in (wrong.first, wrong.nth(1)):
+        again.check()
+        expect(feedback).to_contain_text("Incorrect answer. Please try again.")
+        expect(show).to_be_visible()
+        expect(explanation).to_be_hidden()
+        expect(quiz.locator(".correct")).to_have_count(0)
     right.check()
-    expect(quiz.locator(".quiz-feedback")).to_contain_text("Correct")
+    expect(feedback).to_contain_text("Correct")
+    expect(show).to_have_count(0)
     expect(explanation).to_be_visible()
     assert len(explanation.inner_text()) > 20
+
+    quiz.get_by_role("button", name="Try Again").click()
+    expect(explanation).to_be_hidden()
+    wrong.first.check()
+    page.reload()  # what was answered is kept, and so is the answer's secret
+    expect(show).to_be_visible()
+    expect(explanation).to_be_hidden()
+    show.click()
+    expect(explanation).to_be_focused()
+    expect(quiz.locator("fieldset > .correct input")).to_have_attribute("data-correct", "true")
+    expect(show).to_have_count(0)
+
+
+def test_of_several_right_choices_none_is_told_before_one_asks(page: Page, address: str) -> None:
+    page.goto(f"{address}modules/noise/index.html")
+    quiz = page.locator(".quiz:has(input[type=checkbox])").first
+    quiz.locator("input:not([data-correct])").first.check()
+    quiz.get_by_role("button", name="Submit").click()
+    expect(quiz.locator("section.content")).to_be_hidden()
+    expect(quiz.locator(".correct")).to_have_count(0)
+
+    quiz.get_by_role("button", name="Show the answer").click()
+    count = quiz.locator("input[data-correct]").count()
+    assert count > 1
+    expect(quiz.locator("fieldset > .correct")).to_have_count(count)
+    expect(quiz.locator("section.content")).to_be_visible()
+
+
+def test_the_search_finds_words_and_neither_formulas_nor_stubs(page: Page, address: str) -> None:
+    def found(words: str) -> list[str]:
+        page.goto(address)
+        page.get_by_role("textbox", name="Search").fill(words)
+        page.keyboard.press("End")
+        expect(page.locator(".md-search-result__meta")).to_have_text(re.compile(r"\d+ matching|No matching"))
+        links = page.locator(".md-search-result__item a").evaluate_all("a => a.map(a => a.href)")
+        return [link.removeprefix(address).partition("?")[0] for link in links]
+
+    assert any(link.startswith("modules/attention/notebook.html") for link in found("softmax"))
+    assert [link for link in found("\\frac") if link.startswith("modules/")] == []  # "fraction" is a word
+    assert found("mathrm") == []
+    help = found("NotImplementedError")
+    assert any(link.startswith("student.html") for link in help)
+    # In a notebook only where it is told in words what to do about it.
+    in_notebooks = {link for link in help if "/notebook.html#" in link}
+    assert all(link.endswith("#how-this-notebook-works") for link in in_notebooks), in_notebooks
+
+
+@pytest.mark.parametrize("module", [module.id for module in ROOT.syllabus.modules])
+def test_no_line_of_code_is_cut_on_a_desk(module: str, page: Page, address: str) -> None:
+    page.goto(f"{address}modules/{module}/notebook.html")
+    cut = page.evaluate(
+        """[...document.querySelectorAll(".highlight > pre > code")]
+        .filter(code => code.scrollWidth > code.clientWidth).map(code => code.textContent)"""
+    )
+    assert cut == []
+
+
+def test_what_is_copied_has_the_lines_that_were_written(page: Page, address: str) -> None:
+    page.goto(f"{address}modules/attention/notebook.html")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    block = page.locator(".highlight.yours").first
+    block.hover()
+    block.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied to clipboard")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == block.locator("code").text_content().strip()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("module", ["attention", "noise", "lora"])
+def test_live_pictures_are_used_with_a_finger(module: str, browser: Browser, address: str) -> None:
+    page = new_page(browser, viewport=PHONE, has_touch=True, is_mobile=True)
+    page.goto(f"{address}modules/{module}/notebook.html")
+    for slider in page.locator(".output.page input[type=range]").all():
+        slider.scroll_into_view_if_needed()
+        box = slider.bounding_box()
+        assert box
+        assert box["height"] >= 44
+        assert box["width"] >= 0.7 * PHONE["width"]
+        before = slider.input_value()
+        page.touchscreen.tap(box["x"] + 0.9 * box["width"], box["y"] + box["height"] - 4)
+        assert slider.input_value() != before
+    for picture in page.locator(".output.page canvas.picture").all():
+        picture.scroll_into_view_if_needed()
+        box = picture.bounding_box()
+        assert box
+        assert box["width"] >= 0.7 * PHONE["width"]
+        page.touchscreen.tap(box["x"] + 2, box["y"] + 2)
+        expect(page.locator(".output.page figcaption").first).to_contain_text("row 0, column 0")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_pipeline_leads_to_every_module(
+    size: dict[str, int], scheme: str, browser: Browser, address: str
+) -> None:
+    page = new_page(browser, viewport=size, color_scheme=scheme)
+    page.goto(f"{address}modules/index.html")
+    pipeline = page.locator("ol.pipeline")
+    for module in ROOT.syllabus.modules:
+        link = pipeline.get_by_role("link", name=module.title, exact=True)
+        box = link.bounding_box()
+        assert box
+        assert box["height"] >= 44
+    expect(pipeline.locator(".planned")).to_have_count(len(ROOT.syllabus.planned))
+    parts = [part.bounding_box() for part in pipeline.locator("> li").all()]
+    beside = {part["y"] for part in parts if part}
+    assert len(beside) == (1 if size == DESK else len(parts))
+    axe = Axe().run(page, context="ol.pipeline", options={"resultTypes": ["violations"]})
+    assert axe.response["violations"] == []
+    pipeline.get_by_role("link", name="UNet").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("UNet"))
+    page.context.close()
 
 
 def test_dark_mode_stays(page: Page, address: str) -> None:

@@ -155,13 +155,3 @@ def test_a_slip_in_a_page_fails_the_build(page: str, line: str, message: str, tm
     assert message in failed.stderr
     assert Path(page).name in failed.stderr
     assert "Traceback" not in failed.stderr
-
-
-def test_a_class_can_have_a_button_that_opens_its_hub(tmp_path: Path) -> None:
-    if not katex.installed():
-        pytest.skip("KaTeX is not installed: make katex")
-    made = build(ROOT.path, tmp_path / "site", COURSE_HUB="https://hub.example.edu/")
-
-    assert made.returncode == 0, made.stderr
-    links = built.read(tmp_path / "site")["modules/unet/index.html"].links
-    assert "https://hub.example.edu/hub/user-redirect/lab/tree/unet/unet.ipynb" in links

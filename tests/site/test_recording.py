@@ -62,7 +62,7 @@ def test_what_is_recorded_belongs_to_the_notebook_as_it_is(module: str) -> None:
     shown = [output for cell in recorded.cells.values() for output in cell.outputs if output.kind != "text"]
     assert len(shown) >= len(ROOT.module(module).exercises)
     assert all(output.text for output in shown), "a picture without words for who cannot see it"
-    named = {output.file for output in shown}
+    named = {file for output in shown for file in (output.file, output.dark) if file}
     assert named == {path.name for path in recording.folder(ROOT, module).iterdir()}
 
 

@@ -82,9 +82,13 @@ def _graded(grade_id: str, most: float, given: Given) -> list[NotebookNode]:
         if view.number == 1:
             lines.insert(0, Remark(receipt(given.result)))
         shown = {"text/plain": as_text(lines), "text/html": as_html(lines)}
+    # nbgrader reads the plain text. People are shown the other: a bare 0.0 tells nobody anything.
+    said = (
+        f"{score:g} of {most:g} points from the automatic tests" if view else "Points are a person's to give"
+    )
     value = NotebookNode(
         output_type="execute_result",
-        data=NotebookNode({"text/plain": repr(score)}),
+        data=NotebookNode({"text/plain": repr(score), "text/html": f'<div class="autograder">{said}</div>'}),
         metadata=NotebookNode(),
         execution_count=None,
     )

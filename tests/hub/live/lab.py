@@ -143,5 +143,6 @@ def log_in(browser: Browser, running: Running, name: str) -> Lab:
     page.fill("#username_input", name)
     page.fill("#password_input", running.password(name))
     page.click("#login_submit")
-    page.wait_for_selector(".jp-Launcher:focus")  # the last that comes; it takes the keyboard
+    # The last that comes takes the keyboard: for students, the page that says where the assignments are.
+    page.wait_for_selector(".jp-MarkdownViewer:focus, .jp-Launcher:focus")
     return Lab(running, name, page)

@@ -42,6 +42,8 @@ def test_a_student_hands_in_and_reads_what_an_instructor_gives_back(
     draft.mistake("divided_by_d")
     with running(tmp_path / "hub") as hub:
         ada = log_in(browser, hub, "ada")
+        assert "Nbgrader, then Assignment List" in ada.page.locator(".jp-MarkdownViewer").inner_text()
+        take_picture(ada.page, "00 student: the first page")
         assert ada.menu() == ["Assignment List"]
         assert ada.status("/services/diffusion/lab") == 403
         assert ada.status("/user/ada/formgrader") == 404
