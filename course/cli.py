@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +26,7 @@ from course.desk.start import Brought
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 STATES = {"passed": "✓ passes", "failed": "✗ not yet", "untouched": "· to do"}
+NOT_BEGUN = STATES["untouched"]
 
 
 def _say_version(asked: bool) -> None:
@@ -112,10 +114,13 @@ def check(
         console.print(f"! {line}", markup=False, highlight=False)
     if outcome.ended:
         console.print(f"! {outcome.ended}.", markup=False, highlight=False)
+    if extra := _bonuses(module, {key: report.state for key, report in reports.items()}):
+        console.print(f"{extra}\n", markup=False, highlight=False)
     first = next((report for report in reports.values() if report.state == "failed"), None)
     if first is not None:  # one thing at a time
         console.print(f"{first.text()}\n", markup=False, highlight=False, soft_wrap=True)
-    passed = sum(report.passed for report in reports.values())
+    graded = [reports.get(f"{module.id}/{exercise.id}") for exercise in module.graded]
+    passed = sum(report is not None and report.passed for report in graded)
     console.print(f"{passed} of {len(module.graded)} pass. Grading tests more.", highlight=False)
     raise typer.Exit(0 if passed == len(module.graded) else 1)
 
@@ -135,6 +140,10 @@ def progress(
     console.print(_table_of_progress(recorded, hints=_hints_allowed(folder)))
     if not recorded.entries:
         console.print("Nothing is recorded here yet. The record is kept in the folder of your notebooks.")
+    for module in load().modules:
+        done = {key: entry.state for key, entry in recorded.entries.items()}
+        if extra := _bonuses(module, done, if_any=True):
+            console.print(f"{module.id}: {extra}", markup=False, highlight=False)
     coming = _next(recorded)
     if coming is None:
         console.print("All exercises pass their checks.")
@@ -179,6 +188,15 @@ def _table_of_checks(module: Module, reports: dict[str, Report]) -> Table:
         state = _state(exercise, report.state) if report else "· not reached"
         table.add_row(exercise.id, _points(exercise.points), state, _plain(report.problem if report else ""))
     return table
+
+
+def _bonuses(module: Module, states: Mapping[str, str], *, if_any: bool = False) -> str:
+    """How a module's bonus tasks stand; '' where there are none, or with `if_any` where none is begun."""
+    found = {bonus.id: states.get(f"{module.id}/{bonus.id}", "") for bonus in module.bonus}
+    if not found or (if_any and not any(found.values())):
+        return ""
+    told = (f"{id} {STATES.get(state, NOT_BEGUN)}" for id, state in found.items())
+    return f"Bonus, no points: {', '.join(told)}"
 
 
 def _table_of_progress(recorded: Progress, *, hints: bool) -> Table:

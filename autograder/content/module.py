@@ -89,7 +89,7 @@ class GradedModule:
         A new hint, a mistake's new title or another lesson is no reason to grade a class again.
         """
         files = {self.root.relative(path): path for path in self._deciding} | self._imported
-        digest = hashlib.sha256(self.entry.model_dump_json().encode())
+        digest = hashlib.sha256(self.entry.model_dump_json(exclude={"bonus"}).encode())
         for name, path in sorted(files.items()):
             digest.update(name.encode() + b"\0" + (path.read_bytes() if path.is_file() else b"-") + b"\0")
         return digest.hexdigest()
