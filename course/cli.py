@@ -116,7 +116,8 @@ def check(
         console.print(f"! {outcome.ended}.", markup=False, highlight=False)
     if extra := _bonuses(module, {key: report.state for key, report in reports.items()}):
         console.print(f"{extra}\n", markup=False, highlight=False)
-    first = next((report for report in reports.values() if report.state == "failed"), None)
+    failed = [report for report in reports.values() if report.state == "failed"]
+    first = min(failed, key=lambda report: report.bonus, default=None)
     if first is not None:  # one thing at a time
         console.print(f"{first.text()}\n", markup=False, highlight=False, soft_wrap=True)
     graded = [reports.get(f"{module.id}/{exercise.id}") for exercise in module.graded]

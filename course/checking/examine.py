@@ -72,7 +72,7 @@ def on_exercise(module: Module, exercise: Task, names: Mapping[str, Any], uses: 
     """
     bonus = isinstance(exercise, Bonus)
     title = f"{exercise.id} · {exercise.title}{' · bonus' if bonus else ''}"
-    report = Report(title, f"{module.id}/{exercise.id}")
+    report = Report(title, f"{module.id}/{exercise.id}", bonus=bonus)
     if lacking := [name for name in exercise.defines if name not in names]:
         together = ", ".join(exercise.defines)
         return missing(module, exercise, f"{lacking[0]} is missing: this is checked with check({together})")

@@ -18,6 +18,7 @@ class Report:
     state: State = "failed"
     lines: list[str] = field(default_factory=list)
     problem: str = ""
+    bonus: bool = False
 
     @property
     def passed(self) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import tensor
 
 from course.checking.expect import Broken, Work, close, exercise, holds, ordinary
+from course.modules.noise.checks_of_bonus import MySchedule, VPrediction
 from course.modules.noise.checks_of_schedules import (
     CosineBetas,
     LinearBetas,
@@ -24,9 +25,11 @@ __all__ = [
     "CosineBetas",
     "Extract",
     "LinearBetas",
+    "MySchedule",
     "QPosterior",
     "QSample",
     "SignalToNoise",
+    "VPrediction",
     "ZeroTerminalSnr",
 ]
 
