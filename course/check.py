@@ -25,7 +25,7 @@ def check(*functions: Any, quiz: str | None = None) -> None:
     check(split_heads, merge_heads)
     check(answers, quiz="attention_quiz")
 
-    Prints what holds and what does not. Raises CheckFailed if something does not, except for a bonus: what has
+    Prints what holds and what does not. Raises CheckFailed if something does not, a bonus excepted: what has
     no points is not to stop a run of all cells.
     """
     from course.checking.examine import reports_on
