@@ -9,5 +9,6 @@ Importing it is quick: torch, the syllabus and matplotlib are loaded by what nee
 
 from course.check import CheckFailed, check
 from course.hint import hint
+from course.predict import predict, predicted
 
-__all__ = ["CheckFailed", "check", "hint"]
+__all__ = ["CheckFailed", "check", "hint", "predict", "predicted"]

@@ -99,7 +99,7 @@ def over_pipes() -> tuple[ReadExactly, Write]:
 
 
 def silence_course() -> None:
-    """In grading, `check` and `hint` do nothing: the notebook's check cells may stay where they are."""
+    """In grading, `check`, `hint` and `predict` do nothing: the notebook's cells may stay where they are."""
     try:
         import course
     except ImportError:
@@ -108,7 +108,7 @@ def silence_course() -> None:
     def nothing(*of: object, **options: object) -> None:
         """Does nothing while a notebook is graded."""
 
-    course.check = course.hint = nothing
+    course.check = course.hint = course.predict = course.predicted = nothing
 
 
 def main_unlocked() -> None:

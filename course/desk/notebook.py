@@ -109,13 +109,13 @@ def _names_in(cell: NotebookCell) -> set[str]:
 
 # --- The process ------------------------------------------------------------------------------------------
 
-# The cells' own `check` and `hint` do nothing: all is checked when the last cell has run.
+# The cells' own `check`, `hint` and `predict` do nothing: all is checked when the last cell has run.
 _START = """
 import sys
 sys.path.append(sys.argv.pop(1))
 import course
 from course.desk.notebook import main
-course.check = course.hint = lambda *_, **__: None
+course.check = course.hint = course.predict = course.predicted = lambda *_, **__: None
 main()
 """
 
