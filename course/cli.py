@@ -62,6 +62,10 @@ def start(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Start JupyterLab without a browser; it says its address.")
     ] = False,
+    solutions: Annotated[
+        bool,
+        typer.Option("--solutions", help="In a clone of the course: with each solution in a last fold."),
+    ] = False,
 ) -> None:
     """Bring the notebooks into a folder of yours and open JupyterLab; again: what is new in the course.
 
@@ -69,7 +73,7 @@ def start(
     """
     folder = starting.default_folder() if folder is None else folder
     try:
-        brought = starting.bring(folder)
+        brought = starting.bring(folder, solutions=solutions)
     except starting.StartError as error:
         _complain(str(error))
         raise typer.Exit(2) from None
