@@ -10,5 +10,6 @@ Importing it is quick: torch, the syllabus and matplotlib are loaded by what nee
 from course.check import CheckFailed, check
 from course.hint import hint
 from course.parts import parts
+from course.predict import predict, predicted
 
-__all__ = ["CheckFailed", "check", "hint", "parts"]
+__all__ = ["CheckFailed", "check", "hint", "parts", "predict", "predicted"]

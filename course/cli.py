@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -69,6 +69,10 @@ def start(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Start JupyterLab without a browser; it says its address.")
     ] = False,
+    solutions: Annotated[
+        bool,
+        typer.Option("--solutions", help="In a clone of the course: with each solution in a last fold."),
+    ] = False,
 ) -> None:
     """Bring the notebooks into a folder of yours and open JupyterLab; again: what is new in the course.
 
@@ -76,7 +80,7 @@ def start(
     """
     folder = starting.default_folder() if folder is None else folder
     try:
-        brought = starting.bring(folder)
+        brought = starting.bring(folder, solutions=solutions)
     except starting.StartError as error:
         _complain(str(error))
         raise typer.Exit(2) from None
@@ -127,16 +131,20 @@ def check(
         console.print(f"! {line}", markup=False, highlight=False)
     if outcome.ended:
         console.print(f"! {outcome.ended}.", markup=False, highlight=False)
+    if bonuses := _bonuses(module, reports):
+        console.print(bonuses, "", sep="\n")
     for line in outcome.kept:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    first = next((report for report in reports.values() if report.state == "failed"), None)
+    failed = [report for report in reports.values() if report.state == "failed"]
+    first = min(failed, key=lambda report: report.bonus, default=None)
     if first is not None:  # one thing at a time
         shown = in_rich(first) if console.is_terminal else first.text()
         console.print(shown, "", sep="\n", markup=False, highlight=False, soft_wrap=True)
-        a_quiz = module.quiz is not None and first.key == f"{module.id}/{module.quiz.id}"
-        if not a_quiz and _hints_allowed(notebook.absolute().parent):
+        with_hints = first.key in {f"{module.id}/{one.id}" for one in module.exercises}
+        if with_hints and _hints_allowed(notebook.absolute().parent):
             console.print("hint() in the notebook has a hint for this.\n", highlight=False)
-    passed = sum(report.passed for report in reports.values())
+    graded = [reports.get(f"{module.id}/{exercise.id}") for exercise in module.graded]
+    passed = sum(report is not None and report.passed for report in graded)
     console.print(f"{passed} of {len(module.graded)} pass. Grading tests more.", highlight=False)
     raise typer.Exit(0 if passed == len(module.graded) else 1)
 
@@ -236,6 +244,15 @@ def _table_of_checks(module: Module, reports: dict[str, Report]) -> Table:
         state = _state(exercise, report.state) if report else Text("· not reached")
         table.add_row(exercise.id, _points(exercise.points), state, _plain(report.problem if report else ""))
     return table
+
+
+def _bonuses(module: Module, reports: Mapping[str, Report]) -> Text | None:
+    """How a module's bonus tasks stand; None where there are none."""
+    told = []
+    for bonus in module.bonus:
+        report = reports.get(f"{module.id}/{bonus.id}")
+        told.append(Text(f"{bonus.id} ").append(STATES[report.state if report else "untouched"]))
+    return Text("Bonus, no points: ").append(Text(", ").join(told)) if told else None
 
 
 def _table(title: str, *columns: str) -> Table:

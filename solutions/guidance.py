@@ -129,15 +129,15 @@ def negative_prompt_eps(
 def rescale_guidance(
     guided: Float[Tensor, "B ..."], cond: Float[Tensor, "B ..."], phi: float
 ) -> Float[Tensor, "B ..."]:
-    """Give each guided prediction the deviation of the conditional one, by the share phi.
+    """Give each guided prediction the standard deviation of the conditional one, by the share phi.
 
     guided, cond  predictions of one shape, with at least one dimension after B; neither is modified. No
-                  sample is constant; deviations may be as small as 1e-4 and as large as 1e4.
-    phi           from 0 (guided comes back unchanged) to 1 (each sample has exactly cond's deviation).
+                  sample is constant; standard deviations may be as small as 1e-4 and as large as 1e4.
+    phi           from 0 (guided comes back unchanged) to 1 (each sample has cond's standard deviation).
 
-    The deviation is taken over all the numbers of one sample, whether biased or not.
+    The standard deviation is taken over all the numbers of one sample, whether biased or not.
     Returns a new tensor: phi * rescaled + (1 - phi) * guided. Gradients flow through it.
-    Source: Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed" (2024), section 3.4.
+    Source: Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed" (2023), section 3.4.
     """
     ### BEGIN SOLUTION
     own = tuple(range(1, guided.dim()))  # all dimensions but the batch

@@ -93,7 +93,7 @@ def q_sample(
     """
     ### BEGIN SOLUTION
     abar = extract(alphas_cumprod, t, x0.ndim)
-    # Roots, as these two are variances and what multiplies a picture is a deviation. They are taken in the
+    # Roots, as these two are variances and what multiplies a picture is a standard deviation. Taken in the
     # table's own precision, and cast last: a float64 table would make a float64 picture otherwise.
     return abar.sqrt().to(x0.dtype) * x0 + (1 - abar).sqrt().to(x0.dtype) * noise
     ### END SOLUTION

@@ -4,6 +4,7 @@ The text is jupytext's Markdown, with a cell of its own for each heading. Three 
 
     <!-- exercise: ID -->    alone on its line: the exercise's solution cell and check cell stand here
     <!-- quiz: ID -->        alone on its line: the questions, the answers and their check stand here
+    <!-- bonus: ID -->       alone on its line: a bonus's cell and its check stand here
     <!-- rating: ID -->      anywhere in the prose: points, minutes and difficulty, from the syllabus
 """
 
@@ -12,14 +13,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, get_args
 
 import jupytext
 
-from course.catalogue.syllabus import Exercise, Module, Quiz
+from course.catalogue.syllabus import Bonus, Exercise, Module, Quiz, Task
 
 from ..content.fences import Block, blocks, in_code
 from ..errors import ContentError
+
+Kind = Literal["exercise", "quiz", "bonus"]
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,10 @@ class Code:
 
 @dataclass(frozen=True)
 class Placeholder:
-    """Where an exercise or a quiz stands."""
+    """Where an exercise, a quiz or a bonus stands."""
 
     line: int
-    kind: Literal["exercise", "quiz"]
+    kind: Kind
     id: str
 
 
@@ -69,15 +72,23 @@ def parse(text: str, module: Module, source: str) -> tuple[Piece, ...]:
     return pieces
 
 
-def rating(exercise: Exercise) -> str:
-    """The line that tells a student what to expect of an exercise."""
-    points = "1 point" if exercise.points == 1 else f"{exercise.points:g} points"
-    return f"**{points} · about {exercise.minutes} minutes · difficulty {circles(exercise)}**"
+def rating(task: Task) -> str:
+    """The line that tells a student what to expect of an exercise or a bonus."""
+    if isinstance(task, Exercise):
+        worth = "1 point" if task.points == 1 else f"{task.points:g} points"
+    else:
+        worth = "Open bonus, no points" if isinstance(task, Bonus) and task.open else "Bonus, no points"
+    return f"**{worth} · about {task.minutes} minutes · difficulty {circles(task)}**"
 
 
-def circles(exercise: Exercise) -> str:
+def circles(task: Task) -> str:
     """The difficulty for the eye: as many of five circles are full."""
-    return "●" * exercise.difficulty + "○" * (5 - exercise.difficulty)
+    return "●" * task.difficulty + "○" * (5 - task.difficulty)
+
+
+def kind_of(task: Task) -> Kind:
+    """The comment that makes a place for it in a lesson."""
+    return "quiz" if isinstance(task, Quiz) else "bonus" if isinstance(task, Bonus) else "exercise"
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,7 @@ class _Lesson:
 
     def __init__(self, module: Module, source: str) -> None:
         self.module, self.source = module, source
-        self.expected = {exercise.id: exercise for exercise in module.graded}
+        self.expected: dict[str, Task] = {task.id: task for task in (*module.graded, *module.bonus)}
         self.placed: dict[str, int] = {}
         self.rated: dict[str, int] = {}
 
@@ -156,8 +167,8 @@ class _Lesson:
     def _placeholder(self, number: int, line: str) -> Placeholder | None:
         for directive in _DIRECTIVE.finditer(line):
             kind, id = directive["kind"], directive["id"]
-            if kind not in ("exercise", "quiz", "rating"):
-                self.fail(number, f"unknown comment {directive[0]!r}: write exercise, quiz or rating.")
+            if kind not in (*get_args(Kind), "rating"):
+                self.fail(number, f"unknown comment {directive[0]!r}: write exercise, quiz, bonus or rating.")
             exercise = self.expected.get(id)
             if exercise is None:
                 known = ", ".join(self.expected)
@@ -166,19 +177,20 @@ class _Lesson:
                 continue
             if line.strip() != directive[0]:
                 self.fail(number, f"{directive[0]!r} must stand alone on its line.")
-            is_quiz = isinstance(exercise, Quiz)
-            if is_quiz != (kind == "quiz"):
-                right = "a quiz" if is_quiz else "an exercise"
-                self.fail(number, f"{id!r} is {right} in the syllabus: write `{right.split()[1]}: {id}`.")
+            if kind != (right := kind_of(exercise)):
+                article = "an" if right == "exercise" else "a"
+                self.fail(number, f"{id!r} is {article} {right} in the syllabus: write `{right}: {id}`.")
             self._place(number, id)
-            return Placeholder(number, "quiz" if is_quiz else "exercise", id)
+            return Placeholder(number, right, id)
         return None
 
     def _place(self, number: int, id: str) -> None:
         if id in self.placed:
             self.fail(number, f"{id!r} has its place in line {self.placed[id]} already: remove one.")
+        kinds = [isinstance(self.expected[other], Bonus) for other in (id, *self.placed)]
         order = list(self.expected)
-        if later := [other for other in self.placed if order.index(other) > order.index(id)]:
+        beside = [other for other, bonus in zip(self.placed, kinds[1:], strict=True) if bonus == kinds[0]]
+        if later := [other for other in beside if order.index(other) > order.index(id)]:
             self.fail(
                 number,
                 f"{id!r} comes after {later[0]!r}, but the syllabus has it before: use the syllabus's order.",
@@ -219,7 +231,7 @@ class _Lesson:
 
     def check_complete(self, last_line: int) -> None:
         for id, exercise in self.expected.items():
-            kind = "quiz" if isinstance(exercise, Quiz) else "exercise"
+            kind = kind_of(exercise)
             if id not in self.placed:
                 self.fail(last_line, f"the lesson has no place for {id!r}: add `<!-- {kind}: {id} -->`.")
             if id not in self.rated:

@@ -7,13 +7,14 @@ their markers the source notebook that nbgrader releases from. All else is equal
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
 from nbformat import NotebookNode
 
-from course.catalogue.syllabus import Exercise, Module, Quiz
+from course.catalogue.syllabus import Bonus, Exercise, Module, Quiz, Task
 
 from ..content.course_root import CourseRoot
 from ..content.quiz import answers_source, questions_text, read_quiz
@@ -31,7 +32,8 @@ def answers(root: CourseRoot, module: str, style: Style) -> dict[str, str]:
     """Exercise id → the source of its cell; raises ContentError.
 
     `stub` is what a student first sees; `solved` has the reference solution, and the quiz answered from the
-    keys; `marked` is that with the markers left in: nbgrader makes its release from these.
+    keys; `marked` is that with the markers left in: nbgrader makes its release from these. It cuts only what
+    it grades, so that a bonus stands there as a stub.
     """
     plan = root.module(module)
     solution = read_module_solution(root, plan)
@@ -42,6 +44,10 @@ def answers(root: CourseRoot, module: str, style: Style) -> dict[str, str]:
         if style == "marked":
             source = f"### BEGIN SOLUTION\n{source}\n### END SOLUTION"
         sources[plan.quiz.id] = source
+    if plan.bonus:
+        extra = read_module_bonus(root, plan)
+        cut = extra.solved if style == "solved" else extra.stub
+        sources |= {bonus.id: cut(bonus.defines) for bonus in plan.bonus}
     return sources
 
 
@@ -53,7 +59,8 @@ def compose(root: CourseRoot, module: str, answered: Mapping[str, str] | None = 
     """
     plan = root.module(module)
     answered = answered or {}
-    if unknown := [id for id in answered if id not in {exercise.id for exercise in plan.graded}]:
+    tasks: dict[str, Task] = {task.id: task for task in (*plan.graded, *plan.bonus)}
+    if unknown := [id for id in answered if id not in tasks]:
         raise UsageError(
             f"There is no exercise {unknown[0]!r} in module {module!r}: correct the answer's id."
         )
@@ -69,11 +76,14 @@ def compose(root: CourseRoot, module: str, answered: Mapping[str, str] | None = 
                 source = opened(piece.source, root.syllabus.start) if piece is first else piece.source
                 cells.code(source, demo=piece.demo)
             case _:
-                exercise = plan.exercise(piece.id)
-                if isinstance(exercise, Quiz):
+                task = tasks[piece.id]
+                if isinstance(task, Quiz):
                     text = questions_text(read_quiz(root, plan))
                     cells.markdown("questions", text)
-                cells.exercise(exercise, sources[exercise.id])
+                if isinstance(task, Bonus):
+                    cells.bonus(task, sources[task.id])
+                elif isinstance(task, Exercise):
+                    cells.exercise(task, sources[task.id])
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     metadata = {
         "course": {"module": module, "title": root.syllabus.title},
@@ -92,11 +102,11 @@ def dump(notebook: NotebookNode) -> bytes:
     return (text.rstrip("\n") + "\n").encode()
 
 
-def check_source(exercise: Exercise) -> str:
+def check_source(task: Task) -> str:
     """The check cell: `check(NAME, ...)`, or `check(answers, quiz=ID)`."""
-    if isinstance(exercise, Quiz):
-        return f'check({", ".join(exercise.defines)}, quiz="{exercise.id}")'
-    return f"check({', '.join(exercise.defines)})"
+    if isinstance(task, Quiz):
+        return f'check({", ".join(task.defines)}, quiz="{task.id}")'
+    return f"check({', '.join(task.defines)})"
 
 
 def lesson_pieces(root: CourseRoot, plan: Module) -> tuple[Piece, ...]:
@@ -106,14 +116,22 @@ def lesson_pieces(root: CourseRoot, plan: Module) -> tuple[Piece, ...]:
 
 def read_module_solution(root: CourseRoot, plan: Module) -> Solution:
     """The module's solution; raises ContentError, also for a region that belongs to no exercise."""
-    path = root.solution(plan.id)
+    return _read(root, root.solution(plan.id), plan, plan.exercises, "exercise")
+
+
+def read_module_bonus(root: CourseRoot, plan: Module) -> Solution:
+    """The answers to the module's bonus tasks; raises ContentError as `read_module_solution` does."""
+    return _read(root, root.bonus_solution(plan.id), plan, plan.bonus, "bonus")
+
+
+def _read(root: CourseRoot, path: Path, plan: Module, tasks: Sequence[Task], kind: str) -> Solution:
     solution = read_solution(root.read(path), root.relative(path))
-    defined = {name for exercise in plan.exercises for name in exercise.defines}
+    defined = {name for task in tasks for name in task.defines}
     for region in solution.regions:
         if region.name not in defined:
             raise ContentError(
                 f"{solution.source}, line {region.begin}: {region.name!r} has a solution region, but no "
-                f"exercise of module {plan.id!r} defines it: add it to the syllabus, or remove the markers."
+                f"{kind} of module {plan.id!r} defines it: add it to the syllabus, or remove the markers."
             )
     return solution
 
@@ -142,6 +160,12 @@ class _Cells:
         check = {**_nbgrader(f"check_{exercise.id}", grade=True, locked=True), "points": points}
         metadata = {"deletable": False, "editable": False, "nbgrader": check}
         self._add(f"{self.section}-check", "code", check_source(exercise), metadata)
+
+    def bonus(self, bonus: Bonus, source: str) -> None:
+        """An exercise to the student, nothing to nbgrader; grading leaves its check out as it does a demo."""
+        self.section, self.counts = f"{self.module}-{bonus.id}", {}
+        self._add(f"{self.section}-bonus", "code", source, {"tags": ["bonus"]})
+        self._add(f"{self.section}-check", "code", check_source(bonus), {"tags": ["bonus", "demo"]})
 
     def _numbered(self, role: str) -> str:
         self.counts[role] = self.counts.get(role, 0) + 1

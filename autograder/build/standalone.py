@@ -11,10 +11,12 @@ import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from course.catalogue.syllabus import Task
+
 from ..content.course_root import CourseRoot
 from ..errors import ContentError
 from .lesson import Code, Prose
-from .notebook import answers, check_source, lesson_pieces, read_module_solution
+from .notebook import answers, check_source, lesson_pieces, read_module_bonus, read_module_solution
 
 # IPython gives every notebook these, on top of Python's own.
 _GIVEN = frozenset({*dir(builtins), "__name__", "display", "get_ipython"})
@@ -53,6 +55,7 @@ def _cells(root: CourseRoot, module: str) -> Iterator[_Cell]:
     lesson = root.relative(root.lesson(module))
     solution = read_module_solution(root, plan)
     sources = answers(root, module, "solved")
+    tasks: dict[str, Task] = {task.id: task for task in (*plan.graded, *plan.bonus)}
     for piece in lesson_pieces(root, plan):
         if isinstance(piece, Prose):
             continue
@@ -60,11 +63,12 @@ def _cells(root: CourseRoot, module: str) -> Iterator[_Cell]:
         if isinstance(piece, Code):
             yield _Cell(where, piece.source, piece.demo)
             continue
-        exercise = plan.exercise(piece.id)
-        yield _Cell(where, check_source(exercise), demo=False)
-        if piece.kind == "exercise":
-            where = f"{solution.source}, line {solution.line(exercise.defines[0])}"
-        yield _Cell(where, sources[exercise.id], demo=False)
+        task = tasks[piece.id]
+        yield _Cell(where, check_source(task), demo=piece.kind == "bonus")
+        if piece.kind != "quiz":
+            written = read_module_bonus(root, plan) if piece.kind == "bonus" else solution
+            where = f"{written.source}, line {written.line(task.defines[0])}"
+        yield _Cell(where, sources[task.id], demo=False)
 
 
 def _table(cell: _Cell) -> symtable.SymbolTable:

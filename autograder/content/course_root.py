@@ -90,6 +90,10 @@ class CourseRoot:
     def solution(self, module: str) -> Path:
         return self.path / "solutions" / f"{module}.py"
 
+    def bonus_solution(self, module: str) -> Path:
+        """The answers to its bonus tasks, apart from what grades with."""
+        return self.path / "solutions" / "bonus" / f"{module}.py"
+
     def suite(self, module: str) -> Path:
         return self.secret(module) / "suite.py"
 

@@ -1,7 +1,7 @@
 """Looks for the course's secrets in what students get: solutions, hidden suites, known mistakes, quiz keys.
 
-A secret is a few lines of text that occur nowhere by chance. Files are searched without white space, quotes
-and backslashes, with and without their comments, web pages without their tags, and archives and notebooks
+A secret is a few lines of text that occur nowhere by chance. Files are searched without white space, quotes,
+`>` and backslashes, with and without their comments, web pages without their tags, and archives and notebooks
 from the inside, so that another indentation, highlighted code, a zip or JSON hides nothing. Code that was
 renamed or rewritten is not found.
 """
@@ -121,7 +121,7 @@ def _is_in(secret: Secret, haystack: str) -> bool:
 
 
 _TAG = re.compile(r"<[/!?]?[A-Za-z-][^<>]*>")
-_IGNORED = re.compile(r"[\s\"'\\]+")
+_IGNORED = re.compile(r"[\s\"'\\>]+")  # `>` begins each line of a quotation
 _COMMENT = re.compile(r"#[^\n]*")
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from course.catalogue.readings import Readings
-from course.catalogue.syllabus import Exercise, Module, Start, Syllabus
+from course.catalogue.syllabus import Module, Start, Syllabus, Task
 
 from ..build.lesson import circles
 from ..content import self_check
@@ -68,6 +68,13 @@ def _exercises(module: Module) -> str:
         names = "" if exercise is module.quiz else "<br>" + " ".join(f"`{name}`" for name in exercise.defines)
         figures = f"{exercise.points:g} | {exercise.minutes} | {_difficulty(exercise)}"
         rows.append(f"| {link}{names} | {figures} | {earlier} |")
+    for bonus in module.bonus:
+        names = " ".join(f"`{name}`" for name in bonus.defines)
+        earlier = ", ".join(f"`{name}`" for name in bonus.depends_on)
+        kind = "open bonus" if bonus.open else "bonus"
+        rows.append(
+            f"| {bonus.title}<br>{names} | {kind} | {bonus.minutes} | {_difficulty(bonus)} | {earlier} |"
+        )
     return _table("exercises", rows)
 
 
@@ -76,7 +83,7 @@ def _table(name: str, rows: Sequence[str]) -> str:
     return f'<div class="{name}" markdown="1">\n\n{table}\n\n</div>'
 
 
-def _difficulty(exercise: Exercise) -> str:
+def _difficulty(exercise: Task) -> str:
     words = f"{exercise.difficulty} of 5"
     return f'<span class="difficulty" role="img" aria-label="{words}">{circles(exercise)}</span>'
 

@@ -70,7 +70,10 @@ def _code(cell: NotebookNode, module: Module, outputs: tuple[recording.Output, .
         what = "Your answers" if isinstance(exercise, Quiz) else "You write this"
         yield f'<p class="cell-label yours">{what}</p>'
         kind = ".cell .yours"
-    elif grade_id:
+    elif "bonus" in cell.metadata.get("tags", []) and "demo" not in cell.metadata.tags:
+        yield '<p class="cell-label yours">A bonus: you write this</p>'
+        kind = ".cell .yours"
+    elif grade_id or "bonus" in cell.metadata.get("tags", []):
         yield '<p class="cell-label">You check it</p>'
         kind = ".cell .check"
     else:

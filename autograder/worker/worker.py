@@ -100,9 +100,9 @@ def over_pipes() -> tuple[ReadExactly, Write]:
 
 
 def silence_course() -> None:
-    """In grading, `check` and `hint` do nothing, and parts of earlier modules are the course's for everybody.
+    """In grading, `check`, `hint` and `predict` do nothing, and parts of earlier modules are the course's.
 
-    So the notebook's check cells may stay where they are, and no `mine/` changes what an answer is worth.
+    So the notebook's cells may stay where they are, and no `mine/` changes what an answer is worth.
     """
     try:
         import course
@@ -113,7 +113,7 @@ def silence_course() -> None:
     def nothing(*of: object, **options: object) -> None:
         """Does nothing while a notebook is graded."""
 
-    course.check = course.hint = nothing
+    course.check = course.hint = course.predict = course.predicted = nothing
     lent.for_good()
 
 

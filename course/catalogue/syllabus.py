@@ -35,17 +35,16 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Exercise(_Entry):
-    """One exercise, or one quiz: what a student answers in one cell.
+class Task(_Entry):
+    """What a student answers in one cell and has checked.
 
-    `defines` are the names that the answer must define (by default the exercise's own id),
+    `defines` are the names that the answer must define (by default the task's own id),
     `depends_on` the earlier exercises of the module that it builds on, and `forbidden` the calls
     that would answer it without work: a dotted name, or `.name` for a tensor's method.
     """
 
     id: Identifier
     title: str
-    points: float = Field(gt=0)
     minutes: int = Field(gt=0)
     difficulty: int = Field(ge=1, le=5)
     defines: tuple[Identifier, ...] = ()
@@ -60,6 +59,21 @@ class Exercise(_Entry):
         return data
 
 
+class Exercise(Task):
+    """One exercise, or one quiz: a task that earns points."""
+
+    points: float = Field(gt=0)
+
+
+class Bonus(Task):
+    """A task for who wants more: checked in the notebook, never graded, and worth no points.
+
+    `open` says that there is no one answer: its check asks only for what any good one has.
+    """
+
+    open: bool = False
+
+
 class Quiz(Exercise):
     """A cell with `answers = {...}`; its questions stand in `quiz.yaml` beside it."""
 
@@ -72,6 +86,8 @@ class Quiz(Exercise):
 class Module(_Entry):
     """One notebook: what a `module.yaml` says; the id is the folder's name.
 
+    `bonus` are the tasks without points: what counts or is graded goes over `exercises` and `graded`, and so
+    never meets them.
     `forbidden` tells what a forbidden call does, where that is not as in the rest of the course. `takes`
     names the parts of earlier modules that its notebook builds on, by module.
     """
@@ -81,6 +97,7 @@ class Module(_Entry):
     summary: str
     exercises: tuple[Exercise, ...] = Field(min_length=1)
     quiz: Quiz | None = None
+    bonus: tuple[Bonus, ...] = ()
     forbidden: Policy = "withhold"
     takes: dict[Identifier, tuple[Identifier, ...]] = {}
 
@@ -113,6 +130,16 @@ class Module(_Entry):
             if unknown := [name for name in exercise.depends_on if name not in seen]:
                 raise ValueError(f"{exercise.id!r} depends on {unknown[0]!r}, which is no earlier exercise")
             seen.add(exercise.id)
+        names = {name for exercise in self.exercises for name in exercise.defines}
+        for bonus in self.bonus:
+            if bonus.id in seen:
+                raise ValueError(f"exercise id {bonus.id!r} stands twice in module {self.id!r}")
+            if unknown := [name for name in bonus.depends_on if name not in seen]:
+                raise ValueError(f"{bonus.id!r} depends on {unknown[0]!r}, which is no exercise")
+            if asked := [name for name in bonus.defines if name in names]:
+                raise ValueError(f"the bonus {bonus.id!r} defines {asked[0]!r}, as another task does")
+            seen.add(bonus.id)
+            names |= set(bonus.defines)
         return self
 
 

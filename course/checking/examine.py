@@ -15,7 +15,7 @@ import torch
 
 from course.catalogue.answers import Other, in_words
 from course.catalogue.quiz import QuizError, no_answers, problems, quiz_of
-from course.catalogue.syllabus import Exercise, Module, Quiz, load
+from course.catalogue.syllabus import Bonus, Module, Quiz, Task, load
 from course.cells.magics import to_python
 from course.cells.python import parsed, raise_left_behind
 from course.checking import forbidden, show
@@ -46,7 +46,7 @@ def reports_on(functions: Sequence[Any], quiz: str | None) -> list[Report]:
         if not callable(function) or not isinstance(name, str):
             return [_confused(_how_to_pass(function))]
         names[name] = function
-    meant: dict[str, tuple[Module, Exercise]] = {}
+    meant: dict[str, tuple[Module, Task]] = {}
     for name in names:
         found = find_definition(name)
         if found is None:
@@ -55,24 +55,24 @@ def reports_on(functions: Sequence[Any], quiz: str | None) -> list[Report]:
     return [on_exercise(module, exercise, names) for module, exercise in meant.values()]
 
 
-def find_definition(name: str) -> tuple[Module, Exercise] | None:
-    """The exercise whose answer defines this name."""
+def find_definition(name: str) -> tuple[Module, Task] | None:
+    """The exercise or the bonus whose answer defines this name."""
     for module in load().modules:
-        for exercise in module.exercises:
-            if name in exercise.defines:
-                return module, exercise
+        for task in (*module.exercises, *module.bonus):
+            if name in task.defines:
+                return module, task
     return None
 
 
-def on_exercise(
-    module: Module, exercise: Exercise, names: Mapping[str, Any], uses: str | None = None
-) -> Report:
+def on_exercise(module: Module, exercise: Task, names: Mapping[str, Any], uses: str | None = None) -> Report:
     """Runs the public checks of an exercise on what `names` gives for the names that it defines.
 
     `uses` is the sentence on forbidden calls, which none of the checks could see; by default they are looked
     for in what this Jupyter kernel has run.
     """
-    report = Report(f"{exercise.id} · {exercise.title}", f"{module.id}/{exercise.id}")
+    bonus = isinstance(exercise, Bonus)
+    title = f"{exercise.id} · {exercise.title}{' · bonus' if bonus else ''}"
+    report = Report(title, f"{module.id}/{exercise.id}", bonus=bonus)
     if lacking := [name for name in exercise.defines if name not in names]:
         together = ", ".join(exercise.defines)
         return missing(module, exercise, f"{lacking[0]} is missing: this is checked with check({together})")
@@ -109,13 +109,14 @@ def on_exercise(
         report.state, report.problem, report.check, count = "failed", uses, "", count + 1
     if uses:
         report.lines.insert(0, f"{'!' if module.forbidden == 'flag' else '✗'} {uses}")
-    report.lines.append(_verdict(passed, count))
+    more = "A bonus has no points." if bonus else "Grading tests more."
+    report.lines.append(_verdict(passed, count, more=more))
     report.hold, report.count = passed, count
     return report
 
 
 def on_answer(
-    module: Module, exercise: Exercise, namespace: Mapping[str, Any], uses: str | None = None
+    module: Module, exercise: Task, namespace: Mapping[str, Any], uses: str | None = None
 ) -> Report:
     """What is found about one exercise, or the quiz, of a notebook whose cells have left these names.
 
@@ -130,7 +131,7 @@ def on_answer(
     return on_exercise(module, exercise, {name: namespace[name] for name in exercise.defines}, uses)
 
 
-def missing(module: Module, exercise: Exercise, problem: str) -> Report:
+def missing(module: Module, exercise: Task, problem: str) -> Report:
     """That there is no answer to look at, and why."""
     title, key = f"{exercise.id} · {exercise.title}", f"{module.id}/{exercise.id}"
     return Report(title, key, "failed", [f"✗ {problem}"], problem)
@@ -187,11 +188,11 @@ def _known_names() -> str:
     return f"Exercises ask for {', '.join(names)}."
 
 
-def _verdict(passed: int, count: int) -> str:
+def _verdict(passed: int, count: int, more: str) -> str:
     if not count:
         return "There are no public checks for this exercise; grading has tests of its own."
     if passed == count:
-        return f"All {count} checks hold. Grading tests more."
+        return f"All {count} checks hold. {more}"
     return f"{passed} of {count} checks hold."
 
 

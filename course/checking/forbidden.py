@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 
-from course.catalogue.syllabus import Exercise, Module
+from course.catalogue.syllabus import Module, Task
 from course.cells.python import Cell
 from course.checking import session
 from course.checking.references import Reference, Source
@@ -37,7 +37,7 @@ class Found:
     certain: bool
 
 
-def forbidden_calls(cells: Iterable[Cell], module: Module, exercise: Exercise) -> list[Found]:
+def forbidden_calls(cells: Iterable[Cell], module: Module, exercise: Task) -> list[Found]:
     """The forbidden calls in the names that an exercise defines and in all that they use, certain ones first.
 
     What exercises that it builds on define is their own matter and is not looked into; neither is code that
@@ -51,7 +51,7 @@ def forbidden_calls(cells: Iterable[Cell], module: Module, exercise: Exercise) -
     return [*certain, *_uncertain(given, rules, module, places)][:_MOST_FOUND]
 
 
-def sentence(exercise: Exercise, found: Sequence[Found], cell: str = "cell {}") -> str:
+def sentence(exercise: Task, found: Sequence[Found], cell: str = "cell {}") -> str:
     """What to tell the student of the certain ones; '' if there are none. `cell` names one by its number."""
     certain = [one for one in found if one.certain]
     if not certain:
@@ -77,7 +77,7 @@ def first(words: Sequence[str], separator: str) -> str:
 # ------------------------------------------------------------------------------------- a notebook at work
 
 
-def said_here(module: Module, exercise: Exercise) -> str:
+def said_here(module: Module, exercise: Task) -> str:
     """The sentence on what has been run in this Jupyter kernel; '' where there is none."""
     return sentence(exercise, forbidden_calls(session.cells(), module, exercise), "In [{}]")
 
@@ -91,7 +91,7 @@ class _Rules:
     Also what the course lends of its module to later ones. What is the course's own goes by no other name.
     """
 
-    def __init__(self, exercise: Exercise, module: Module) -> None:
+    def __init__(self, exercise: Task, module: Module) -> None:
         self.exercise = exercise
         lent = f"course.modules.{module.id}.lent"
         lending = find_spec("course.modules." + module.id) and find_spec(lent)
@@ -149,7 +149,7 @@ def _certain(cells: tuple[Cell, ...], rules: _Rules, module: Module) -> list[Fou
     return [Found(name, tuple(dict.fromkeys(places)), True) for name, places in found.items()]
 
 
-def _is_used(owner: str, method: str, mentioned: set[str], exercise: Exercise) -> bool:
+def _is_used(owner: str, method: str, mentioned: set[str], exercise: Task) -> bool:
     """Whether a method may be called: Python calls `__x__`, torch `forward`, hidden tests what is public."""
     special = not method or method.startswith("__") or method == "forward"
     public = owner in exercise.defines and not method.startswith("_")
@@ -185,9 +185,9 @@ def _uncertain(
         yield Found(name, tuple(dict.fromkeys(places)), False)
 
 
-def _built_on(module: Module, exercise: Exercise) -> set[Exercise]:
+def _built_on(module: Module, exercise: Task) -> set[Task]:
     """The exercises that this one depends on, and those that they do."""
-    direct = {module.exercise(id) for id in exercise.depends_on}
+    direct: set[Task] = {module.exercise(id) for id in exercise.depends_on}
     return direct.union(*(_built_on(module, one) for one in direct))
 
 

@@ -109,7 +109,9 @@ class Source:
             for name in named:
                 if name not in followed:
                     followed.add(name)
-                    waiting.extend(self.in_force(name, True) if self.top.strict else self.changes.get(name, ()))
+                    waiting.extend(
+                        self.in_force(name, True) if self.top.strict else self.changes.get(name, ())
+                    )
 
     def imported(self, name: str) -> tuple[str, int, int] | None:
         """What an import has bound the name to last, and its cell and line; None if it was no import."""

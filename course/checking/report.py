@@ -24,6 +24,7 @@ class Report:
     check: str = ""
     hold: int = 0
     count: int = 0
+    bonus: bool = False
 
     @property
     def passed(self) -> bool:

@@ -96,7 +96,7 @@ def read(path: Path) -> tuple[list[tuple[int, str]], Module, list[str]]:
         f"cell {cell.number} is a {cell.kind} cell, though it has code: select it and press Esc, then Y"
         for cell in notebook.cells
         if cell.kind != "code"
-        and _names_in(cell) & {name for one in module.exercises for name in one.defines}
+        and _names_in(cell) & {name for one in (*module.exercises, *module.bonus) for name in one.defines}
     ]
     return [(cell.number, to_python(cell.source)) for cell in code], module, remarks
 
@@ -129,13 +129,13 @@ def _names_in(cell: NotebookCell) -> set[str]:
 
 # --- The process ------------------------------------------------------------------------------------------
 
-# The cells' own `check` and `hint` do nothing: all is checked when the last cell has run.
+# The cells' own `check`, `hint` and `predict` do nothing: all is checked when the last cell has run.
 _START = """
 import sys
 sys.path.append(sys.argv.pop(1))
 import course
 from course.desk.notebook import main
-course.check = course.hint = lambda *_, **__: None
+course.check = course.hint = course.predict = course.predicted = lambda *_, **__: None
 course.desk.lent.for_good()
 main()
 """
@@ -231,7 +231,8 @@ def _reports(
 ) -> Iterator[tuple[str, Callable[[], Report]]]:
     from course.checking.examine import on_answer
 
-    for exercise in module.graded:
+    has = [bonus for bonus in module.bonus if all(name in namespace for name in bonus.defines)]
+    for exercise in (*module.graded, *has):  # a bonus may well have been deleted
         uses = sentence(exercise, forbidden_calls(cells, module, exercise))
         yield exercise.id, partial(on_answer, module, exercise, namespace, uses)
 

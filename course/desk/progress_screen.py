@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from course.catalogue.syllabus import Exercise, Module, Quiz, Syllabus
+from course.catalogue.syllabus import Exercise, Module, Quiz, Syllabus, Task
 from course.checking.shown import GREEN, RED, bar
 from course.desk.progress import Entry, Progress
 
@@ -49,19 +49,20 @@ def draw(
         read = sum(entry.hints for entry in entries)
         table.add_row(name, of, f"{module.points:g}", *([str(read or "")] if hints else []))
         if here:
-            for exercise in module.graded:
-                table.add_row(*_row(exercise, _of(module, exercise, recorded), hints))
+            for task in (*module.graded, *module.bonus):
+                table.add_row(*_row(task, _of(module, task, recorded), hints))
     console.print(table)
 
 
-def _row(exercise: Exercise, entry: Entry, hints: bool) -> list[Text | str]:
+def _row(exercise: Task, entry: Entry, hints: bool) -> list[Text | str]:
     mark, colour = _MARKS.get(entry.state, ("·", ""))
     name = Text("    ").append(mark, colour).append(f" {exercise.id}")
-    row: list[Text | str] = [name, Text(_state(exercise, entry)), f"{exercise.points:g}"]
+    worth = f"{exercise.points:g}" if isinstance(exercise, Exercise) else "bonus"
+    row: list[Text | str] = [name, Text(_state(exercise, entry)), worth]
     return [*row, str(entry.hints or "")] if hints else row
 
 
-def _state(exercise: Exercise, entry: Entry) -> str:
+def _state(exercise: Task, entry: Entry) -> str:
     day = entry.checked[:10]
     if entry.state == "passed":
         # Whether a quiz's answers are right, nobody knows here.
@@ -73,5 +74,5 @@ def _entries(module: Module, recorded: Progress) -> list[Entry]:
     return [_of(module, exercise, recorded) for exercise in module.graded]
 
 
-def _of(module: Module, exercise: Exercise, recorded: Progress) -> Entry:
+def _of(module: Module, exercise: Task, recorded: Progress) -> Entry:
     return recorded.of(f"{module.id}/{exercise.id}")

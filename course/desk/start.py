@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from course.catalogue.syllabus import load
 from course.desk import atomic, progress, settings
+from course.desk.solutions import NoSolutions, find, with_solutions
 
 FOLDER = "diffusion-course"  # where students work, if they name no other
 RECORD = "notebooks.json"  # in the folder's `.course`
@@ -50,22 +51,30 @@ def default_folder() -> Path:
     return here if (here / progress.FOLDER / RECORD).is_file() else Path(FOLDER)
 
 
-def bring(folder: Path) -> list[Brought]:
-    """Brings every module's notebook into `folder`, which is made if need be. Raises StartError."""
+def bring(folder: Path, *, solutions: bool = False) -> list[Brought]:
+    """Brings every module's notebook into `folder`, which is made if need be. Raises StartError.
+
+    With `solutions` those of a clone have each solution in a fold (`solutions.py`), now and from then on.
+    """
     source = course_notebooks()
     if folder.exists() and not folder.is_dir():
         raise StartError(f"{folder} is a file: name a folder for your notebooks")
     if folder.resolve() == source.resolve():
         raise StartError(f"{folder} is where the course keeps its own notebooks: name a folder of yours")
     record = _Record(folder / progress.FOLDER / RECORD)
+    answers = _solutions(folder, source, record, asked=solutions)
     try:
         brought = []
         for module in load().modules:
-            brought.append(_bring_one(module.id, source, folder, record))
+            plain = (source / f"{module.id}.ipynb").read_bytes()
+            content = with_solutions(plain, module, answers) if answers else plain
+            brought.append(_bring_one(module.id, content, folder, record, plain))
             record.save()
         rule = source / settings.FILE  # from `autograder release --no-hints`
         if rule.is_file():
             atomic.write(folder / settings.FILE, rule.read_bytes())
+    except NoSolutions as error:
+        raise StartError(str(error)) from None
     except OSError as error:
         where = error.filename or folder
         raise StartError(f"{where} cannot be read or written: {error.strerror or error}") from None
@@ -82,14 +91,29 @@ def course_notebooks() -> Path:
     raise StartError(f"the course in {package} came without its notebooks: install it again")
 
 
-def _bring_one(module: str, source: Path, folder: Path, record: _Record) -> Brought:
+def _solutions(folder: Path, source: Path, record: _Record, *, asked: bool) -> Path | None:
+    """Where the solutions lie, if they are asked for now or were before; raises StartError for now alone."""
+    if not (asked or record.solutions):
+        return None
+    try:
+        found = find(folder, source)
+    except NoSolutions as error:
+        if asked:
+            raise StartError(str(error)) from None
+        return None
+    record.solutions = True
+    return found
+
+
+def _bring_one(module: str, content: bytes, folder: Path, record: _Record, plain: bytes) -> Brought:
     path = folder / f"{module}.ipynb"
-    content = (source / path.name).read_bytes()
     new = _fingerprint(content)
     given = [*record.given.get(module, []), new]
     before = given[:-1]
     if new not in before:
         record.given[module] = given
+    if (other := _fingerprint(plain)) not in record.given[module]:
+        record.given[module].append(other)  # the same version without folds, so no news
     if not path.exists():
         atomic.write(path, content)
         return Brought(module, "copied", path)
@@ -141,12 +165,15 @@ class _Record:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.given: dict[str, list[str]] = {}
+        self.solutions = False  # whether they have been asked for
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))["given"]
+            data = json.loads(path.read_text(encoding="utf-8"))
+            found, self.solutions = data["given"], data.get("solutions") is True
             self.given = {str(module): [str(one) for one in ones] for module, ones in found.items()}
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             pass  # none yet, or broken: then what is there counts as the student's
 
     def save(self) -> None:
-        text = json.dumps({"schema": SCHEMA, "given": self.given}, indent=1)
+        kept: dict[str, Any] = {"schema": SCHEMA, "given": self.given}
+        text = json.dumps({**kept, "solutions": True} if self.solutions else kept, indent=1)
         atomic.write(self.path, (text + "\n").encode())

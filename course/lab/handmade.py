@@ -57,6 +57,27 @@ def painting(sharpness: float = 16.0) -> dict[str, Tensor]:
     }
 
 
+def by_colour(sharpness: float = 60.0) -> dict[str, Tensor]:
+    """For CrossAttention(4, 7, heads=1, head_dim=4): a place listens to the word that looks like it.
+
+    x is (red, green, blue, 1) of each place, the context what `words_for_colours` makes. A score is minus
+    sharpness times half the squared distance of the two colours, but for what is the same for all words.
+    """
+    as_it_is = torch.eye(4)
+    return {
+        "to_q.weight": sharpness * 2 * as_it_is,  # 2 is the root of head_dim, by which scores are divided
+        "to_k.weight": torch.cat([as_it_is, torch.zeros(4, 3)], dim=1),
+        "to_v.weight": torch.cat([torch.zeros(4, 4), torch.eye(4, 3)], dim=1),
+        "to_out.0.weight": as_it_is.clone(),
+        "to_out.0.bias": torch.zeros(4),
+    }
+
+
+def words_for_colours(like: Float[Tensor, "S 3"], paint: Float[Tensor, "S 3"]) -> Float[Tensor, "S 7"]:
+    """Words that speak of places with the colours `like`, to each of which they give the colour `paint`."""
+    return torch.cat([like, -like.square().sum(1, keepdim=True) / 2, paint], dim=1)
+
+
 def like_to_like(patches: Float[Tensor, "C H W"], sharpness: float = 0.6) -> dict[str, Tensor]:
     """For SpatialSelfAttention(C, groups=1) on `scene.patches`: a pixel attends to pixels that look like it.
 

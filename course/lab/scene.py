@@ -84,7 +84,7 @@ def draw(
     noise: float = 0.0,
     seed: int = 0,
 ) -> Float[Tensor, "3 height width"]:
-    """The picture of `shapes`, red, green and blue from 0 to 1; `noise` is the deviation of what is added."""
+    """The picture of `shapes`, colours from 0 to 1; `noise` is the standard deviation of what is added."""
     picture = torch.tensor(COLOURS[background])[:, None, None].expand(3, height, width)
     for shape in shapes:
         covered = coverage(shape, height, width)

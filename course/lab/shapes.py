@@ -39,7 +39,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 Style = Literal["plain", "pastel", "striped"]
 
-_SHADE = 8.0  # the deviation of a colour's shade, of 255
+_SHADE = 8.0  # the standard deviation of a colour's shade, of 255
 _FORGOTTEN = {"size": 0.3, "colour": 0.1, "background": 0.3}  # how often a caption leaves a word out
 
 

@@ -4,14 +4,20 @@
         for _ in range(150):
             one_more(f"loss {...:.3f}")
 
+    for scale in counted(scales, "drawing"):
+        ...
+
 Nothing is written to stderr, and where the output is a file, there is only the last line.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _SECONDS_BETWEEN = 0.2  # a notebook redraws the whole output each time
 _TEXT = "{task.description}: {task.completed} of {task.total} steps{task.fields[note]}, {task.elapsed:.0f} s"
@@ -54,3 +60,18 @@ def counting(count: int, what: str) -> Iterator[Callable[..., None]]:
     finally:
         show()
         bar.stop()
+
+
+def counted(items: Collection[T], what: str) -> Iterator[T]:
+    """Gives the items one after another, with a bar that counts those that are done.
+
+    The bar appears when the first one is: where that one fails, only its error is to be seen.
+    """
+    coming = iter(items)
+    for first in coming:
+        yield first
+        with counting(len(items), what) as one_more:
+            one_more()
+            for item in coming:
+                yield item
+                one_more()

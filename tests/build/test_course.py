@@ -73,4 +73,6 @@ def test_solved_and_untouched_notebooks_differ_in_their_solution_cells_only(modu
     solved = {cell.id: cell.source for cell in compose(ROOT, module, answers(ROOT, module, "solved")).cells}
 
     different = {id for id in untouched if untouched[id] != solved[id]}
-    assert different == {f"{module}-{exercise.id}-solution" for exercise in ROOT.module(module).graded}
+    entry = ROOT.module(module)
+    graded = {f"{module}-{exercise.id}-solution" for exercise in entry.graded}
+    assert different == graded | {f"{module}-{bonus.id}-bonus" for bonus in entry.bonus}

@@ -20,6 +20,12 @@ exercises:
 quiz: {id: tiny_quiz, title: Three questions, points: 5, minutes: 3, difficulty: 2}
 """
 
+WITH_BONUS = f"""\
+{MODULE}
+bonus:
+  - {{id: treble, title: Trebling, minutes: 4, difficulty: 2, open: true, depends_on: [double]}}
+"""
+
 LESSON = """\
 # Tiny
 
@@ -71,6 +77,10 @@ assert math.isclose(1, 1)
 The end.
 """
 
+LESSON_WITH_BONUS = LESSON.replace(
+    "## Questions", "## More\n\n<!-- rating: treble -->\n\n<!-- bonus: treble -->\n\n## Questions"
+)
+
 SOLUTION = '''\
 """Tiny solutions."""
 
@@ -107,6 +117,18 @@ class merge:
         ### BEGIN SOLUTION
         return left + self.secret_glue_between_halves + right
         ### END SOLUTION
+'''
+
+BONUS = '''\
+"""More tiny solutions."""
+
+
+def treble(x: float) -> float:
+    """Three times x."""
+    ### BEGIN SOLUTION
+    secret_factor_of_three = 3.0
+    return secret_factor_of_three * x
+    ### END SOLUTION
 '''
 
 QUIZ = """\
@@ -199,6 +221,7 @@ def write_tiny_course(folder: Path, **changed: str) -> CourseRoot:
         "module": "course/modules/tiny/module.yaml",
         "quiz": "course/modules/tiny/quiz.yaml",
         "keys": "autograder/hidden/tiny/keys.yaml",
+        "bonus": "solutions/bonus/tiny.py",
     }
     contents = FILES | {names[part]: text for part, text in changed.items()}
     for name, text in contents.items():

@@ -111,6 +111,18 @@ def test_a_solved_notebook_passes(tmp_path: Path) -> None:
     assert "All exercises pass their checks." in run("progress", folder=tmp_path).stdout
 
 
+def test_a_bonus_is_named_apart_and_counts_for_nothing(tmp_path: Path) -> None:
+    wrong = "def emphasise(weights, word, strength):\n    return weights"
+    notebook = write(tmp_path / "attention.ipynb", IMPORTS, SOLUTION, f"answers = {ANSWERS!r}", wrong)
+    result = run("check", notebook, folder=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "7 of 7 pass." in result.stdout
+    assert "Bonus, no points: attention_in_blocks · to do, emphasise ✗ not yet" in result.stdout
+    assert "emphasise · Say one word louder · bonus" in result.stdout  # what its check says
+    after = run("progress", folder=tmp_path)
+    assert "attention: Bonus, no points: attention_in_blocks · to do, emphasise ✗ not yet" in after.stdout
+
+
 def test_a_forbidden_call_is_said_as_grading_says_it(tmp_path: Path) -> None:
     torchs = "def stable_softmax(x, dim):\n    return soft(x, dim)"
     cells = (IMPORTS, SOLUTION, "soft = F.softmax", torchs, "F.softmax(torch.ones(3), 0)")

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course.pictures.steps import counting
+from course.pictures.steps import counted, counting
 from tests.kernels import execute
 
 LOOP = """
@@ -67,3 +67,16 @@ def test_in_a_notebook_one_output_is_replaced(tmp_path: Path) -> None:
     assert output.output_type == "display_data"
     assert output.data.keys() == {"text/plain", "text/html"}
     assert "pastel: 300 of 300 steps, loss &lt;b&gt;0.5&lt;/b&gt;, " in output.data["text/html"]
+
+
+def test_items_are_counted_one_after_another(capfd: pytest.CaptureFixture[str]) -> None:
+    assert list(counted(["a", "b", "c"], "drawing")) == ["a", "b", "c"]
+    assert capfd.readouterr().out == "━━━━━━━━━━━━━━━━━━━━ drawing: 3 of 3 steps, 0 s\n"
+
+
+def test_no_bar_is_drawn_where_the_first_item_fails_or_there_is_none(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert next(iter(counted([1, 2], "drawing"))) == 1  # whoever fails here asks for no second one
+    assert list(counted([], "drawing")) == []
+    assert capfd.readouterr().out == ""

@@ -112,8 +112,8 @@ MISTAKES = {
     "scale_one_over_d": NamedMistake(
         id="scale_one_over_d",
         title="Scores are divided by d instead of its square root",
-        hint="Draw q and k from a standard normal with d = 64 and print the deviation of `q @ k.mT`. "
-        "What must you divide by to make it one?",
+        hint="Draw q and k from a standard normal with d = 64, and print the standard deviation of "
+        "`q @ k.mT`. What must you divide by to make it one?",
     ),
     "scale_by_model_dim": NamedMistake(
         id="scale_by_model_dim",

@@ -788,9 +788,9 @@ def _own(x: Tensor) -> tuple[int, ...]:
 
 @mistake(
     "rescale_guidance",
-    title="one deviation for the whole batch",
+    title="one standard deviation for the whole batch",
     hint="Put a strongly guided sample beside a mild one: the one decides how much the other shrinks. "
-    "Each sample has a deviation of its own; over which dimensions is it taken?",
+    "Each sample has a standard deviation of its own; over which dimensions is it taken?",
 )
 def whole_batch_deviation(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
     return phi * guided * (cond.std() / guided.std()) + (1 - phi) * guided
@@ -809,8 +809,8 @@ def phi_reversed(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
 @mistake(
     "rescale_guidance",
     title="the ratio is upside down",
-    hint="With phi = 1, compare the deviation of your result with that of cond. Guidance makes deviations "
-    "larger; does your factor make them smaller?",
+    hint="With phi = 1, compare the standard deviation of your result with that of cond. Guidance makes it "
+    "larger; does your factor make it smaller again?",
 )
 def upside_down(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
     ratio = guided.std(_own(guided), keepdim=True) / cond.std(_own(cond), keepdim=True)
@@ -819,9 +819,9 @@ def upside_down(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
 
 @mistake(
     "rescale_guidance",
-    title="variances instead of deviations",
-    hint="With phi = 1, compare the deviation of your result with that of cond. What multiplies x by r "
-    "multiplies its variance by what?",
+    title="variances instead of standard deviations",
+    hint="With phi = 1, compare the standard deviation of your result with that of cond. What multiplies x "
+    "by r multiplies its variance by what?",
 )
 def variances(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
     ratio = cond.var(_own(cond), keepdim=True) / guided.var(_own(guided), keepdim=True)
@@ -830,7 +830,7 @@ def variances(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
 
 @mistake(
     "rescale_guidance",
-    title="each channel has a deviation of its own",
+    title="each channel has a standard deviation of its own",
     hint="Rescaling the channels one by one shifts the colours against each other. One factor for each "
     "sample: over all of its dimensions but the batch.",
 )
@@ -865,9 +865,9 @@ def mean_removed(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
 
 @mistake(
     "rescale_guidance",
-    title="a number is added to the deviation",
-    hint="Compare the deviations for a prediction multiplied by 1e-4: your number is no longer small "
-    "beside it. Is there a division by zero to guard against?",
+    title="a number is added to the standard deviation",
+    hint="Compare the standard deviations for a prediction multiplied by 1e-4: your number is no longer "
+    "small beside it. Is there a division by zero to guard against?",
 )
 def epsilon_added(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
     ratio = cond.std(_own(cond), keepdim=True) / (guided.std(_own(guided), keepdim=True) + 1e-6)

@@ -195,7 +195,7 @@ def _dropped(answer: Any, cond: Tensor, null: Tensor) -> Tensor:
 
 
 def _assert_rate(dropped: Tensor, p: float) -> None:
-    """About as many as p says: within six deviations, so one in a billion correct answers is rejected."""
+    """About as many as p says, within six standard deviations: one in a billion correct answers fails."""
     count, rate = len(dropped), dropped.double().mean().item()
     allowed = 6 * (p * (1 - p) / count) ** 0.5
     assert_holds(
@@ -608,7 +608,7 @@ def _rescaled(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
 
 
 def _predictions(draw: Draw, *shape: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-    """Two predictions whose samples have deviations and means of their own."""
+    """Two predictions whose samples have standard deviations and means of their own."""
     own = [shape[0], *[1] * (len(shape) - 1)]
     guided = (1 + 4 * draw.uniform(*own)) * draw.normal(*shape) + 2 * draw.normal(*own)
     cond = (0.5 + draw.uniform(*own)) * draw.normal(*shape) + draw.normal(*own)
@@ -638,7 +638,7 @@ def _where_nothing_changes(draw: Draw) -> Iterator[Example]:
 class RescaleGuidance:
     @value(weight=4)
     def agrees_with_the_formula(self, student: Student, draw: Draw) -> None:
-        """Agrees with the formula on pictures, each sample with a deviation of its own."""
+        """Agrees with the formula on pictures, each sample with a standard deviation of its own."""
         for phi in (0.7, 0.3):
             guided, cond = _predictions(draw, 3, 2, 4, 5)
             found = student.rescale_guidance(guided, cond, phi)
@@ -646,7 +646,7 @@ class RescaleGuidance:
 
     @value(weight=2)
     def all_of_it(self, student: Student, draw: Draw) -> None:
-        """With phi = 1 each sample has the deviation of its conditional prediction."""
+        """With phi = 1 each sample has the standard deviation of its conditional prediction."""
         guided, cond = _predictions(draw, 5, 3, 2, 4)
         found = student.rescale_guidance(guided, cond, 1.0)
         _near(found, _rescaled(guided, cond, 1.0), rtol=RTOL_RATIO)
@@ -661,7 +661,7 @@ class RescaleGuidance:
 
     @value()
     def samples_unlike_each_other(self, student: Student, draw: Draw) -> None:
-        """Is right where the samples of a batch have very different deviations."""
+        """Is right where the samples of a batch have very different standard deviations."""
         guided, cond = _predictions(draw, 4, 2, 3, 3)
         scale = torch.tensor([0.01, 1.0, 30.0, 1e3], dtype=guided.dtype, device=guided.device)
         guided, cond = (each * scale.reshape(4, 1, 1, 1) for each in (guided, cond.flip(0)))
@@ -686,7 +686,7 @@ class RescaleGuidance:
 
     @rule()
     def nothing_to_repair(self, student: Student, draw: Draw) -> None:
-        """Where the deviations agree already, nothing changes, whatever phi is."""
+        """Where the standard deviations agree already, nothing changes, whatever phi is."""
         guided, _ = _predictions(draw, 3, 2, 4)
         for phi in (0.5, 1.0):
             _near(student.rescale_guidance(guided, 3 - guided, phi), guided, rtol=RTOL_RATIO)

@@ -187,7 +187,7 @@ def side_by_side(
 # --- rescale_guidance -----------------------------------------------------------------------------------
 
 
-@variant("rescale_guidance", title="biased deviations of flattened samples")
+@variant("rescale_guidance", title="biased standard deviations of flattened samples")
 def flattened(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
     shape = [-1] + [1] * (guided.dim() - 1)
     std = [each.flatten(1).std(dim=1, correction=0).view(shape) for each in (guided, cond)]

@@ -265,8 +265,8 @@ def values_detached(values: Tensor, t: Tensor, ndim: int) -> Tensor:
 @mistake(
     "q_sample",
     title="no roots",
-    hint="alphas_cumprod and what it lacks to 1 are variances. A picture is multiplied with a deviation: "
-    "what is the deviation that belongs to a variance of 0.25?",
+    hint="alphas_cumprod and what it lacks to 1 are variances. A picture is multiplied with a standard "
+    "deviation: which one belongs to a variance of 0.25?",
 )
 def no_roots(x0: Tensor, t: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
     abar = _to_each(alphas_cumprod, t, x0.ndim)
@@ -464,7 +464,7 @@ def in_decibels(alphas_cumprod: Tensor) -> Tensor:
 
 @mistake(
     "signal_to_noise",
-    title="the ratio of the deviations",
+    title="the ratio of the standard deviations",
     hint="The two factors of q_sample are roots, since they multiply a picture. The ratio asked for is that "
     "of the variances, without roots.",
 )
@@ -875,7 +875,7 @@ def _shifted(abar: Tensor) -> Tensor:
 
 @mistake(
     "q_posterior",
-    title="the deviation instead of the variance",
+    title="the standard deviation instead of the variance",
     hint="Whoever draws a sample takes the root of what you return. Is it taken already?",
 )
 def deviation_returned(x0: Tensor, xt: Tensor, t: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:

@@ -118,7 +118,7 @@ def through_the_reciprocal(alphas_cumprod: Tensor) -> Tensor:
     return 1 / (1 / alphas_cumprod - 1)
 
 
-@variant("signal_to_noise", title="the square of the ratio of deviations")
+@variant("signal_to_noise", title="the square of the ratio of standard deviations")
 def squared_deviations(alphas_cumprod: Tensor) -> Tensor:
     return (alphas_cumprod.sqrt() / torch.sqrt(1 - alphas_cumprod)) ** 2
 

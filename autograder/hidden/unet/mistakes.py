@@ -514,8 +514,8 @@ def groups_ignored(
 @mistake(
     "group_norm",
     title="the weight is applied before normalising",
-    hint="Multiply a channel by 3 and then divide by its deviation: what has become of the 3? Weight and "
-    "bias come last, where the norm cannot undo them.",
+    hint="Multiply a channel by 3 and then divide by its standard deviation: what has become of the 3? "
+    "Weight and bias come last, where the norm cannot undo them.",
 )
 def weight_first(
     x: Tensor, groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5

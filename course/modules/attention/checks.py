@@ -6,6 +6,7 @@ import torch
 from torch import tensor
 
 from course.checking.expect import Broken, Layer, Work, close, exercise, holds, ordinary
+from course.modules.attention.checks_of_bonus import AttentionInBlocks, Emphasise
 from course.modules.attention.checks_of_functions import (
     LN3,
     ScaledDotProductAttention,
@@ -16,7 +17,9 @@ from course.modules.attention.checks_of_functions import (
 
 # All that a student is checked with, found here by their marks.
 __all__ = [
+    "AttentionInBlocks",
     "CrossAttention",
+    "Emphasise",
     "MultiHeadSelfAttention",
     "ScaledDotProductAttention",
     "SpatialSelfAttention",

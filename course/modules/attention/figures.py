@@ -18,10 +18,12 @@ from course.pictures.canvas import FAINT, INK, PALETTE, WEIGHTS
 from course.pictures.clickable import point_at_pixels
 from course.pictures.gallery import gallery, pixel_attention
 from course.pictures.picture import Picture, needs
+from course.pictures.steps import counted
 from course.pictures.strips import strips
 
 __all__ = [
     "Picture",
+    "counted",
     "gallery",
     "head_layout",
     "needs",

@@ -4,6 +4,19 @@ import torch
 from torch import Tensor, tensor
 
 from course.checking.expect import Broken, Work, close, exercise, holds, ordinary
+from course.modules.guidance.checks_of_bonus import IntervalGuidedEps, MyScale
+
+# All that a student is checked with, found here by their marks.
+__all__ = [
+    "ClassEmbedding",
+    "DropCondition",
+    "Guide",
+    "GuidedEps",
+    "IntervalGuidedEps",
+    "MyScale",
+    "NegativePromptEps",
+    "RescaleGuidance",
+]
 
 TABLE = tensor([[0.0, 1.0], [10.0, 11.0], [20.0, 21.0], [30.0, 31.0]])  # the tens are the label
 
@@ -55,7 +68,7 @@ class ClassEmbedding:
         mean, deviation = float(table.mean()), float(table.std())
         holds(
             abs(mean) < 0.1 and abs(deviation - 1) < 0.1,
-            f"the numbers have mean {mean:.2f} and deviation {deviation:.2f}; torch.randn has 0 and 1",
+            f"their mean is {mean:.2f} and their standard deviation {deviation:.2f}; torch.randn has 0 and 1",
         )
 
 
@@ -84,7 +97,7 @@ class DropCondition:
         holds(((answer == labels) | (answer == 5)).all(), "some labels are neither kept nor null")
         share = float((answer == 5).double().mean())
         holds(
-            abs(share - 0.2) < 0.04,  # more than six deviations
+            abs(share - 0.2) < 0.04,  # more than six standard deviations
             f"of 4000 labels a share of {share:.2f} became null, for p = 0.2"
             + (": all at once. Each sample has its own chance" if share in (0, 1) else ""),
         )
@@ -311,16 +324,16 @@ GUIDED, PLAIN = tensor([[6.0, -2.0], [2.0, -2.0]]), tensor([[1.0, -1.0], [3.0, -
 @exercise("rescale_guidance")
 class RescaleGuidance:
     def by_hand(self, student: Work) -> None:
-        """With phi = 1, each sample is multiplied so that it has the deviation of its conditional one."""
-        # Biased deviations: 4 and 2 of the guided, 1 and 4 of the conditional samples.
+        """With phi = 1, each sample is scaled so as to have the standard deviation of its conditional one."""
+        # Biased standard deviations: 4 and 2 of the guided, 1 and 4 of the conditional samples.
         ratio = PLAIN.std() / GUIDED.std()
         close(
             student.rescale_guidance(GUIDED, PLAIN, 1.0),
             [[1.5, -0.5], [4.0, -4.0]],
             symptoms={
-                "Here the whole batch has one deviation: take each sample's own.": ratio * GUIDED,
+                "Here the whole batch has one standard deviation: take each sample's own.": ratio * GUIDED,
                 "Here the ratio is upside down.": [[24.0, -8.0], [1.0, -1.0]],
-                "This is the ratio of variances, not of deviations.": [[0.375, -0.125], [8.0, -8.0]],
+                "This is the ratio of variances, not of standard deviations.": [[0.375, -0.125], [8.0, -8.0]],
                 "Nothing changed: is phi the wrong way round?": GUIDED,
                 "Here the conditional prediction came back: the guided one should, rescaled.": PLAIN,
                 "Here the mean was kept out of it: multiply the sample as it is.": [[3.0, 1.0], [4.0, -4.0]],
@@ -333,7 +346,7 @@ class RescaleGuidance:
             close(student.rescale_guidance(GUIDED, PLAIN, phi), expected)
 
     def any_shape(self, student: Work) -> None:
-        """The deviation is taken over all the numbers of a sample, however they are arranged."""
+        """The standard deviation is taken over all the numbers of a sample, however they are arranged."""
         guided = torch.arange(48.0).square().reshape(2, 24)  # its parts are spread very differently
         for shape in ((2, 24), (2, 2, 12), (2, 2, 3, 4), (2, 1, 2, 3, 4)):
             close(

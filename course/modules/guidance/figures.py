@@ -15,12 +15,14 @@ from course.pictures.canvas import FAINT, INK, PALETTE
 from course.pictures.clickable import Clickable
 from course.pictures.picture import Picture, needs
 from course.pictures.slider import slide_panels
+from course.pictures.steps import counted
 from course.pictures.strips import strips
 
 __all__ = [
     "Picture",
     "arrows",
     "clouds",
+    "counted",
     "dropped",
     "lookup",
     "needs",
@@ -242,15 +244,16 @@ def clouds(world: Mixture, of: Mapping[str, Float[Tensor, "N 2"]], target: int |
 
 
 def pictures(of: Mapping[str, Float[Tensor, "1 3 H W"]]) -> Picture:
-    """Pictures with colours from -1 to 1, each with its deviation; what lies outside is cut off."""
-    figure, axes = canvas.axes(1, len(of), width=2.75 * len(of), height=2.5)
+    """Pictures with colours from -1 to 1, each with its standard deviation; what lies outside is cut off."""
+    figure, axes = canvas.axes(1, len(of), width=2.75 * len(of), height=2.7)
     said = []
     for axis, (title, picture) in zip(axes, of.items(), strict=True):
-        figures = f"deviation {picture.std():.2f}, {(picture.abs() > 1).double().mean():.0%} cut off"
+        figures = f"standard deviation {picture.std():.2f},\n"
+        figures += f"{(picture.abs() > 1).double().mean():.0%} cut off"
         axis.imshow(canvas.pixels(picture[0] / 2 + 0.5))
         axis.set_title(f"{title}\n{figures}", fontsize=10, color=INK)
         axis.set(xticks=[], yticks=[])
-        said.append(f"{title}: {figures}")
+        said.append(f"{title}: {' '.join(figures.split())}")
     return Picture(figure, f"Pictures side by side. {'; '.join(said)}.")
 
 

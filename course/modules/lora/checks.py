@@ -10,6 +10,7 @@ from torch import nn, tensor
 
 from course.checking import show
 from course.checking.expect import Broken, Work, close, exercise, holds, ordinary
+from course.modules.lora.checks_of_bonus import ExtractLora, MyTargets
 from course.modules.lora.checks_of_layers import DOWN, PLAIN, UP, UPDATE, LoRAConv2d, LoRALinear, X, linear
 from course.modules.lora.checks_of_networks import (
     InjectLora,
@@ -21,7 +22,16 @@ from course.modules.lora.checks_of_networks import (
 )
 
 # All that a student is checked with, found here by their marks.
-__all__ = ["InjectLora", "LoRAConv2d", "LoRALinear", "LoraStateDict", "MarkTrainable", "Merge"]
+__all__ = [
+    "ExtractLora",
+    "InjectLora",
+    "LoRAConv2d",
+    "LoRALinear",
+    "LoraStateDict",
+    "MarkTrainable",
+    "Merge",
+    "MyTargets",
+]
 
 
 @exercise("lora_state_dict")

@@ -17,9 +17,11 @@ from course.pictures.canvas import FAINT, INK, PALETTE
 from course.pictures.clickable import Clickable
 from course.pictures.picture import Picture, needs
 from course.pictures.slider import slide
+from course.pictures.steps import counted
 
 __all__ = [
     "Picture",
+    "counted",
     "first_steps",
     "lora_layers",
     "needs",

@@ -11,6 +11,7 @@ import torch
 from torch import tensor
 
 from course.checking.expect import Broken, Work, close, exercise, holds, ordinary
+from course.modules.noise.checks_of_bonus import MySchedule, VPrediction
 from course.modules.noise.checks_of_schedules import (
     CosineBetas,
     LinearBetas,
@@ -24,9 +25,11 @@ __all__ = [
     "CosineBetas",
     "Extract",
     "LinearBetas",
+    "MySchedule",
     "QPosterior",
     "QSample",
     "SignalToNoise",
+    "VPrediction",
     "ZeroTerminalSnr",
 ]
 
@@ -168,7 +171,7 @@ class SignalToNoise:
                 "This is noise to signal.": [0.25, 1.0, 4.0],
                 "This is the logarithm of the ratio.": [math.log(4), 0.0, -math.log(4)],
                 "This is the ratio in decibels.": [10 * math.log10(4), 0.0, -10 * math.log10(4)],
-                "This is the ratio of the deviations: it has a root too many.": [2.0, 1.0, 0.5],
+                "This is the ratio of the standard deviations: it has a root too many.": [2.0, 1.0, 0.5],
                 "Above the line stands a 1; the signal fades, too.": [5.0, 2.0, 1.25],
                 "This is abar / 1 - abar: parentheses are missing.": [0.0, 0.0, 0.0],
             },
@@ -227,7 +230,7 @@ class QPosterior:
             _two(student.q_posterior(x, x, tensor([1, 1]), BETAS))[1],
             whole,
             symptoms={
-                "This is the deviation; the variance is its square.": whole.sqrt(),
+                "This is the standard deviation; the variance is its square.": whole.sqrt(),
                 "This is the logarithm of the variance.": whole.log(),
                 "This is beta; whoever knows x0 as well knows more.": torch.full_like(whole, 0.4375),
                 "The right numbers: now give them the shape [B, 1, ..., 1].": whole.flatten(),

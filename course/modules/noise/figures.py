@@ -21,10 +21,12 @@ from course.pictures.canvas import axes as new_axes
 from course.pictures.clickable import Clickable
 from course.pictures.picture import Picture, needs
 from course.pictures.slider import slide_panels
+from course.pictures.steps import counted
 from course.pictures.strips import strips
 
 __all__ = [
     "Picture",
+    "counted",
     "lights",
     "needs",
     "pure_noise",

@@ -9,6 +9,7 @@ from course.checking.expect import Broken, Layer, Work, close, exercise, holds, 
 from course.lab import damage, tiny_sd
 from course.lab.tiny_sd.network import TinyUNet
 from course.modules.unet.checks_of_blocks import Downsample, ResBlock, in_double, is_norm, waves
+from course.modules.unet.checks_of_bonus import ReceptiveField, Sabotage
 from course.modules.unet.checks_of_functions import Conv2d, GroupNorm, TimestepEmbedding
 from course.modules.unet.checks_of_transformers import SpatialTransformer, TransformerBlock
 
@@ -17,7 +18,9 @@ __all__ = [
     "Conv2d",
     "Downsample",
     "GroupNorm",
+    "ReceptiveField",
     "ResBlock",
+    "Sabotage",
     "SpatialTransformer",
     "TimestepEmbedding",
     "TransformerBlock",

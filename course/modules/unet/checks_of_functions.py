@@ -120,7 +120,7 @@ FOUR = tensor([[[[1.0, 3.0]], [[5.0, 7.0]]]])  # [1, 2, 1, 2]
 @exercise("group_norm")
 class GroupNorm:
     def by_hand(self, student: Work) -> None:
-        """One group: the mean over its channels and pixels is taken away, then the deviation divided out."""
+        """One group: minus the mean over its channels and pixels, divided by their standard deviation."""
         # Values 1, 3, 5, 7: minus their mean 4, divided by sqrt(5 + 4) = 3.
         away = FOUR - 4
         close(
@@ -275,7 +275,7 @@ class TimestepEmbedding:
         )
 
     def kinds(self, student: Work) -> None:
-        """t may be whole or broken, in any dtype; the result is always float32, and as exact as that."""
+        """t may be whole or fractional, in any dtype; the result is always float32, and as exact as that."""
         for t in (
             tensor([0.5, 999.0]),
             tensor([0.5, 999.0], dtype=torch.float64),

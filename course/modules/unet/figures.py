@@ -20,11 +20,13 @@ from course.pictures.clickable import Clickable
 from course.pictures.gallery import pixel_attention
 from course.pictures.picture import Picture, needs
 from course.pictures.slider import slide_panels
+from course.pictures.steps import counted
 from course.pictures.strips import strips
 
 __all__ = [
     "Picture",
     "clock",
+    "counted",
     "drawn",
     "feature_maps",
     "film",

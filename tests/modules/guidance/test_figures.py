@@ -92,7 +92,7 @@ def test_clouds_say_how_far_they_are_spread_and_from_their_class() -> None:
 
 def test_pictures_say_their_deviation_and_what_is_cut_off() -> None:
     assert figures.pictures(PICTURES).description.endswith(
-        "one: deviation 0.00, 0% cut off; two: deviation 0.00, 100% cut off."
+        "one: standard deviation 0.00, 0% cut off; two: standard deviation 0.00, 100% cut off."
     )
 
 

@@ -67,7 +67,7 @@ SAID = {
     "alphas_returned": "This is what each step leaves; a beta is what it adds.",
     "first_one_lost": "The first beta is missing",
     "betas_changed_in_place": "it changed its argument betas",
-    "deviation_returned": "This is the deviation; the variance is its square.",
+    "deviation_returned": "This is the standard deviation; the variance is its square.",
     "logarithm_returned": "This is the logarithm of the variance.",
     "same_step_for_both": "abar of the same step under the root",
     "wraps_around": "an index of -1 wraps around",
