@@ -31,6 +31,7 @@ def test_the_commands_are_those_that_the_tests_run() -> None:
         "course start",
         "course check attention.ipynb",
         "course progress",
+        "course mine",
         "course start",
         "autograder grade diffusion-course/attention.ipynb",
     ]
