@@ -349,7 +349,7 @@ class Slope:
             raise RuntimeError(f"the model is to get a sigma for each sample, [{len(x)}]; it got {got}")
         dtype, x = x.dtype, x.double()
         own = sigma.double().reshape(len(x), *[1] * (x.dim() - 1))
-        turned = x.flatten(1).flip(1).view_as(x)  # so that each number depends on another one, too
+        turned = x.reshape(len(x), -1).flip(1).view_as(x)  # so that each number depends on another one, too
         return ((torch.sin(1.3 * x + 0.4 * turned) - x) / (0.5 + own * own) + own / 7).to(dtype)
 
 

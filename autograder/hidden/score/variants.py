@@ -103,7 +103,7 @@ def through_the_noise(x: Tensor, score: Tensor, sigma: Tensor) -> Tensor:
 
 @variant("tweedie", title="sample by sample, in float64")
 def tweedie_one_by_one(x: Tensor, score: Tensor, sigma: Tensor) -> Tensor:
-    wide = [a.double() + float(s) ** 2 * b.double() for a, b, s in zip(x, score, sigma, strict=True)]
+    wide = [a.double() + s.double() ** 2 * b.double() for a, b, s in zip(x, score, sigma, strict=True)]
     return torch.stack(wide).to(x.dtype)
 
 
@@ -267,14 +267,12 @@ def one_hot(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return total
 
 
-@variant("log_likelihood", defines="divergence", title="sample by sample, the whole Jacobian")
+@variant("log_likelihood", defines="divergence", title="the whole batch's Jacobian, and what of it is to be had")
 def whole_jacobian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    traces = []
-    for own in x.detach():
-        with torch.enable_grad():
-            jacobian = torch.autograd.functional.jacobian(lambda z: f(z[None])[0], own)
-        traces.append(jacobian.reshape(own.numel(), own.numel()).trace())
-    return torch.stack(traces)
+    with torch.enable_grad():
+        jacobian = torch.autograd.functional.jacobian(f, x.detach())  # type: ignore[no-untyped-call]
+    own = jacobian.reshape(x.numel(), x.numel()).diagonal()
+    return own.reshape(len(x), -1).sum(1)
 
 
 @variant("log_likelihood", defines="hutchinson", title="the probe as the cotangent")
