@@ -1,11 +1,11 @@
 """Scores: the slope of log p, what follows from it, and how it is learned, walked along and measured.
 
-Reading order is the order of the lesson. A score is the gradient of a log-density by the place where one asks,
+Reading order is the order of the lesson. A score is the gradient of a log-density,
 
     score(x) = grad_x log p(x)
 
-a direction in the space of samples: where to go for more probable ones. `B` is the batch; what a sample is made
-of does not matter, so the other dimensions are written `...`.
+a direction in the space of samples: where to go for more probable ones. `B` is the batch; what a sample is
+made of does not matter, so the other dimensions are written `...`.
 
     sigma   the deviation of the noise in a sample, x = x0 + sigma n. Nothing fades here, other than in DDPM
     t       a timestep of DDPM's, int64, where x = sqrt(abar) x0 + sqrt(1 - abar) noise
@@ -14,6 +14,7 @@ of does not matter, so the other dimensions are written `...`.
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -30,8 +31,8 @@ def score_from_eps(
     alphas_cumprod  abar: for each timestep a number with 0 <= abar < 1. float32 or float64.
 
     All tensors are on the same device; none is modified.
-    Returns a new tensor with the shape, dtype and device of eps, float16 included, even where alphas_cumprod has
-    another dtype. Gradients flow through it, to eps.
+    Returns a new tensor with the shape, dtype and device of eps, float16 included, even where alphas_cumprod
+    has another dtype. Gradients flow through it, to eps.
     Source: Dhariwal & Nichol, "Diffusion Models Beat GANs on Image Synthesis" (2021), equation 11.
     """
     ### BEGIN SOLUTION
@@ -76,7 +77,8 @@ def mixture_score(
     variances = deviations**2
     # Each Gaussian's log-density, but for a constant that they share. What is wide is low: hence the D log.
     log_density = -away.square().sum(-1) / (2 * variances) - x.shape[1] * deviations.log()
-    share = (weights.log() + log_density).softmax(1)  # [B, M]: whose sample is it? A softmax does not underflow
+    # [B, M]: whose sample is it? The densities underflow far away, and their softmax does not.
+    share = (weights.log() + log_density).softmax(1)
     return -((share / variances)[:, :, None] * away).sum(1)
     ### END SOLUTION
 
@@ -91,9 +93,10 @@ def tweedie(
     sigma  the deviation of each sample's noise, sigma >= 0; float32 or float64.
 
     All tensors are on the same device; none is modified.
-    Returns a new tensor with x's shape, dtype and device, float16 included, even where sigma has another dtype.
-    Gradients flow through it, to x and to the score.
-    Source: Robbins (1956), who has it from M. C. K. Tweedie; Efron, "Tweedie's Formula and Selection Bias" (2011).
+    Returns a new tensor with x's shape, dtype and device, float16 included, even where sigma has another
+    dtype. Gradients flow through it, to x and to the score.
+    Source: Robbins (1956), who has it from M. C. K. Tweedie; Efron, "Tweedie's Formula and Selection Bias"
+    (2011).
     """
     ### BEGIN SOLUTION
     variance = sigma.square().to(x.dtype)
@@ -109,17 +112,17 @@ def denoising_score_matching_loss(
 ) -> Float[Tensor, ""]:
     """The mean of |sigma * score + noise|^2: what a network minimises that is to learn scores.
 
-    model  model(noisy, sigma) -> score of noisy's shape. It is asked once, with noisy = x + sigma noise of x's
-           dtype, and with sigma [B].
+    model  model(noisy, sigma) -> score of noisy's shape. It is asked once, with noisy = x + sigma noise of
+           x's dtype, and with sigma [B].
     x      clean samples; any number of dimensions after B.
     sigma  the deviation of each sample's noise, above 0; of x's dtype.
     noise  standard normal numbers, shaped as x. Use these; draw none of your own.
 
-    All tensors are on the same device; none is modified. Returns a tensor without dimensions, of x's dtype: the
-    mean over all numbers of all samples. Gradients flow through it, to x and to the noise, and to the model's
-    parameters.
-    Source: Vincent, "A Connection Between Score Matching and Denoising Autoencoders" (2011); the weight sigma^2:
-    Song & Ermon (2019), equation 6, without their factor 1/2.
+    All tensors are on the same device; none is modified. Returns a tensor without dimensions, of x's dtype:
+    the mean over all numbers of all samples. Gradients flow through it, to x and to the noise, and to the
+    model's parameters.
+    Source: Vincent, "A Connection Between Score Matching and Denoising Autoencoders" (2011); the weight
+    sigma^2: Song & Ermon (2019), equation 6, without their factor 1/2.
     """
     ### BEGIN SOLUTION
     own = sigma.reshape(-1, *[1] * (x.ndim - 1))
@@ -139,9 +142,10 @@ def langevin_step(
     step   the size of the step, above 0: as Song & Ermon (2019) count it, the variance of the noise it adds.
     noise  standard normal numbers, shaped as x. Use these; draw none of your own.
 
-    All tensors are on the same device; none is modified. Returns a new tensor with x's shape, dtype and device,
-    float16 included. Gradients flow through it, to x, the score and the noise.
-    Source: Song & Ermon, "Generative Modeling by Estimating Gradients of the Data Distribution" (2019), equation 4.
+    All tensors are on the same device; none is modified. Returns a new tensor with x's shape, dtype and
+    device, float16 included. Gradients flow through it, to x, the score and the noise.
+    Source: Song & Ermon, "Generative Modeling by Estimating Gradients of the Data Distribution" (2019),
+    equation 4.
     """
     ### BEGIN SOLUTION
     return x + step / 2 * score + math.sqrt(step) * noise
@@ -158,8 +162,8 @@ def annealed_langevin(
 ) -> Float[Tensor, "B ..."]:
     """Langevin dynamics at one level of noise after another, each starting where the one before has ended.
 
-    score   score(x, sigma) -> the score of data noised by sigma, of x's shape. sigma is [B], filled with the level,
-            in x's dtype. It is asked once a step, len(sigmas) * steps times.
+    score   score(x, sigma) -> the score of data noised by sigma, of x's shape. sigma is [B], filled with the
+            level, in x's dtype. It is asked once a step, len(sigmas) * steps times.
     x       where the samples start; not modified.
     sigmas  the levels, each above 0, in the order in which they are taken: the largest comes first.
     steps   steps at each level, at least 1.
@@ -180,9 +184,7 @@ def annealed_langevin(
     ### END SOLUTION
 
 
-def linear_denoiser(
-    x: Float[Tensor, "N D"], sigma: float
-) -> tuple[Float[Tensor, "D D"], Float[Tensor, "D"]]:
+def linear_denoiser(x: Float[Tensor, "N D"], sigma: float) -> tuple[Float[Tensor, "D D"], Float[Tensor, "D"]]:
     """The best linear denoiser of these rows: what minimises E |weight (x + sigma n) + bias - x|^2.
 
     The mean is over the N rows, all equally probable, and over standard normal noise n. It is worked out, not
@@ -193,15 +195,15 @@ def linear_denoiser(
 
     Returns (weight, bias), new tensors with x's dtype and device. As in nn.Linear, what is denoised is
     weight @ noisy + bias.
-    Source: the Wiener filter; Bishop, "Pattern Recognition and Machine Learning" (2006), section 3.1.4, for ridge
-    regression, to which it comes.
+    Source: the Wiener filter; Bishop, "Pattern Recognition and Machine Learning" (2006), section 3.1.4, for
+    ridge regression, to which it comes.
     """
     ### BEGIN SOLUTION
     mean = x.mean(0)
     centred = x - mean
     covariance = centred.T @ centred / len(x)  # N, and not N - 1: these rows are all there is
     noisy = covariance + sigma**2 * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    weight = torch.linalg.solve(noisy, covariance)  # of symmetric matrices that commute: the order is no matter
+    weight = torch.linalg.solve(noisy, covariance)  # the two are symmetric and commute: any order will do
     return weight, mean - weight @ mean
     ### END SOLUTION
 
@@ -225,9 +227,10 @@ def classifier_guided_eps(
               abar: for each timestep a number with 0 <= abar < 1. float32 or float64.
     scale     1 is Bayes's rule; more goes further, 0 gives eps.
 
-    It works under torch.no_grad(), too, as samplers have it. All tensors are on the same device; none is modified.
-    Returns a new tensor with x's shape, dtype and device, even where alphas_cumprod has another dtype. It needs to
-    let no gradients through.
+    It works under torch.no_grad(), too, as samplers have it. All tensors are on the same device; none is
+    modified.
+    Returns a new tensor with x's shape, dtype and device, even where alphas_cumprod has another dtype. It
+    needs to let no gradients through.
     Source: Dhariwal & Nichol (2021), algorithm 2.
     """
     ### BEGIN SOLUTION
@@ -243,8 +246,9 @@ def classifier_guided_eps(
 def divergence(f: Callable[[Tensor], Tensor], x: Float[Tensor, "B ..."]) -> Float[Tensor, "B"]:
     """The divergence of f at each sample: the trace of the sample's own Jacobian, sum_i df_i / dx_i.
 
-    f  f(x) -> tensor of x's shape; each sample's result depends on that sample alone. It takes whole batches shaped
-       as x, and torch.autograd can differentiate it once; transforms of torch.func need not be able to.
+    f  f(x) -> tensor of x's shape; each sample's result depends on that sample alone. It takes whole batches
+       shaped as x, and torch.autograd can differentiate it once; transforms of torch.func need not be able
+       to.
     x  where; any number of dimensions after B. It needs no requires_grad.
 
     It works under torch.no_grad(), too. x is not modified.
@@ -271,8 +275,8 @@ def hutchinson(
     probe  shaped as x: random numbers with mean 0 and variance 1, independent of one another. Use these. Not
            modified, as x.
 
-    f is called once. Everything else is as in `divergence`, but for its being exact: that is only the mean over all
-    probes.
+    f is called once. Everything else is as in `divergence`, but for its being exact: that is only the mean
+    over all probes.
     Source: Hutchinson (1989); Grathwohl et al., "FFJORD" (2019), section 3.1.
     """
     ### BEGIN SOLUTION
@@ -288,21 +292,22 @@ def log_likelihood(
 ) -> Float[Tensor, "B"]:
     """log p of each sample, in nats, by the probability-flow ODE dx/dsigma = -sigma score(x, sigma).
 
-    The samples flow from sigmas[0] to sigmas[-1], with one step of Heun's method from each level to the next: an
-    Euler step, then half of the slope here and half of the slope there. The divergence of the flow is integrated
-    along the way by the same two slopes and added to the log-density of what arrives, which is taken to be normal
-    with mean 0 and deviation sigmas[-1] in each of the D numbers of a sample.
+    The samples flow from sigmas[0] to sigmas[-1], with one step of Heun's method from each level to the next:
+    an Euler step, then half of the slope here and half of the slope there. The divergence of the flow is
+    integrated along the way by the same two slopes and added to the log-density of what arrives, which is
+    taken to be normal with mean 0 and deviation sigmas[-1] in each of the D numbers of a sample.
 
-    score   score(x, sigma) -> the score of data noised by sigma, of x's shape. sigma is [B], filled with the level,
-            in x's dtype. Of the callable the same is promised as of f in `divergence`.
+    score   score(x, sigma) -> the score of data noised by sigma, of x's shape. sigma is [B], filled with the
+            level, in x's dtype. Of the callable the same is promised as of f in `divergence`.
     x       the samples, at noise level sigmas[0]; any number of dimensions after B. Not modified.
     sigmas  rising numbers, at least two; the first may be 0.
 
-    It works under torch.no_grad(), too. Returns a tensor of x's dtype and device; it needs to let no gradients
-    through.
+    It works under torch.no_grad(), too. Returns a tensor of x's dtype and device; it needs to let no
+    gradients through.
     Source: Song et al., "Score-Based Generative Modeling through Stochastic Differential Equations" (2021),
     section 4.3 and appendix D.2.
     """
+
     ### BEGIN SOLUTION
     def slopes(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         """Where the flow goes at x, and how fast it spreads there."""
@@ -314,7 +319,7 @@ def log_likelihood(
         return flow(x), divergence(flow, x)
 
     gained = torch.zeros(len(x), dtype=x.dtype, device=x.device)
-    for here, there in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for here, there in pairwise(sigmas):
         h = there - here
         v1, d1 = slopes(x, here)
         v2, d2 = slopes(x + h * v1, there)

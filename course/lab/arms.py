@@ -1,10 +1,10 @@
-"""A landscape to walk in: three curved arms of unequal weight in the plane, wide apart, and a network to learn it.
+"""A landscape to walk in, three curved arms of unequal weight in the plane, and a network to learn it.
 
     x = arms.draw(500, generator)                # [500, 2]
     arms.shares(x)                               # how many lie on each arm: about arms.WEIGHTS
 
-It is a mixture of round Gaussians, 15 of them, so that its score at any amount of noise is a formula: noise of
-deviation sigma makes each Gaussian wider, from d to sqrt(d^2 + sigma^2).
+It is a mixture of round Gaussians, 15 of them, so that its score at any amount of noise is a formula: noise
+of deviation sigma makes each Gaussian wider, from d to sqrt(d^2 + sigma^2).
 """
 
 import torch

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -15,7 +16,7 @@ def predictor_corrector(
     scale: float,
     noises: Float[Tensor, "N B ..."],
 ) -> Float[Tensor, "B ..."]:
-    """From level to level: a prediction of what is there with less noise, then a step of Langevin's to correct it.
+    """From level to level: predict what is there with less noise, then correct by a step of Langevin's.
 
     score   score(x, sigma) -> the score of data noised by sigma; sigma is [B], filled with the level.
     sigmas  the levels, falling, L of them. From s to the next one s':
@@ -28,7 +29,7 @@ def predictor_corrector(
     """
     ### BEGIN SOLUTION
     fresh = iter(noises)
-    for here, there in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for here, there in pairwise(sigmas):
         less = here**2 - there**2
         x = x + less * score(x, x.new_full((len(x),), here)) + math.sqrt(less) * next(fresh)
         step = scale * there**2
@@ -40,7 +41,8 @@ def predictor_corrector(
 def my_levels(count: int) -> list[float]:
     """Levels of noise of your own for Langevin's walk on the arms, falling, `count` of them (6 or more).
 
-    The first is from 2 to 20, the last at most 0.15, each above 0. Of ten, none is below a quarter of the one before.
+    The first is from 2 to 20, the last at most 0.15, each above 0. Of ten, none is below a quarter of the one
+    before.
     """
     ### BEGIN SOLUTION
     # Equal ratios, a little more of them where the arms come apart.

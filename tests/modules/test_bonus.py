@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from importlib import import_module
@@ -166,7 +167,7 @@ def none_of_them(sizes: dict[str, int], budget: int) -> list[str]:
 def prediction_without_noise(
     score: Any, x: Tensor, sigmas: list[float], scale: float, noises: Tensor
 ) -> Tensor:
-    for k, (a, b) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+    for k, (a, b) in enumerate(itertools.pairwise(sigmas)):
         x = x + (a**2 - b**2) * score(x, x.new_full((len(x),), a))
         x = x + scale * b**2 / 2 * score(x, x.new_full((len(x),), b)) + scale**0.5 * b * noises[2 * k + 1]
     return x
@@ -175,7 +176,7 @@ def prediction_without_noise(
 def difference_of_the_sigmas(
     score: Any, x: Tensor, sigmas: list[float], scale: float, noises: Tensor
 ) -> Tensor:
-    for k, (a, b) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+    for k, (a, b) in enumerate(itertools.pairwise(sigmas)):
         x = x + (a - b) * score(x, x.new_full((len(x),), a)) + (a - b) ** 0.5 * noises[2 * k]
         x = x + scale * b**2 / 2 * score(x, x.new_full((len(x),), b)) + scale**0.5 * b * noises[2 * k + 1]
     return x

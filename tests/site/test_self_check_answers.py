@@ -276,7 +276,9 @@ def test_one_probe_is_exact_where_nothing_is_off_the_diagonal() -> None:
 def test_the_weight_of_an_arm_does_not_show_on_it() -> None:
     """What `weight_of_an_arm` asks."""
     x, means, deviations = torch.tensor([[0.3, 0.0]]), torch.tensor([[0.0, 0.0], [9.0, 0.0]]), torch.ones(2)
-    even, heavy = (score.mixture_score(x, means, deviations, torch.tensor([w, 1 - w])) for w in (1 / 3, 2 / 3))
+    even, heavy = (
+        score.mixture_score(x, means, deviations, torch.tensor([w, 1 - w])) for w in (1 / 3, 2 / 3)
+    )
     torch.testing.assert_close(even, heavy)
 
 

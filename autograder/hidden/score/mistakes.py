@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -61,8 +62,8 @@ def by_the_signal(eps: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Tensor:
     "score_from_eps",
     defines="score_from_eps",
     title="multiplied where it should be divided",
-    hint="The less noise, the narrower the hills and the steeper their slopes. Compare your result for "
-    "abar = 0.99 and for abar = 0.01: which one is larger?",
+    hint="The less noise, the narrower the hills and the steeper their slopes. Compare your result for abar "
+    "= 0.99 and for abar = 0.01: which one is larger?",
 )
 def multiplied(eps: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Tensor:
     return -eps * _noise(alphas_cumprod, t, eps)
@@ -105,7 +106,8 @@ def divides_again(score: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Tensor:
     "score_from_eps",
     defines="eps_from_score",
     title="the way back forgets to turn round",
-    hint="One function turns the sign, so the other has to turn it back. Feed the result of one to the other.",
+    hint="One function turns the sign, so the other has to turn it back. Feed the result of one to the "
+    "other.",
 )
 def keeps_the_sign(score: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Tensor:
     return score * _noise(alphas_cumprod, t, score)
@@ -115,8 +117,8 @@ def keeps_the_sign(score: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Tensor:
     "score_from_eps",
     defines="eps_from_score",
     title="the way back has the table's dtype",
-    hint="Print the dtypes of score, of your factor and of what you return, for a float32 score and a float64 "
-    "table. The wider one wins, unless you cast.",
+    hint="Print the dtypes of score, of your factor and of what you return, for a float32 score and a "
+    "float64 table. The wider one wins, unless you cast.",
     stakes="slip",
 )
 def dtype_of_the_table(score: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Tensor:
@@ -147,8 +149,8 @@ def _score(
 @mistake(
     "mixture_score",
     title="the weights are left out",
-    hint="Put two equal Gaussians side by side and give one of them weight 0.99. Half-way between the two, the "
-    "slope should lead to that one.",
+    hint="Put two equal Gaussians side by side and give one of them weight 0.99. Half-way between the two, "
+    "the slope should lead to that one.",
 )
 def without_weights(x: Tensor, means: Tensor, deviations: Tensor, weights: Tensor) -> Tensor:
     return _score(x, means, deviations, weights, weighed=0)
@@ -157,8 +159,8 @@ def without_weights(x: Tensor, means: Tensor, deviations: Tensor, weights: Tenso
 @mistake(
     "mixture_score",
     title="the height of a bell curve does not depend on its width",
-    hint="A narrow bell curve is a high one: there is a factor before the exponential, with the deviation in it "
-    "once for each dimension. What becomes of it in the logarithm?",
+    hint="A narrow bell curve is a high one: there is a factor before the exponential, with the deviation in "
+    "it once for each dimension. What becomes of it in the logarithm?",
 )
 def without_heights(x: Tensor, means: Tensor, deviations: Tensor, weights: Tensor) -> Tensor:
     return _score(x, means, deviations, weights, heights=0)
@@ -187,8 +189,8 @@ def downhill(x: Tensor, means: Tensor, deviations: Tensor, weights: Tensor) -> T
 @mistake(
     "mixture_score",
     title="the deviation stands where the variance should",
-    hint="One Gaussian with mean 0 and deviation 2, asked at x = 1: its slope is -1 over the variance. "
-    "Which number do you get?",
+    hint="One Gaussian with mean 0 and deviation 2, asked at x = 1: its slope is -1 over the variance. Which "
+    "number do you get?",
 )
 def deviations_for_variances(x: Tensor, means: Tensor, deviations: Tensor, weights: Tensor) -> Tensor:
     return _score(x, means, deviations, weights, variance=1)
@@ -197,8 +199,8 @@ def deviations_for_variances(x: Tensor, means: Tensor, deviations: Tensor, weigh
 @mistake(
     "mixture_score",
     title="the shares add up over the batch",
-    hint="Ask for one place alone, then for the same place beside another one. Whose share is it: that of each "
-    "Gaussian, for one place? Along which dimension is the softmax?",
+    hint="Ask for one place alone, then for the same place beside another one. Whose share is it: that of "
+    "each Gaussian, for one place? Along which dimension is the softmax?",
 )
 def over_the_batch(x: Tensor, means: Tensor, deviations: Tensor, weights: Tensor) -> Tensor:
     return _score(x, means, deviations, weights, dim=0)
@@ -207,8 +209,8 @@ def over_the_batch(x: Tensor, means: Tensor, deviations: Tensor, weights: Tensor
 @mistake(
     "mixture_score",
     title="the half in the exponent is missing",
-    hint="The exponent of a bell curve is the squared distance over twice the variance. With one Gaussian you "
-    "would not notice, as its share is 1 whatever the exponent.",
+    hint="The exponent of a bell curve is the squared distance over twice the variance. With one Gaussian "
+    "you would not notice, as its share is 1 whatever the exponent.",
 )
 def without_half(x: Tensor, means: Tensor, deviations: Tensor, weights: Tensor) -> Tensor:
     return _score(x, means, deviations, weights, half=1.0)
@@ -256,8 +258,8 @@ def underflows(x: Tensor, means: Tensor, deviations: Tensor, weights: Tensor) ->
 @mistake(
     "tweedie",
     title="the correction is subtracted",
-    hint="The score leads to where samples are more probable, and there is less noise. Take a noisy point right "
-    "of a single Gaussian: which way should it be moved?",
+    hint="The score leads to where samples are more probable, and there is less noise. Take a noisy point "
+    "right of a single Gaussian: which way should it be moved?",
 )
 def subtracted(x: Tensor, score: Tensor, sigma: Tensor) -> Tensor:
     return x - _own(sigma**2, x) * score
@@ -276,8 +278,8 @@ def not_squared(x: Tensor, score: Tensor, sigma: Tensor) -> Tensor:
 @mistake(
     "tweedie",
     title="half of the correction",
-    hint="The half belongs to Langevin's step. Check with one clean point at 0 and sigma = 1: at x = 3 the score "
-    "is -3, and there is only one point that can be behind it.",
+    hint="The half belongs to Langevin's step. Check with one clean point at 0 and sigma = 1: at x = 3 the "
+    "score is -3, and there is only one point that can be behind it.",
 )
 def half_of_it(x: Tensor, score: Tensor, sigma: Tensor) -> Tensor:
     return x + _own(sigma**2, x) / 2 * score
@@ -296,8 +298,8 @@ def divided(x: Tensor, score: Tensor, sigma: Tensor) -> Tensor:
 @mistake(
     "tweedie",
     title="one amount of noise for all samples",
-    hint="Give two samples different sigmas, and print the shape of what you multiply the score by: it should "
-    "have one number for each sample.",
+    hint="Give two samples different sigmas, and print the shape of what you multiply the score by: it "
+    "should have one number for each sample.",
 )
 def first_sigma_for_all(x: Tensor, score: Tensor, sigma: Tensor) -> Tensor:
     return x + (sigma[0] ** 2).to(x.dtype) * score
@@ -315,8 +317,8 @@ def without_x(x: Tensor, score: Tensor, sigma: Tensor) -> Tensor:
 @mistake(
     "tweedie",
     title="the result has the dtype of sigma",
-    hint="Print the dtypes of x, of sigma and of what you return, for a float32 x and a float64 sigma. The wider "
-    "one wins, unless you cast.",
+    hint="Print the dtypes of x, of sigma and of what you return, for a float32 x and a float64 sigma. The "
+    "wider one wins, unless you cast.",
     stakes="slip",
 )
 def dtype_of_sigma(x: Tensor, score: Tensor, sigma: Tensor) -> Tensor:
@@ -339,8 +341,8 @@ def target_with_other_sign(model: _Model, x: Tensor, sigma: Tensor, noise: Tenso
 @mistake(
     "denoising_score_matching_loss",
     title="the weight is missing",
-    hint="Of a model that answers 0, print your loss for sigma = 0.01 and for sigma = 10. One level would rule "
-    "the training, the other would not count. What makes the two alike?",
+    hint="Of a model that answers 0, print your loss for sigma = 0.01 and for sigma = 10. One level would "
+    "rule the training, the other would not count. What makes the two alike?",
 )
 def unweighted(model: _Model, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     s = _own(sigma, x)
@@ -350,8 +352,8 @@ def unweighted(model: _Model, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor
 @mistake(
     "denoising_score_matching_loss",
     title="the weight is sigma and not its square",
-    hint="Of a model that answers 0, the loss should be the same at every level. Bring sigma inside the square: "
-    "what has to stand outside for that?",
+    hint="Of a model that answers 0, the loss should be the same at every level. Bring sigma inside the "
+    "square: what has to stand outside for that?",
 )
 def weight_not_squared(model: _Model, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     s = _own(sigma, x)
@@ -401,8 +403,8 @@ def with_a_half(model: _Model, x: Tensor, sigma: Tensor, noise: Tensor) -> Tenso
 @mistake(
     "denoising_score_matching_loss",
     title="the squares of a sample are added up",
-    hint="Give it the same numbers as 2 samples of 6 and as 12 samples of 1. The mean over all numbers does not "
-    "know the difference.",
+    hint="Give it the same numbers as 2 samples of 6 and as 12 samples of 1. The mean over all numbers does "
+    "not know the difference.",
 )
 def summed(model: _Model, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     s = _own(sigma, x)
@@ -412,8 +414,8 @@ def summed(model: _Model, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
 @mistake(
     "denoising_score_matching_loss",
     title="noise of its own is drawn",
-    hint="The argument `noise` is not used where the samples are noised. What was put in is what the model is "
-    "asked for.",
+    hint="The argument `noise` is not used where the samples are noised. What was put in is what the model "
+    "is asked for.",
 )
 def own_noise(model: _Model, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     s = _own(sigma, x)
@@ -427,8 +429,8 @@ def own_noise(model: _Model, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     "langevin_step",
     defines="langevin_step",
     title="the step is counted as in Song's blog",
-    hint="The blog has x + step score + sqrt(2 step) noise, whose step is half of the paper's. Both are right by "
-    "themselves; here the noise has the variance `step`.",
+    hint="The blog has x + step score + sqrt(2 step) noise, whose step is half of the paper's. Both are "
+    "right by themselves; here the noise has the variance `step`.",
 )
 def as_in_the_blog(x: Tensor, score: Tensor, step: float, noise: Tensor) -> Tensor:
     return x + step * score + math.sqrt(2 * step) * noise
@@ -502,8 +504,8 @@ def written_into_x(x: Tensor, score: Tensor, step: float, noise: Tensor) -> Tens
     "langevin_step",
     defines="annealed_langevin",
     title="the same step at every level",
-    hint="Print the step's size at each level. It goes with sigma squared: large where the landscape is wide, "
-    "small where it has become narrow.",
+    hint="Print the step's size at each level. It goes with sigma squared: large where the landscape is "
+    "wide, small where it has become narrow.",
 )
 def same_step(
     score: _Model, x: Tensor, sigmas: Sequence[float], steps: int, scale: float, noises: Tensor
@@ -520,8 +522,8 @@ def same_step(
     "langevin_step",
     defines="annealed_langevin",
     title="the step goes with sigma, not with its square",
-    hint="A score is about 1 over sigma, and a step should go about as far as sigma. Step times score is to be a "
-    "length: what is the step?",
+    hint="A score is about 1 over sigma, and a step should go about as far as sigma. Step times score is to "
+    "be a length: what is the step?",
 )
 def step_by_sigma(
     score: _Model, x: Tensor, sigmas: Sequence[float], steps: int, scale: float, noises: Tensor
@@ -539,8 +541,8 @@ def step_by_sigma(
     "langevin_step",
     defines="annealed_langevin",
     title="the levels are sorted, the smallest first",
-    hint="Print sigma in your loop. The largest is given first, since that is where samples from far away can "
-    "find their way; take them as they come.",
+    hint="Print sigma in your loop. The largest is given first, since that is where samples from far away "
+    "can find their way; take them as they come.",
 )
 def levels_rising(
     score: _Model, x: Tensor, sigmas: Sequence[float], steps: int, scale: float, noises: Tensor
@@ -557,8 +559,8 @@ def levels_rising(
     "langevin_step",
     defines="annealed_langevin",
     title="each level takes the first noises again",
-    hint="Print which of the noises each step takes, for two levels of three steps: from 0 to 5. Noise that is "
-    "used twice is no fresh noise.",
+    hint="Print which of the noises each step takes, for two levels of three steps: from 0 to 5. Noise that "
+    "is used twice is no fresh noise.",
 )
 def noises_again(
     score: _Model, x: Tensor, sigmas: Sequence[float], steps: int, scale: float, noises: Tensor
@@ -607,8 +609,8 @@ def _fitted(
 @mistake(
     "linear_denoiser",
     title="the rows are not centred",
-    hint="Move all rows by 100 and print the weight: it should stay the same. What is covariance about, if not "
-    "the distance from the mean?",
+    hint="Move all rows by 100 and print the weight: it should stay the same. What is covariance about, if "
+    "not the distance from the mean?",
 )
 def not_centred(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     return _fitted(x, sigma, centred=False)
@@ -617,8 +619,8 @@ def not_centred(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
 @mistake(
     "linear_denoiser",
     title="the covariance is divided by N - 1",
-    hint="Give it each row twice: nothing should change, as each is as probable as before. N - 1 is for guessing "
-    "the covariance of data that one has not seen.",
+    hint="Give it each row twice: nothing should change, as each is as probable as before. N - 1 is for "
+    "guessing the covariance of data that one has not seen.",
 )
 def one_less(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     return _fitted(x, sigma, count=1)
@@ -627,8 +629,8 @@ def one_less(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
 @mistake(
     "linear_denoiser",
     title="the deviation of the noise is taken for its variance",
-    hint="Covariance is made of squares, so what is added to it has to be one. Try a single column of variance 3 "
-    "and sigma = 2: the weight is 3/7.",
+    hint="Covariance is made of squares, so what is added to it has to be one. Try a single column of "
+    "variance 3 and sigma = 2: the weight is 3/7.",
 )
 def sigma_not_squared(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     return _fitted(x, sigma, noise=sigma)
@@ -647,8 +649,8 @@ def noise_over_rows(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
 @mistake(
     "linear_denoiser",
     title="the weight is the inverse alone",
-    hint="With very much noise, the best guess is the mean of the rows, whatever one sees: the weight should be "
-    "nothing, and nearly the identity without noise. Multiply by what is to be kept.",
+    hint="With very much noise, the best guess is the mean of the rows, whatever one sees: the weight should "
+    "be nothing, and nearly the identity without noise. Multiply by what is to be kept.",
 )
 def inverse_alone(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     c = x - x.mean(0)
@@ -659,8 +661,8 @@ def inverse_alone(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
 @mistake(
     "linear_denoiser",
     title="the bias is the mean",
-    hint="Denoise the mean itself, without noise: weight @ mean + bias should be the mean again. What has to be "
-    "taken off the mean for that?",
+    hint="Denoise the mean itself, without noise: weight @ mean + bias should be the mean again. What has to "
+    "be taken off the mean for that?",
 )
 def bias_is_the_mean(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     return _fitted(x, sigma)[0], x.mean(0)
@@ -669,7 +671,8 @@ def bias_is_the_mean(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
 @mistake(
     "linear_denoiser",
     title="the columns are taken for the rows",
-    hint="Print the shape of your covariance: it should be [D, D], with as many rows as a sample has numbers.",
+    hint="Print the shape of your covariance: it should be [D, D], with as many rows as a sample has "
+    "numbers.",
 )
 def rows_for_columns(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     return _fitted(x.T, sigma)
@@ -678,8 +681,8 @@ def rows_for_columns(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
 @mistake(
     "linear_denoiser",
     title="each column is denoised by itself",
-    hint="Is your weight diagonal? Neighbouring pixels are alike, and so each of them says something about the "
-    "noise of the others.",
+    hint="Is your weight diagonal? Neighbouring pixels are alike, and so each of them says something about "
+    "the noise of the others.",
 )
 def column_by_column(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     variance = x.var(0, correction=0)
@@ -699,8 +702,8 @@ def _slope(log_prob: _Model, x: Tensor, t: Tensor) -> Tensor:
 @mistake(
     "classifier_guided_eps",
     title="the correction has the wrong sign",
-    hint="eps points away from what is probable. To make the wanted class more probable, which way has eps to "
-    "be moved?",
+    hint="eps points away from what is probable. To make the wanted class more probable, which way has eps "
+    "to be moved?",
 )
 def added(
     eps: Tensor, log_prob: _Model, x: Tensor, t: Tensor, alphas_cumprod: Tensor, scale: float
@@ -711,7 +714,8 @@ def added(
 @mistake(
     "classifier_guided_eps",
     title="the factor before the slope is missing",
-    hint="A slope and a noise are not the same kind of thing. score_from_eps says what stands between the two.",
+    hint="A slope and a noise are not the same kind of thing. score_from_eps says what stands between the "
+    "two.",
 )
 def factor_missing(
     eps: Tensor, log_prob: _Model, x: Tensor, t: Tensor, alphas_cumprod: Tensor, scale: float
@@ -757,8 +761,8 @@ def mean_over_the_batch(
 @mistake(
     "classifier_guided_eps",
     title="the gradient of the probability, not of its logarithm",
-    hint="log_prob is a logarithm already. Without the exp, the gradient stays useful also where the class is "
-    "very improbable, which is where guidance is needed.",
+    hint="log_prob is a logarithm already. Without the exp, the gradient stays useful also where the class "
+    "is very improbable, which is where guidance is needed.",
 )
 def slope_of_p(
     eps: Tensor, log_prob: _Model, x: Tensor, t: Tensor, alphas_cumprod: Tensor, scale: float
@@ -772,8 +776,8 @@ def slope_of_p(
 @mistake(
     "classifier_guided_eps",
     title="the correction alone comes back",
-    hint="With a classifier that has no opinion, its slope is 0, and the prediction should stay what it was. What "
-    "do you return then?",
+    hint="With a classifier that has no opinion, its slope is 0, and the prediction should stay what it was. "
+    "What do you return then?",
 )
 def eps_left_out(
     eps: Tensor, log_prob: _Model, x: Tensor, t: Tensor, alphas_cumprod: Tensor, scale: float
@@ -784,8 +788,8 @@ def eps_left_out(
 @mistake(
     "classifier_guided_eps",
     title="it fails where gradients are switched off",
-    hint="Call it inside `with torch.no_grad():`, as each sampler does. What switches gradients on again, for a "
-    "few lines?",
+    hint="Call it inside `with torch.no_grad():`, as each sampler does. What switches gradients on again, "
+    "for a few lines?",
 )
 def needs_gradients(
     eps: Tensor, log_prob: _Model, x: Tensor, t: Tensor, alphas_cumprod: Tensor, scale: float
@@ -813,8 +817,8 @@ def scale_ignored(
     "log_likelihood",
     defines="divergence",
     title="all entries of the Jacobian are added up",
-    hint="Try f(x) = (x2, x1), which has no divergence: the gradient of the sum counts both cross terms. Take one "
-    "number of the output at a time, and of its gradient only the same number.",
+    hint="Try f(x) = (x2, x1), which has no divergence: the gradient of the sum counts both cross terms. "
+    "Take one number of the output at a time, and of its gradient only the same number.",
 )
 def gradient_of_the_sum(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     with torch.enable_grad():
@@ -901,8 +905,8 @@ def divergence_needs_gradients(f: Callable[[Tensor], Tensor], x: Tensor) -> Tens
     "log_likelihood",
     defines="hutchinson",
     title="the probe is multiplied from one side only",
-    hint="Try f(x) = x and a probe of plus and minus ones: the estimate is D, whatever the signs. Yours adds up "
-    "the signs.",
+    hint="Try f(x) = x and a probe of plus and minus ones: the estimate is D, whatever the signs. Yours adds "
+    "up the signs.",
 )
 def one_side(f: Callable[[Tensor], Tensor], x: Tensor, probe: Tensor) -> Tensor:
     with torch.enable_grad():
@@ -957,7 +961,7 @@ def _along(
         ).sum(1)
 
     gained = torch.zeros(len(x), dtype=x.dtype, device=x.device)
-    for here, there in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for here, there in itertools.pairwise(sigmas):
         h = there - here
         v1, d1 = slopes(x, here)
         v2, d2 = slopes(x + h * v1, there)
@@ -971,8 +975,8 @@ def _along(
 @mistake(
     "log_likelihood",
     title="the normalising constant of the prior is forgotten",
-    hint="At the end stands the log-density of a normal distribution, its constant included. For one number and "
-    "deviation 1, log p(0) is -0.919.",
+    hint="At the end stands the log-density of a normal distribution, its constant included. For one number "
+    "and deviation 1, log p(0) is -0.919.",
 )
 def prior_without_constant(score: _Model, x: Tensor, sigmas: Sequence[float]) -> Tensor:
     return _along(score, x, sigmas, dimensions=0)
@@ -991,8 +995,8 @@ def constant_of_one_dimension(score: _Model, x: Tensor, sigmas: Sequence[float])
 @mistake(
     "log_likelihood",
     title="the divergence is subtracted",
-    hint="A flow that spreads samples thins them out: where it arrives, the density is lower than where it came "
-    "from. So from the prior back to the sample something is to be gained.",
+    hint="A flow that spreads samples thins them out: where it arrives, the density is lower than where it "
+    "came from. So from the prior back to the sample something is to be gained.",
 )
 def trace_subtracted(score: _Model, x: Tensor, sigmas: Sequence[float]) -> Tensor:
     return _along(score, x, sigmas, sign=-1)
@@ -1001,8 +1005,8 @@ def trace_subtracted(score: _Model, x: Tensor, sigmas: Sequence[float]) -> Tenso
 @mistake(
     "log_likelihood",
     title="Euler's method in the place of Heun's",
-    hint="Print how often the score is asked for where the samples arrive: Heun goes there first, looks at the "
-    "slope, and then takes the mean of both.",
+    hint="Print how often the score is asked for where the samples arrive: Heun goes there first, looks at "
+    "the slope, and then takes the mean of both.",
 )
 def euler_steps(score: _Model, x: Tensor, sigmas: Sequence[float]) -> Tensor:
     return _along(score, x, sigmas, euler=True)
@@ -1021,8 +1025,8 @@ def trace_by_euler(score: _Model, x: Tensor, sigmas: Sequence[float]) -> Tensor:
 @mistake(
     "log_likelihood",
     title="the flow has sigma squared before the score",
-    hint="sigma^2 score is Tweedie's correction, all the way to the clean sample. By how much does x move when "
-    "sigma changes a little?",
+    hint="sigma^2 score is Tweedie's correction, all the way to the clean sample. By how much does x move "
+    "when sigma changes a little?",
 )
 def sigma_squared_in_the_flow(score: _Model, x: Tensor, sigmas: Sequence[float]) -> Tensor:
     return _along(score, x, sigmas, time=2)
@@ -1031,8 +1035,8 @@ def sigma_squared_in_the_flow(score: _Model, x: Tensor, sigmas: Sequence[float])
 @mistake(
     "log_likelihood",
     title="half of the flow",
-    hint="Song's half stands before g^2, and here g^2 = 2 sigma: the two cancel. Check where a single Gaussian "
-    "ends: it should be as wide as sigmas[-1].",
+    hint="Song's half stands before g^2, and here g^2 = 2 sigma: the two cancel. Check where a single "
+    "Gaussian ends: it should be as wide as sigmas[-1].",
 )
 def half_of_the_flow(score: _Model, x: Tensor, sigmas: Sequence[float]) -> Tensor:
     return _along(score, x, sigmas, half=0.5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import torch
@@ -93,22 +93,20 @@ def _of_little_noise(draw: Draw) -> Iterator[Example]:
     new_tensor(rtol=RTOL),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
-    dtypes(
-        torch.float32, torch.float16, keep=["alphas_cumprod"], rtol=ROUNDED, examples=_of_little_noise
-    ),
+    dtypes(torch.float32, torch.float16, keep=["alphas_cumprod"], rtol=ROUNDED, examples=_of_little_noise),
     gradients(weight=6, rtol=RTOL, to=["eps", "score"]),
 )
 class ScoreFromEps:
     @value(weight=3)
     def score_of_a_prediction(self, student: Student, draw: Draw) -> None:
-        """score_from_eps gives each sample the score at its own timestep, whatever the height and the width."""
+        """score_from_eps gives each sample the score at its own timestep, whatever height and width."""
         for B, C, H, W in [(3, 2, 5, 4), (5, 1, 2, 7)]:
             eps, t, abar = draw.normal(B, C, H, W), _timesteps(draw, B, 9), _abar(draw, 9)
             _near(student.score_from_eps(eps, t, abar), -eps / _noise(abar, t, eps))
 
     @value(weight=3)
     def prediction_of_a_score(self, student: Student, draw: Draw) -> None:
-        """eps_from_score gives each sample the noise at its own timestep, whatever the height and the width."""
+        """eps_from_score gives each sample the noise at its own timestep, whatever height and width."""
         for B, C, H, W in [(3, 2, 5, 4), (5, 1, 2, 7)]:
             score, t, abar = draw.normal(B, C, H, W), _timesteps(draw, B, 9), _abar(draw, 9)
             _near(student.eps_from_score(score, t, abar), -score * _noise(abar, t, score))
@@ -131,7 +129,7 @@ class ScoreFromEps:
 
     @value()
     def hardly_any_noise(self, student: Student, draw: Draw) -> None:
-        """Both are right where there is hardly any noise, and the score is a thousand times the prediction."""
+        """Both are right where there is hardly any noise, and the score is far larger than the noise."""
         given, t = draw.normal(3, 4), _timesteps(draw, 3, 8)
         abar = 1 - draw.uniform(8, low=1e-6, high=1e-5)
         _near(student.score_from_eps(given, t, abar), -given / _noise(abar, t, given))
@@ -226,7 +224,10 @@ class MixtureScore:
         weights = torch.tensor([1e-4, 1 - 1e-4], dtype=torch.float64, device=draw.device)
         deviations = draw.uniform(2, low=0.9, high=1.1)
         x = means[0] + draw.normal(5, 2)
-        _near(student.mixture_score(x, means, deviations, weights), _slope_of_log_p(x, means, deviations, weights))
+        _near(
+            student.mixture_score(x, means, deviations, weights),
+            _slope_of_log_p(x, means, deviations, weights),
+        )
 
     @rule()
     def cut_in_two(self, student: Student, draw: Draw) -> None:
@@ -423,14 +424,18 @@ class DenoisingScoreMatchingLoss:
     def all_learned(self, student: Student, draw: Draw) -> None:
         """Of a model that knows the noise in each sample, the loss is nothing."""
         x, noise, sigma = draw.normal(5, 2, 3), draw.normal(5, 2, 3), _sigmas(draw, 5)
-        found = student.denoising_score_matching_loss(lambda _, sigma: -noise / _each(sigma, noise), x, sigma, noise)
+        found = student.denoising_score_matching_loss(
+            lambda _, sigma: -noise / _each(sigma, noise), x, sigma, noise
+        )
         assert_close(found, noise.new_zeros(()), atol=1e-9, check_dtype=False)
 
     @rule()
     def order_of_the_samples(self, student: Student, draw: Draw) -> None:
         """The order of the samples makes no difference."""
         x, noise, sigma, order = draw.normal(5, 3), draw.normal(5, 3), _sigmas(draw, 5), draw.permutation(5)
-        there = _checked(student.denoising_score_matching_loss(Slope(), x, sigma, noise), like=x.new_zeros(()))
+        there = _checked(
+            student.denoising_score_matching_loss(Slope(), x, sigma, noise), like=x.new_zeros(())
+        )
         _near(student.denoising_score_matching_loss(Slope(), x[order], sigma[order], noise[order]), there)
 
 
@@ -488,7 +493,7 @@ class LangevinStep:
 
     @value()
     def small_and_large_steps(self, student: Student, draw: Draw) -> None:
-        """langevin_step is right for tiny steps along a steep slope, and for huge ones along a gentle one."""
+        """langevin_step is right for tiny steps along steep slopes, and for huge ones along gentle ones."""
         for step in (1e-6, 1e4):
             x, score, noise = draw.normal(3, 4), draw.normal(3, 4) / step, draw.normal(3, 4) / step**0.5
             _near(student.langevin_step(x, score, step, noise), _stepped(x, score, step, noise))
@@ -497,7 +502,11 @@ class LangevinStep:
     def from_level_to_level(self, student: Student, draw: Draw) -> None:
         """annealed_langevin takes all steps at all levels, with the size of step that belongs to each."""
         for shape, levels, steps in [((3, 2, 3), 3, 2), ((5, 2), 2, 3), ((2, 4), 1, 1)]:
-            x, sigmas, noises = draw.normal(*shape), _levels(draw, levels), draw.normal(levels * steps, *shape)
+            x, sigmas, noises = (
+                draw.normal(*shape),
+                _levels(draw, levels),
+                draw.normal(levels * steps, *shape),
+            )
             found = student.annealed_langevin(Slope(), x, sigmas, steps, 0.4, noises)
             _near(found, _annealed(Slope(), x, sigmas, steps, 0.4, noises))
 
@@ -531,7 +540,9 @@ class LangevinStep:
         """Without slope and without noise, samples stay where they are."""
         x = draw.normal(3, 2)
         _near(student.langevin_step(x, 0 * x, 0.3, 0 * x), x)
-        still = student.annealed_langevin(lambda x, sigma: 0 * x, x, [2.0, 1.0], 2, 0.3, torch.zeros(4, 3, 2).to(x))
+        still = student.annealed_langevin(
+            lambda x, sigma: 0 * x, x, [2.0, 1.0], 2, 0.3, torch.zeros(4, 3, 2).to(x)
+        )
         _near(still, x)
 
     @rule()
@@ -609,7 +620,9 @@ class LinearDenoiser:
     def nothing_can_be_better(self, student: Student, draw: Draw) -> None:
         """The expected error, as a function of weight and bias, has no slope at the answer."""
         x, sigma = _rows(draw, 8, 3), 0.9
-        weight, bias = (part.detach().double().requires_grad_() for part in _pair(student.linear_denoiser(x, sigma), x))
+        weight, bias = (
+            part.detach().double().requires_grad_() for part in _pair(student.linear_denoiser(x, sigma), x)
+        )
         error = x @ weight.T + bias - x
         expected = error.square().sum(1).mean() + sigma**2 * weight.square().sum()
         slopes = torch.autograd.grad(expected, (weight, bias))
@@ -620,7 +633,10 @@ class LinearDenoiser:
     @value()
     def fewer_rows_than_columns(self, student: Student, draw: Draw) -> None:
         """Takes fewer rows than columns, and columns that are the same in all rows."""
-        for x in (_rows(draw, 3, 5), torch.cat([_rows(draw, 6, 2), torch.full((6, 1), 3.0).to(draw.device)], 1)):
+        for x in (
+            _rows(draw, 3, 5),
+            torch.cat([_rows(draw, 6, 2), torch.full((6, 1), 3.0).to(draw.device)], 1),
+        ):
             _both_near(student.linear_denoiser(x, 0.8), x, _wiener(x, 0.8))
 
     @value()
@@ -641,9 +657,7 @@ class LinearDenoiser:
     def no_noise(self, student: Student, draw: Draw) -> None:
         """Without noise, and with rows that go in all directions, nothing is changed."""
         x = draw.normal(12, 3) + 2
-        _both_near(
-            student.linear_denoiser(x, 0.0), x, (torch.eye(3).to(x), torch.zeros(3).to(x)), rtol=1e-3
-        )
+        _both_near(student.linear_denoiser(x, 0.0), x, (torch.eye(3).to(x), torch.zeros(3).to(x)), rtol=1e-3)
 
     @rule()
     def every_row_twice(self, student: Student, draw: Draw) -> None:
@@ -678,7 +692,9 @@ class Classifier:
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         if t.dim() != 1 or len(t) != len(x):
-            raise RuntimeError(f"the classifier was given {len(x)} samples, and timesteps of shape {list(t.shape)}")
+            raise RuntimeError(
+                f"the classifier was given {len(x)} samples, and timesteps of shape {list(t.shape)}"
+            )
         dtype, x = x.dtype, x.double().flatten(1)
         weights = torch.linspace(0.5, 2.0, x.shape[1], dtype=x.dtype, device=x.device)
         told = (weights * torch.sin(x)).sum(1) * (1 + t / 5) - x.square().sum(1) / 4
@@ -749,12 +765,14 @@ class ClassifierGuidedEps:
 
     @value(weight=2)
     def is_bayes_rule(self, student: Student, draw: Draw) -> None:
-        """At a scale of 1, the prediction without a class becomes the one with it, in a world of bell curves."""
+        """At a scale of 1, the prediction without a class becomes the one with it: Bayes's rule."""
         means, abar, t = 2 * draw.normal(3, 2), _abar(draw, 8), _timesteps(draw, 4, 8)
         signal = torch.stack([abar[step].sqrt() for step in t.tolist()])[:, None, None]
 
         def log_likelihood(x: Tensor) -> Tensor:
-            return -(x[:, None] - signal * means).square().sum(-1) / 2  # [B, 3]: noised, each still has variance 1
+            return (
+                -(x[:, None] - signal * means).square().sum(-1) / 2
+            )  # [B, 3]: noised, each still has variance 1
 
         x = draw.normal(4, 2)
         share, noise = log_likelihood(x).softmax(1), _noise(abar, t, x)
@@ -826,7 +844,10 @@ class Bell:
     """Scores that fall off evenly from a mean, by a matrix that shrinks with sigma; its trace is known."""
 
     def __init__(self, draw: Draw, D: int) -> None:
-        self.mean, self.matrix = draw.normal(D), torch.eye(D).to(draw.device).double() + 0.4 * draw.normal(D, D)
+        self.mean, self.matrix = (
+            draw.normal(D),
+            torch.eye(D).to(draw.device).double() + 0.4 * draw.normal(D, D),
+        )
 
     def matrix_at(self, sigma: Tensor) -> Tensor:
         return self.matrix / (0.5 + sigma.double() ** 2)[:, None, None]  # [B, D, D]
@@ -842,7 +863,7 @@ def _log_likelihood(score: Bell, x: Tensor, sigmas: list[float]) -> Tensor:
     """Heun's method with the trace read off the matrix."""
     shape, x = x.shape, x.flatten(1)
     gained = x.new_zeros(len(x))
-    for here, there in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for here, there in pairwise(sigmas):
         levels = [x.new_full((len(x),), sigma) for sigma in (here, there)]
         first = -here * score(x.view(shape), levels[0]).flatten(1)
         moved = x + (there - here) * first
@@ -875,7 +896,7 @@ def _of_log_likelihood(draw: Draw) -> Iterator[Example]:
 class LogLikelihood:
     @value(weight=4)
     def trace_of_the_jacobian(self, student: Student, draw: Draw) -> None:
-        """divergence gives the trace of each sample's own Jacobian, where every number depends on all others."""
+        """divergence gives the trace of each sample's own Jacobian, in which no entry is zero."""
         for shape in [(3, 5), (2, 1, 2, 3), (4, 1)]:
             x = draw.normal(*shape)
             flow = Flow(draw, x[0].numel())
@@ -952,5 +973,3 @@ class LogLikelihood:
         _near(student.divergence(differentiable(flow), x[1:2]), whole[1:2])
         whole = _checked(student.log_likelihood(differentiable(bell), x, [0.2, 1.0]), like=x.new_zeros(4))
         _near(student.log_likelihood(differentiable(bell), x[1:2], [0.2, 1.0]), whole[1:2])
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -267,7 +268,9 @@ def one_hot(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return total
 
 
-@variant("log_likelihood", defines="divergence", title="the whole batch's Jacobian, and what of it is to be had")
+@variant(
+    "log_likelihood", defines="divergence", title="the whole batch's Jacobian, and what of it is to be had"
+)
 def whole_jacobian(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     with torch.enable_grad():
         jacobian = torch.autograd.functional.jacobian(f, x.detach())  # type: ignore[no-untyped-call]
@@ -318,7 +321,7 @@ def one_state(score: _Model, x: Tensor, sigmas: Sequence[float]) -> Tensor:
 @variant("log_likelihood", title="the divergence of the score alone, multiplied afterwards")
 def divergence_of_the_score(score: _Model, x: Tensor, sigmas: Sequence[float]) -> Tensor:
     out = torch.zeros(x.shape[0], dtype=x.dtype, device=x.device)
-    for here, there in zip(sigmas, sigmas[1:]):  # noqa: B905
+    for here, there in itertools.pairwise(sigmas):
         levels = [torch.full((len(x),), s, dtype=x.dtype, device=x.device) for s in (here, there)]
         s1, d1 = _trace(lambda z: score(z, levels[0]), x)  # noqa: B023
         s2, d2 = _trace(lambda z: score(z, levels[1]), x - (there - here) * here * s1)  # noqa: B023

@@ -1,4 +1,4 @@
-"""Public checks of the module `score`: small examples, by hand; walks and likelihoods have a file of their own.
+"""Public checks of the module `score`: small examples, by hand; other exercises have files of their own.
 
 Of a table of abar = 0.64, 0.36, 0.0784 the noise has the deviations 0.6, 0.8 and 0.96.
 """
@@ -36,13 +36,19 @@ ABAR = tensor([0.64, 0.36, 0.0784], dtype=torch.float64)
 @exercise("score_from_eps")
 class ScoreFromEps:
     def by_hand(self, student: Work) -> None:
-        """Noise of 2.4 at the timesteps 1 and 2, whose deviations are 0.8 and 0.96: the scores are -3 and -2.5."""
+        """Noise of 2.4 at the timesteps 1 and 2, with deviations of 0.8 and 0.96: scores of -3 and -2.5."""
         close(
             student.score_from_eps(tensor([[2.4], [2.4]]), tensor([1, 2]), ABAR),
             [[-3.0], [-2.5]],
             symptoms={
-                "The sign is missing: noise leads away from the data, and a score leads to it.": [[3.0], [2.5]],
-                "This is divided by the variance of the noise, not by its deviation.": [[-3.75], [-2.6041667]],
+                "The sign is missing: noise leads away from the data, and a score leads to it.": [
+                    [3.0],
+                    [2.5],
+                ],
+                "This is divided by the variance of the noise, not by its deviation.": [
+                    [-3.75],
+                    [-2.6041667],
+                ],
                 "This is divided by what is left of the picture.": [[-4.0], [-8.5714286]],
                 "This is multiplied by the noise's deviation instead of divided.": [[-1.92], [-2.304]],
                 "These are the scores one timestep too early.": [[-4.0], [-3.0]],
@@ -56,7 +62,10 @@ class ScoreFromEps:
             student.eps_from_score(tensor([[-3.0], [-2.5]]), tensor([1, 2]), ABAR),
             [[2.4], [2.4]],
             symptoms={
-                "Here eps_from_score divides: it has to undo what score_from_eps does.": [[3.75], [2.6041667]],
+                "Here eps_from_score divides: it has to undo what score_from_eps does.": [
+                    [3.75],
+                    [2.6041667],
+                ],
                 "Here eps_from_score keeps the sign: it has to turn back.": [[-2.4], [-2.4]],
             },
         )
@@ -71,8 +80,14 @@ class ScoreFromEps:
     def dtypes(self, student: Work) -> None:
         """The result has the dtype of the first argument, whatever that of the table."""
         for kind in (torch.float64, torch.float16):
-            close(student.score_from_eps(tensor([2.4], dtype=kind), tensor([1]), ABAR), tensor([-3.0], dtype=kind))
-            close(student.eps_from_score(tensor([-3.0], dtype=kind), tensor([1]), ABAR), tensor([2.4], dtype=kind))
+            close(
+                student.score_from_eps(tensor([2.4], dtype=kind), tensor([1]), ABAR),
+                tensor([-3.0], dtype=kind),
+            )
+            close(
+                student.eps_from_score(tensor([-3.0], dtype=kind), tensor([1]), ABAR),
+                tensor([2.4], dtype=kind),
+            )
 
 
 @exercise("mixture_score")
@@ -126,7 +141,7 @@ class MixtureScore:
         )
 
     def far_away(self, student: Work) -> None:
-        """A hundred deviations away all densities underflow; the score is finite, and leads to the nearest."""
+        """A hundred deviations away all densities underflow; the score is finite and leads to the nearest."""
         for x, expected in ((101.0, -100.0), (-1001.0, 1000.0)):
             close(
                 student.mixture_score(
@@ -149,7 +164,7 @@ class MixtureScore:
 @exercise("tweedie")
 class Tweedie:
     def by_hand(self, student: Work) -> None:
-        """At x = 6 with score -0.5: with sigma = 3 the clean sample is at 6 - 4.5, with sigma = 1 at 6 - 0.5."""
+        """At x = 6 with score -0.5: with sigma = 3 it leads to 6 - 4.5, with sigma = 1 to 6 - 0.5."""
         x, score = tensor([[6.0], [6.0]]), tensor([[-0.5], [-0.5]])
         close(
             student.tweedie(x, score, tensor([3.0, 1.0])),
@@ -202,7 +217,7 @@ class _Model:
 @exercise("denoising_score_matching_loss")
 class DenoisingScoreMatchingLoss:
     def by_hand(self, student: Work) -> None:
-        """x = 1 and 2 become 3 and 1.5, the model answers -3 and -1.5: (-6 + 1)^2 and (-0.75 - 1)^2, on average."""
+        """x = 1 and 2 become 3 and 1.5, and the model answers -3 and -1.5: the mean of 5^2 and 1.75^2."""
         x, sigma, noise = tensor([[1.0], [2.0]]), tensor([2.0, 0.5]), tensor([[1.0], [-1.0]])
         close(
             student.denoising_score_matching_loss(_Model(lambda x, _: -x, "-x"), x, sigma, noise),
@@ -219,11 +234,13 @@ class DenoisingScoreMatchingLoss:
         )
 
     def nothing_learned(self, student: Work) -> None:
-        """A model that answers 0 has the mean square of the noise: of 1, 2, 3, 0 that is 3.5, at any level."""
+        """A model that answers 0 has the mean square of the noise: of 1, 2, 3, 0 it is 3.5, at any level."""
         x, noise = torch.zeros(2, 2), tensor([[1.0, 2.0], [3.0, 0.0]])
         for levels in ([1.0, 1.0], [0.01, 50.0]):
             close(
-                student.denoising_score_matching_loss(_Model(lambda x, _: 0 * x, "0"), x, tensor(levels), noise),
+                student.denoising_score_matching_loss(
+                    _Model(lambda x, _: 0 * x, "0"), x, tensor(levels), noise
+                ),
                 tensor(3.5),
                 symptoms={"Here a sample's squares are added up: the mean is over all numbers.": tensor(7.0)},
             )
@@ -253,7 +270,9 @@ class DenoisingScoreMatchingLoss:
         w = tensor(1.0, requires_grad=True)
         with torch.enable_grad():
             model = _Model(lambda x, _: -w * x, "-w x")
-            loss = student.denoising_score_matching_loss(model, tensor([[1.0]]), tensor([2.0]), tensor([[0.75]]))
+            loss = student.denoising_score_matching_loss(
+                model, tensor([[1.0]]), tensor([2.0]), tensor([[0.75]])
+            )
             holds(ordinary(loss).dim() == 0 and loss.requires_grad, "no gradient can flow back from the loss")
             (slope,) = torch.autograd.grad(loss, w)
         # (-2 w 2.5 + 0.75)^2 at w = 1: twice -4.25 times -5.

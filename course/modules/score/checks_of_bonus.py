@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -14,7 +15,7 @@ from course.modules.score.checks_of_walks import Slope
 @exercise("predictor_corrector")
 class PredictorCorrector:
     def by_hand(self, student: Work) -> None:
-        """From 10 at sigma = 5 to 3, with score -x / sigma^2 and no noise: 10 - 16 * 0.4 = 3.6, then 3.6 * 0.95."""
+        """From 10, sigma from 5 to 3, score -x / sigma^2, no noise: 10 - 16 * 0.4 = 3.6, then 3.6 * 0.95."""
         still = torch.zeros(2, 1, 1)
         close(
             student.predictor_corrector(_back(), tensor([[10.0]]), [5.0, 3.0], 0.1, still),
@@ -27,7 +28,7 @@ class PredictorCorrector:
         )
 
     def noise(self, student: Work) -> None:
-        """At 0, with noises of 1: the prediction adds 4, the root of 25 - 9; what follows has a step of 0.9."""
+        """From 0 with noises of 1: the prediction adds 4, the root of 25 - 9, and the step is 0.9."""
         close(
             student.predictor_corrector(_back(), tensor([[0.0]]), [5.0, 3.0], 0.1, torch.ones(2, 1, 1)),
             [[4 * 0.95 + math.sqrt(0.9)]],
@@ -59,11 +60,11 @@ class MyLevels:
                 raise Broken("a list of numbers is expected")
             holds(len(levels) == count, f"{len(levels)} levels came, where {count} were asked for")
             holds(min(levels) > 0, f"one of them is {min(levels):g}")
-            rising = [pair for pair in zip(levels, levels[1:], strict=False) if pair[0] <= pair[1]]
+            rising = [pair for pair in itertools.pairwise(levels) if pair[0] <= pair[1]]
             holds(not rising, f"{rising[0][1]:g} stands after {rising[0][0]:g}" if rising else "")
 
     def ends(self, student: Work) -> None:
-        """The first is as wide as the world, from 2 to 20, and the last is finer than its arms: 0.15 at most."""
+        """The first is as wide as the world, from 2 to 20, and the last finer than its arms: 0.15 at most."""
         for count in (6, 10, 20):
             first, *_, last = student.my_levels(count)
             holds(2 <= first <= 20, f"of {count} the first is {first:g}")
@@ -72,5 +73,5 @@ class MyLevels:
     def overlap(self, student: Work) -> None:
         """Of ten levels, none is below a quarter of the one before: what one leaves, the next has to find."""
         levels = student.my_levels(10)
-        for here, there in zip(levels, levels[1:], strict=False):
+        for here, there in itertools.pairwise(levels):
             holds(here <= 4 * there, f"from {here:.3g} to {there:.3g} is a leap")

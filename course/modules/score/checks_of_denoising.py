@@ -23,7 +23,7 @@ def _pair(answer: Any) -> tuple[Any, Any]:
 @exercise("linear_denoiser")
 class LinearDenoiser:
     def by_hand(self, student: Work) -> None:
-        """Of 1, 1, 5, 5 the mean is 3 and the variance 4; with sigma = 3 the weight is 4/13, the bias 27/13."""
+        """1, 1, 5, 5 have mean 3 and variance 4; with sigma = 3 the weight is 4/13, the bias 27/13."""
         weight, bias = _pair(student.linear_denoiser(tensor([[1.0], [1.0], [5.0], [5.0]]), 3.0))
         close(
             weight,
@@ -43,7 +43,7 @@ class LinearDenoiser:
         )
 
     def together(self, student: Work) -> None:
-        """Of (1, 1), (-1, -1) and (0, 0) both columns say the same: each is denoised by their mean, by 4/7."""
+        """Of (1, 1), (-1, -1), (0, 0) both columns say the same: each is denoised by both, 2/7 and 2/7."""
         weight, bias = _pair(student.linear_denoiser(tensor([[1.0, 1.0], [-1.0, -1.0], [0.0, 0.0]]), 1.0))
         close(
             weight,
@@ -74,7 +74,9 @@ class _Classifier:
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         if t.dim() != 1 or len(t) != len(x):
-            raise ValueError(f"the classifier got x of shape {tuple(x.shape)}, but t of shape {tuple(t.shape)}")
+            raise ValueError(
+                f"the classifier got x of shape {tuple(x.shape)}, but t of shape {tuple(t.shape)}"
+            )
         return -x.flatten(1).square().sum(1) / 2
 
 
@@ -89,7 +91,10 @@ class ClassifierGuidedEps:
             symptoms={
                 "The correction has the wrong sign.": [[-1.9], [-5.26]],
                 "A factor is missing before the slope: see your eps_from_score.": [[3.5], [6.5]],
-                "The factor is the variance of the noise, and it should be its deviation.": [[2.42], [6.0296]],
+                "The factor is the variance of the noise, and it should be its deviation.": [
+                    [2.42],
+                    [6.0296],
+                ],
                 "The factor is that of the picture.": [[2.3], [2.18]],
                 "Here the gradient shrinks with the batch: take that of the sum, not of the mean.": (
                     [[1.7], [3.38]]

@@ -33,13 +33,15 @@ class Slope:
 @exercise("langevin_step")
 class LangevinStep:
     def by_hand(self, student: Work) -> None:
-        """From 1, with score -1, noise 1 and a step of 0.04: half the step back, its root on: 1 - 0.02 + 0.2."""
+        """From 1, with score -1, noise 1 and a step of 0.04: half of it back, its root on: 1 - 0.02 + 0.2."""
         one = tensor([[1.0]])
         close(
             student.langevin_step(one, -one, 0.04, one),
             [[1.18]],
             symptoms={
-                "This is the step as Song's blog counts it: x + step score + sqrt(2 step) noise.": [[1.2428427]],
+                "This is the step as Song's blog counts it: x + step score + sqrt(2 step) noise.": [
+                    [1.2428427]
+                ],
                 "The noise is multiplied by the step, and it should be by its root.": [[1.02]],
                 "This walks downhill: the score is added.": [[1.22]],
                 "The score is not halved.": [[1.16]],
@@ -72,7 +74,9 @@ class LangevinStep:
     def levels(self, student: Work) -> None:
         """The score is asked once a step, with the level for each sample: 3, 3, 0.5, 0.5."""
         score, x = _back(), torch.zeros(3, 2, dtype=torch.float64)
-        found = student.annealed_langevin(score, x, [3.0, 0.5], 2, 0.1, torch.zeros(4, 3, 2, dtype=torch.float64))
+        found = student.annealed_langevin(
+            score, x, [3.0, 0.5], 2, 0.1, torch.zeros(4, 3, 2, dtype=torch.float64)
+        )
         close(found, x)
         holds(score.levels == [3.0, 3.0, 0.5, 0.5], f"it was asked for the levels {score.levels}")
 
@@ -158,15 +162,19 @@ class LogLikelihood:
                 "The divergence is subtracted: going back along the flow, it is gained.": (
                     [-(1.55**2) / 8 - normal - 0.9]
                 ),
-                "This is a step of Euler's: Heun's takes the mean of two slopes.": [-(1.5**2) / 8 - normal + 1.0],
+                "This is a step of Euler's: Heun's takes the mean of two slopes.": [
+                    -(1.5**2) / 8 - normal + 1.0
+                ],
                 "Here the divergence is that of the step's start alone.": [-(1.55**2) / 8 - normal + 1.0],
-                "Here sigma^2 stands before the score: in the flow it is sigma.": [-(1.85**2) / 8 - normal + 1.3],
+                "Here sigma^2 stands before the score: in the flow it is sigma.": [
+                    -(1.85**2) / 8 - normal + 1.3
+                ],
                 "This is half of the flow: before the score stands -sigma.": [-(1.25**2) / 8 - normal + 0.45],
             },
         )
 
     def from_no_noise(self, student: Work) -> None:
-        """The first level may be 0, where the flow stands still: 1 goes to 1.25 at sigma = 1, gaining 0.25."""
+        """The first level may be 0, where the flow stands still: to sigma = 1, 1 goes to 1.25, gaining 0.25."""
         score = Slope(lambda x, sigma: -x / (1 + sigma**2), "-x / (1 + sigma^2)")
         x = tensor([[1.0], [0.0]], dtype=torch.float64)
         normal = math.log(2 * math.pi) / 2

@@ -34,9 +34,9 @@ REACH = 4.2
 
 
 def arrows(of: Mapping[str, tuple[Slope, float]], count: int = 15) -> Picture:
-    """Fields of scores over the landscape's density: under each name a score(x), and the noise it belongs to.
+    """Fields of scores over the landscape: under each name a score(x), and the noise it belongs to.
 
-    Long arrows are shortened: each has the right direction, and a length that grows ever more slowly with its own.
+    Long arrows are shortened: each has the right direction, and a length that grows ever more slowly.
     """
     steps = torch.linspace(-REACH, REACH, count, dtype=torch.float64) * 0.95
     grid = torch.cartesian_prod(steps, steps)
@@ -60,7 +60,7 @@ def arrows(of: Mapping[str, tuple[Slope, float]], count: int = 15) -> Picture:
         axis.set_title(title, fontsize=11, color=INK)
     return Picture(
         figure,
-        f"Fields of arrows over a landscape of three arms: {', '.join(of)}. They point to where the landscape is high.",
+        f"Fields of arrows over a landscape of three arms: {', '.join(of)}. They point to where it is high.",
     )
 
 
@@ -108,7 +108,7 @@ def levels(of: Mapping[str, Sequence[float]]) -> Picture:
 
 
 def wells(weight: Float[Tensor, "D D"], size: tuple[int, int, int], count: int = 8) -> Picture:
-    """How single pixels are denoised: rows of the weight as pictures, the middle ones brightest, of one channel."""
+    """How single pixels of the first channel are denoised: rows of the weight, as pictures."""
     channels, height, width = size
     canvas.expect_shape(weight, (channels * height * width,) * 2, "the weight")
     places = [(height // 2, 1 + column * (width - 2) // count) for column in range(count)]
@@ -122,8 +122,8 @@ def wells(weight: Float[Tensor, "D D"], size: tuple[int, int, int], count: int =
         axis.set_title(f"pixel {row}, {column}", fontsize=9, color=INK)
     return Picture(
         figure,
-        f"For each of {count} pixels a picture of how much its neighbours count when it is denoised: most at the pixel "
-        "itself, less around it.",
+        f"For each of {count} pixels a picture of how much its neighbours count when it is denoised: most at "
+        "the pixel itself, less around it.",
     )
 
 
@@ -137,12 +137,16 @@ def likelihoods(
     said = []
     for number, (title, found) in enumerate(of.items()):
         canvas.expect_shape(found, exact.shape, f"the log-likelihoods {title!r}")
-        axes[0].scatter(*map(canvas.array, (exact, found)), s=9, lw=0, alpha=0.7, color=PALETTE[number], label=title)
+        axes[0].scatter(
+            *map(canvas.array, (exact, found)), s=9, lw=0, alpha=0.7, color=PALETTE[number], label=title
+        )
         said.append(f"{title}: off by {(found - exact).abs().median():.2f} nats in the median")
     axes[0].set(xlabel="log p by the formula, in nats", ylabel="log p along the flow")
     axes[0].legend(fontsize=9, frameon=False)
     canvas.plain(axes[0])
-    drawn = axes[1].scatter(*canvas.array(points.T), s=12, c=canvas.array(list(of.values())[-1]), cmap="viridis", lw=0)
+    drawn = axes[1].scatter(
+        *canvas.array(points.T), s=12, c=canvas.array(list(of.values())[-1]), cmap="viridis", lw=0
+    )
     figure.colorbar(drawn, ax=axes[1], shrink=0.8)
     axes[1].set_title(list(of)[-1], fontsize=11, color=INK)
     _framed(axes[1])

@@ -64,7 +64,9 @@ def test_what_was_found_is_told_beside_the_formula() -> None:
 
 
 def test_how_far_points_were_moved_is_said() -> None:
-    said = figures.cleaned({"still": (POINTS, POINTS), "on": (POINTS, POINTS + torch.tensor([3.0, 4.0]))}).description
+    said = figures.cleaned(
+        {"still": (POINTS, POINTS), "on": (POINTS, POINTS + torch.tensor([3.0, 4.0]))}
+    ).description
     assert "still: moved by 0.00 on average; on: moved by 5.00 on average." in said
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -94,13 +94,18 @@ class TestMatchingLoss:
         losses = torch.stack(
             [
                 score.denoising_score_matching_loss(
-                    lambda z, _: slope * z, x[i : i + 1], torch.tensor([sigma], dtype=DOUBLE), noise[i : i + 1]
+                    lambda z, _: slope * z,
+                    x[i : i + 1],
+                    torch.tensor([sigma], dtype=DOUBLE),
+                    noise[i : i + 1],
                 )
                 for i in range(len(x))
             ]
         )
         (gradient,) = torch.autograd.grad((weights.repeat(2) * losses).sum() / 2, slope, create_graph=True)
-        (curvature,) = torch.autograd.grad(gradient, slope)  # the loss is a parabola: one Newton step is exact
+        (curvature,) = torch.autograd.grad(
+            gradient, slope
+        )  # the loss is a parabola: one Newton step is exact
         assert (slope - gradient / curvature).item() == pytest.approx(-1 / (1 + sigma**2), abs=1e-9)
 
 
@@ -212,7 +217,7 @@ class TestLogLikelihood:
         x, sigmas = self.mean + self.deviation * randn(6, 2), [0.0, 0.5, 2.0, 50.0]
         found = score.log_likelihood(self.slope, x, sigmas)
         gained = 0.0
-        for a, b in zip(sigmas, sigmas[1:], strict=False):
+        for a, b in pairwise(sigmas):
             k1, k2 = (s / (self.deviation**2 + s**2) for s in (a, b))
             v1 = k1 * (x - self.mean)
             v2 = k2 * (x + (b - a) * v1 - self.mean)
