@@ -555,7 +555,7 @@ class LangevinStep:
 
     @rule()
     def in_the_long_run(self, student: Student, draw: Draw) -> None:
-        """On a standard bell curve, the share kept and the noise added hold the variance that theory gives."""
+        """On a standard bell curve, what is kept and what is added hold the variance that theory gives."""
         step = float(draw.uniform(1, low=0.1, high=0.9))
         one = torch.ones(1, 1, dtype=torch.float64, device=draw.device)
         kept = _checked(student.langevin_step(one, -one, step, 0 * one), like=one)

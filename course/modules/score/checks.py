@@ -119,7 +119,7 @@ class MixtureScore:
         )
 
     def widths_and_weights(self, student: Work) -> None:
-        """A narrow Gaussian with weight 0.2 at (0, 0), a wide one with 0.8 at (2, 0), and x between the two."""
+        """A narrow Gaussian of weight 0.2 at (0, 0), a wide one of 0.8 at (2, 0), and x between the two."""
 
         def between(narrow: float, wide: float) -> list[list[float]]:
             return [[(wide / 4 - narrow) / (narrow + wide), 0.0]]
@@ -141,7 +141,7 @@ class MixtureScore:
         )
 
     def far_away(self, student: Work) -> None:
-        """A hundred deviations away all densities underflow; the score is finite and leads to the nearest."""
+        """A hundred deviations away all densities underflow; the score is finite and leads to the nearer."""
         for x, expected in ((101.0, -100.0), (-1001.0, 1000.0)):
             close(
                 student.mixture_score(

@@ -174,7 +174,7 @@ class LogLikelihood:
         )
 
     def from_no_noise(self, student: Work) -> None:
-        """The first level may be 0, where the flow stands still: to sigma = 1, 1 goes to 1.25, gaining 0.25."""
+        """The first level may be 0, where the flow stands still: at sigma = 1, 1 has come to 1.25."""
         score = Slope(lambda x, sigma: -x / (1 + sigma**2), "-x / (1 + sigma^2)")
         x = tensor([[1.0], [0.0]], dtype=torch.float64)
         normal = math.log(2 * math.pi) / 2
