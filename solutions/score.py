@@ -170,13 +170,13 @@ def annealed_langevin(
     scale   the step's size at level sigma is scale * sigma^2.
     noises  the noise of each step in its order, N = len(sigmas) * steps. Use these; not modified.
 
-    Returns where the samples end, of x's shape, dtype and device. It needs no gradients.
+    Returns a new tensor, where the samples end, with x's shape, dtype and device. It needs no gradients.
     Source: Song & Ermon (2019), algorithm 1, with scale = eps / sigma_L^2.
     """
     ### BEGIN SOLUTION
     fresh = iter(noises)
     for sigma in sigmas:
-        level = torch.full((len(x),), sigma, dtype=x.dtype, device=x.device)
+        level = x.new_full((len(x),), sigma)
         for _ in range(steps):
             # Where there is much noise the landscape is wide: steps grow with it, and their noise alike.
             x = langevin_step(x, score(x, level), scale * sigma**2, next(fresh))
@@ -202,7 +202,7 @@ def linear_denoiser(x: Float[Tensor, "N D"], sigma: float) -> tuple[Float[Tensor
     mean = x.mean(0)
     centred = x - mean
     covariance = centred.T @ centred / len(x)  # N, and not N - 1: these rows are all there is
-    noisy = covariance + sigma**2 * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    noisy = covariance + sigma**2 * torch.eye(len(mean), dtype=x.dtype, device=x.device)
     weight = torch.linalg.solve(noisy, covariance)  # the two are symmetric and commute: any order will do
     return weight, mean - weight @ mean
     ### END SOLUTION
@@ -249,7 +249,7 @@ def divergence(f: Callable[[Tensor], Tensor], x: Float[Tensor, "B ..."]) -> Floa
     f  f(x) -> tensor of x's shape; each sample's result depends on that sample alone. It takes whole batches
        shaped as x, and torch.autograd can differentiate it once; transforms of torch.func need not be able
        to.
-    x  where; any number of dimensions after B. It needs no requires_grad.
+    x  where, float32 or float64; any number of dimensions after B. It needs no requires_grad.
 
     It works under torch.no_grad(), too. x is not modified.
     Returns a tensor of x's dtype and device, exact up to rounding; it needs to let no gradients through.
@@ -258,7 +258,7 @@ def divergence(f: Callable[[Tensor], Tensor], x: Float[Tensor, "B ..."]) -> Floa
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         out = f(x).flatten(1)  # [B, D]
-        total = torch.zeros(len(x), dtype=x.dtype, device=x.device)
+        total = x.new_zeros(len(x))
         for i in range(out.shape[1]):
             # One backward pass gives one row of the Jacobian; one number of that row lies on the diagonal.
             (row,) = torch.autograd.grad(out[:, i].sum(), x, retain_graph=True)
@@ -311,14 +311,14 @@ def log_likelihood(
     ### BEGIN SOLUTION
     def slopes(x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         """Where the flow goes at x, and how fast it spreads there."""
-        level = torch.full((len(x),), sigma, dtype=x.dtype, device=x.device)
+        level = x.new_full((len(x),), sigma)
 
         def flow(place: Tensor) -> Tensor:
             return -sigma * score(place, level)
 
         return flow(x), divergence(flow, x)
 
-    gained = torch.zeros(len(x), dtype=x.dtype, device=x.device)
+    gained = x.new_zeros(len(x))
     for here, there in pairwise(sigmas):
         h = there - here
         v1, d1 = slopes(x, here)

@@ -53,21 +53,21 @@ def shares(x: Float[Tensor, "B 2"]) -> list[float]:
 
 
 class ScoreNet(nn.Module):
-    """Learns scores in the plane: model(x, sigma) -> [B, 2], for sigma from about 0.05 to 5.
+    """Learns scores in the plane: model(x, sigma) -> [B, 2], for sigma from about 0.05 to 5."""
 
-    What its layers say is divided by sigma, since scores grow like that where there is little noise.
-    """
-
-    def __init__(self, width: int = 96) -> None:
+    def __init__(self, width: int = 128) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(2 + 5, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 2)
+            nn.Linear(2 + 12 + 5, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 2)
         )
 
     def forward(self, x: Float[Tensor, "B 2"], sigma: Float[Tensor, " B"]) -> Float[Tensor, "B 2"]:
         level = sigma[:, None]
+        spread = (4 + level**2).sqrt()  # how wide the noised points lie
+        # Place and level as waves, too: arms are narrow, and a layer alone bends but slowly.
+        place = torch.cat([x, 2 * x, 4 * x], dim=1)
         time = level.log() * torch.tensor([1.0, 2.0], dtype=x.dtype)
-        # Of the size of 1 at each level: x by itself, or its noise.
-        told = torch.cat([x / (4 + level**2).sqrt(), time.sin(), time.cos(), level.log() / 3], dim=1)
-        said: Tensor = self.layers(told)
-        return said / level
+        told = [x / spread, place.sin(), place.cos(), time.sin(), time.cos(), level.log() / 3]
+        said: Tensor = self.layers(torch.cat(told, dim=1))
+        # A head start, the score of one hill as wide as all points; the rest grows with little noise.
+        return 2 * said / (level * spread) - x / spread**2

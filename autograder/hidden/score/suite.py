@@ -86,11 +86,18 @@ def _of_little_noise(draw: Draw) -> Iterator[Example]:
         yield Example(way, draw.normal(3, 2, 3, 4), _timesteps(draw, 3, 8), abar)
 
 
+def _of_zeros(draw: Draw) -> Iterator[Example]:
+    """Where the answer equals what it is made of."""
+    for way in (reference.score_from_eps, reference.eps_from_score):
+        yield Example(way, 0 * draw.normal(3, 4), _timesteps(draw, 3, 8), _abar(draw, 8))
+    yield from _of_score_from_eps(draw)
+
+
 @exercise("score_from_eps")
 @promises(
     _of_score_from_eps,
     untouched(rtol=RTOL),
-    new_tensor(rtol=RTOL),
+    new_tensor(rtol=RTOL, examples=_of_zeros),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
     dtypes(torch.float32, torch.float16, keep=["alphas_cumprod"], rtol=ROUNDED, examples=_of_little_noise),
@@ -176,15 +183,22 @@ def _of_mixture_score(draw: Draw) -> Iterator[Example]:
     yield Example(reference.mixture_score, draw.normal(3, 2), *_mixture(draw, 4, 2))
 
 
+def _on_top(draw: Draw) -> Iterator[Example]:
+    """On top of a Gaussian at 0 the score is the place itself, and the mean."""
+    nowhere, one = torch.zeros(2, 3, dtype=torch.float64, device=draw.device), draw.uniform(1, low=1, high=2)
+    yield Example(reference.mixture_score, nowhere, nowhere[:1].clone(), one, one / one)
+    yield Example(reference.mixture_score, draw.normal(2, 3), *_mixture(draw, 3, 3))
+
+
 @exercise("mixture_score")
 @promises(
     _of_mixture_score,
     untouched(rtol=RTOL),
-    new_tensor(rtol=RTOL),
+    new_tensor(rtol=RTOL, examples=_on_top),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
     dtypes(torch.float32, rtol=ROUNDED),
-    gradients(weight=7, rtol=RTOL, to=["x"]),
+    gradients(weight=8, rtol=RTOL, to=["x"]),
 )
 class MixtureScore:
     @value(weight=5)
@@ -200,7 +214,7 @@ class MixtureScore:
         x, (mean, deviation, weight) = draw.normal(4, 3), _mixture(draw, 1, 3)
         _near(student.mixture_score(x, mean, deviation, weight), (mean - x) / deviation**2)
 
-    @value(weight=2)
+    @value(weight=5)
     def far_away(self, student: Student, draw: Draw) -> None:
         """Is right and finite at a great distance from all means, where every density underflows."""
         for far in (40.0, 1000.0):
@@ -348,6 +362,8 @@ class Slope:
         if not isinstance(sigma, Tensor) or sigma.shape != x.shape[:1]:
             got = list(sigma.shape) if isinstance(sigma, Tensor) else type(sigma).__name__
             raise RuntimeError(f"the model is to get a sigma for each sample, [{len(x)}]; it got {got}")
+        if sigma.dtype != x.dtype:
+            raise RuntimeError(f"the model got samples of {x.dtype}, and a sigma of {sigma.dtype}")
         dtype, x = x.dtype, x.double()
         own = sigma.double().reshape(len(x), *[1] * (x.dim() - 1))
         turned = x.reshape(len(x), -1).flip(1).view_as(x)  # so that each number depends on another one, too
@@ -466,6 +482,15 @@ def _of_step(draw: Draw) -> Iterator[Example]:
     yield Example(reference.langevin_step, x, score, float(draw.uniform(1, low=0.1, high=0.6)), noise)
 
 
+def _standing_still(draw: Draw) -> Iterator[Example]:
+    """Without slope and noise the answer is where one has started; and where one goes on."""
+    x, still = draw.normal(3, 4), torch.zeros(3, 4, dtype=torch.float64, device=draw.device)
+    yield Example(reference.langevin_step, x, still, 0.3, still.clone())
+    nowhere = differentiable(lambda x, sigma: 0 * x)
+    yield Example(reference.annealed_langevin, nowhere, x, [2.0, 1.0], 1, 0.3, torch.stack([still, still]))
+    yield from _of_step(draw)
+
+
 def _of_langevin(draw: Draw) -> Iterator[Example]:
     yield from _of_step(draw)
     x, noises = draw.normal(3, 4), draw.normal(4, 3, 4)
@@ -476,7 +501,7 @@ def _of_langevin(draw: Draw) -> Iterator[Example]:
 @promises(
     _of_langevin,
     untouched(rtol=RTOL),
-    new_tensor(rtol=RTOL, examples=_of_step),
+    new_tensor(rtol=RTOL, examples=_standing_still),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
     dtypes(torch.float32, torch.float16, rtol=ROUNDED, examples=_of_step),
@@ -599,11 +624,17 @@ def _of_linear_denoiser(draw: Draw) -> Iterator[Example]:
     yield Example(reference.linear_denoiser, _rows(draw, 7, 3), float(draw.uniform(1, low=0.5, high=1.5)))
 
 
+def _where_nothing_varies(draw: Draw) -> Iterator[Example]:
+    """Of zeros the weight is zeros, too."""
+    yield Example(reference.linear_denoiser, torch.zeros(3, 3, dtype=torch.float64, device=draw.device), 1.0)
+    yield from _of_linear_denoiser(draw)
+
+
 @exercise("linear_denoiser")
 @promises(
     _of_linear_denoiser,
     untouched(rtol=RTOL),
-    new_tensor(rtol=RTOL),
+    new_tensor(rtol=RTOL, examples=_where_nothing_varies),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
     dtypes(torch.float32, rtol={torch.float32: 1e-3}),
@@ -755,7 +786,7 @@ class ClassifierGuidedEps:
         found = student.classifier_guided_eps(eps, differentiable(Classifier()), x, t, abar, 2.0)
         _near(found, _corrected(eps, x, t, abar, 2.0))
 
-    @value(weight=3)
+    @value(weight=5)
     def under_no_grad(self, student: Student, draw: Draw) -> None:
         """Works where gradients are switched off, as a sampler has it."""
         x, eps, t, abar = draw.normal(3, 2), draw.normal(3, 2), _timesteps(draw, 3, 8), _abar(draw, 8)
@@ -855,6 +886,8 @@ class Bell:
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         if not isinstance(sigma, Tensor) or sigma.shape != x.shape[:1]:
             raise RuntimeError(f"the score is to get a sigma for each sample, [{len(x)}]")
+        if sigma.dtype != x.dtype:
+            raise RuntimeError(f"the score got samples of {x.dtype}, and a sigma of {sigma.dtype}")
         away = x.double().flatten(1) - self.mean
         return -torch.einsum("bij,bj->bi", self.matrix_at(sigma), away).view_as(x).to(x.dtype)
 

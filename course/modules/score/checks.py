@@ -247,8 +247,10 @@ class DenoisingScoreMatchingLoss:
 
     def all_learned(self, student: Work) -> None:
         """A model that answers -noise / sigma has a loss of 0."""
-        x, sigma, noise = tensor([[1.0], [2.0]]), tensor([2.0, 0.5]), tensor([[1.0], [-1.0]])
-        model = _Model(lambda _, sigma: -noise / sigma[:, None], "-noise / sigma")
+        x, sigma, noise = torch.zeros(2, 1), tensor([2.0, 0.5]), tensor([[1.0], [-1.0]])
+        model = _Model(
+            lambda x, sigma: -x / sigma[:, None] ** 2, "-x / sigma^2"
+        )  # x0 is 0: all of x is noise
         close(student.denoising_score_matching_loss(model, x, sigma, noise), tensor(0.0))
 
     def asked_once(self, student: Work) -> None:

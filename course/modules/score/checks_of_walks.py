@@ -26,6 +26,8 @@ class Slope:
         if not isinstance(sigma, Tensor) or sigma.shape != x.shape[:1]:
             got = tuple(sigma.shape) if isinstance(sigma, Tensor) else type(sigma).__name__
             raise ValueError(f"the score is to get a sigma for each sample, ({len(x)},); it got {got}")
+        if sigma.dtype != x.dtype:
+            raise ValueError(f"the score got x of {x.dtype}, and a sigma of {sigma.dtype}")
         self.levels.append(round(float(sigma[0]), 6))
         return self.formula(x, sigma.reshape(-1, *[1] * (x.dim() - 1)))
 
