@@ -459,7 +459,7 @@ class DenoisingScoreMatchingLoss:
 
 
 def _stepped(x: Tensor, score: Tensor, step: float, noise: Tensor) -> Tensor:
-    return x + 0.5 * step * score + step**0.5 * noise
+    return x + 0.5 * step * score + math.sqrt(step) * noise
 
 
 def _annealed(
