@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from importlib import import_module
@@ -163,6 +164,32 @@ def none_of_them(sizes: dict[str, int], budget: int) -> list[str]:
     return []
 
 
+def prediction_without_noise(
+    score: Any, x: Tensor, sigmas: list[float], scale: float, noises: Tensor
+) -> Tensor:
+    for k, (a, b) in enumerate(itertools.pairwise(sigmas)):
+        x = x + (a**2 - b**2) * score(x, x.new_full((len(x),), a))
+        x = x + scale * b**2 / 2 * score(x, x.new_full((len(x),), b)) + scale**0.5 * b * noises[2 * k + 1]
+    return x
+
+
+def difference_of_the_sigmas(
+    score: Any, x: Tensor, sigmas: list[float], scale: float, noises: Tensor
+) -> Tensor:
+    for k, (a, b) in enumerate(itertools.pairwise(sigmas)):
+        x = x + (a - b) * score(x, x.new_full((len(x),), a)) + (a - b) ** 0.5 * noises[2 * k]
+        x = x + scale * b**2 / 2 * score(x, x.new_full((len(x),), b)) + scale**0.5 * b * noises[2 * k + 1]
+    return x
+
+
+def equal_distances(count: int) -> list[float]:
+    return torch.linspace(4, 0.05, count).tolist()  # type: ignore[no-any-return]
+
+
+def rising_levels(count: int) -> list[float]:
+    return torch.linspace(0.05, 4, count).tolist()  # type: ignore[no-any-return]
+
+
 WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("attention", "attention_in_blocks", "", each_block_by_itself, "Each block was averaged by itself"),
     ("attention", "attention_in_blocks", "", all_at_once, "as large as all the scores"),
@@ -186,6 +213,10 @@ WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("lora", "extract_lora", "", sizes_twice, "The sizes count twice"),
     ("lora", "my_targets", "", all_of_them, "it chose layers of 780 weights together"),
     ("lora", "my_targets", "", none_of_them, "a list with a name in it is expected"),
+    ("score", "predictor_corrector", "", prediction_without_noise, "The prediction adds no noise"),
+    ("score", "predictor_corrector", "", difference_of_the_sigmas, "it is that of their squares"),
+    ("score", "my_levels", "", equal_distances, "from 0.489 to 0.05 is a leap"),
+    ("score", "my_levels", "", rising_levels, "stands after 0.05"),
 ]
 
 

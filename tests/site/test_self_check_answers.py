@@ -13,7 +13,7 @@ from torch import nn
 from autograder.content.course_root import CourseRoot
 from autograder.content.self_check import SelfCheckQuestion, load
 from course.lab import probe
-from solutions import attention, lora, noise, unet
+from solutions import attention, lora, noise, score, unet
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +253,33 @@ def test_two_orders_are_right_for_a_single_sample_alone() -> None:
         n = slice(count)
         u, c = model(x[n], null[n]), model(x[n], same[n])
         assert torch.equal(mixed(x[n], null[n], same[n]), u + 3 * (c - u)) == (count == 1)
+
+
+def test_half_way_between_two_points_tweedie_gives_their_mean() -> None:
+    """What `mean_of_two` asks."""
+    points, sigma = torch.tensor([[-1.0, 2.0], [3.0, 0.0]]), torch.tensor([0.7])
+    x = points.mean(0, keepdim=True)
+    slope = score.mixture_score(x, points, sigma.expand(2), torch.tensor([0.5, 0.5]))
+    torch.testing.assert_close(score.tweedie(x, slope, sigma), x)
+
+
+def test_one_probe_is_exact_where_nothing_is_off_the_diagonal() -> None:
+    """What `cheaper_than_exact` asks: also for what is not linear, and not for what is symmetric."""
+    x, signs = torch.tensor([[1.0, 2.0, -0.5]]), torch.tensor([[1.0, -1.0, 1.0]])
+    exact = score.divergence(torch.sin, x)
+    torch.testing.assert_close(score.hutchinson(torch.sin, x, signs), exact)
+    symmetric = torch.ones(3, 3)
+    assert float(score.divergence(lambda z: z @ symmetric, x)) == 3
+    assert float(score.hutchinson(lambda z: z @ symmetric, x, signs)) == 1
+
+
+def test_the_weight_of_an_arm_does_not_show_on_it() -> None:
+    """What `weight_of_an_arm` asks."""
+    x, means, deviations = torch.tensor([[0.3, 0.0]]), torch.tensor([[0.0, 0.0], [9.0, 0.0]]), torch.ones(2)
+    even, heavy = (
+        score.mixture_score(x, means, deviations, torch.tensor([w, 1 - w])) for w in (1 / 3, 2 / 3)
+    )
+    torch.testing.assert_close(even, heavy)
 
 
 def test_the_gelu_of_a_gate_goes_no_lower_than_the_explanation_says(

@@ -99,6 +99,12 @@ def test_a_transposed_tensor_keeps_its_memory_order() -> None:
     assert torch.equal(back, tensor)
 
 
+def test_a_single_number_that_was_expanded_is_sent_as_one() -> None:
+    """The gradient of a sum over a batch of one has a stride of 0, and torch calls it contiguous."""
+    back = round_trip(torch.tensor(3.0, dtype=torch.float64).expand(1))
+    assert torch.equal(back, torch.tensor([3.0], dtype=torch.float64))
+
+
 def test_one_tensor_sent_twice_is_one_tensor_there() -> None:
     tensor = torch.ones(2)
     first, second = round_trip([tensor, tensor])
