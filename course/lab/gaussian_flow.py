@@ -1,7 +1,7 @@
 """A world in which a sampler's error can be measured: its data are normally distributed, one number a sample.
 
-The best prediction of the noise is a formula there, and so is the way along which a sampler without fresh noise
-should go. What a network adds of its own is left out: all that is wrong is the solver's.
+The best prediction of the noise is a formula there, and so is the way along which a sampler without fresh
+noise should go. What a network adds of its own is left out: all that is wrong is the solver's.
 
     world = GaussianFlow()
     x = torch.randn(100, 1, dtype=torch.float64)
@@ -39,14 +39,14 @@ class GaussianFlow:
         return (own * x + noise * self.mean) / (own + noise)
 
     def exact(self, x: Float[Tensor, "B ..."], t: int, t_next: int) -> Float[Tensor, "B ..."]:
-        """Where the flow leads from timestep t to t_next, -1 being clean: as many standard deviations off the mean."""
+        """Where the flow leads from t to t_next (-1: clean): as many standard deviations off the mean."""
         now, after = (float(ALPHAS_CUMPROD[each]) if each >= 0 else 1.0 for each in (t, t_next))
-        spread, spread_next = (math.sqrt(abar * self.deviation**2 + 1 - abar) for abar in (now, after))
-        return math.sqrt(after) * self.mean + (x - math.sqrt(now) * self.mean) * (spread_next / spread)
+        spread, narrower = (math.sqrt(abar * self.deviation**2 + 1 - abar) for abar in (now, after))
+        return math.sqrt(after) * self.mean + (x - math.sqrt(now) * self.mean) * (narrower / spread)
 
 
 def evenly_in_lambda(n: int) -> list[int]:
-    """n of the thousand timesteps, falling, from 999 to 0, between which the signal-to-noise ratio grows evenly.
+    """n of the timesteps from 999 down to 0, between which the signal-to-noise ratio grows evenly.
 
     Evenly in its logarithm, as far as whole timesteps allow; there they are the n that come nearest.
     """

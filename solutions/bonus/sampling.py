@@ -15,12 +15,14 @@ def ancestral_step(
 
     x            samples at sigma, x = clean + sigma * something; not modified.
     x0           the clean samples predicted from them.
-    sigma        the standard deviation of the noise, and sigma_next the one to arrive at, 0 <= sigma_next < sigma.
+    sigma        the standard deviation of the noise, and sigma_next the one to arrive at:
+                 0 <= sigma_next < sigma.
     noise        standard normal numbers of x's shape.
 
-    The fresh noise has the variance up^2 = sigma_next^2 (sigma^2 - sigma_next^2) / sigma^2, and Euler's step goes to
-    the standard deviation down, with down^2 + up^2 = sigma_next^2.
-    Returns a new tensor with x's dtype. Source: `EulerAncestralDiscreteScheduler` in diffusers, after k-diffusion.
+    The fresh noise has the variance up^2 = sigma_next^2 (sigma^2 - sigma_next^2) / sigma^2, and Euler's step
+    goes to the standard deviation down, with down^2 + up^2 = sigma_next^2.
+    Returns a new tensor with x's dtype.
+    Source: `EulerAncestralDiscreteScheduler` in diffusers, after k-diffusion.
     """
     ### BEGIN SOLUTION
     up = (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2) ** 0.5
@@ -34,8 +36,8 @@ def my_timesteps(n: int) -> list[int]:
 
     n  from 2 to 50.
 
-    Returns n different Python ints. The first is 900 or more: a walk that begins in pure noise has to begin where
-    the network expects it. They are not all at the same distance.
+    Returns n different Python ints. The first is 900 or more: a walk that begins in pure noise has to begin
+    where the network expects it. They are not all at the same distance.
     """
     ### BEGIN SOLUTION
     # Finer where there is little noise: half of the calls are spent on the last third of the way.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -26,8 +27,8 @@ def _x0(xt: Tensor, eps: Tensor, now: float) -> Tensor:
 @mistake(
     "ddpm_step",
     title="the variance multiplies the noise",
-    hint="Noise that is multiplied by s has the standard deviation s. What you have computed is a variance: which "
-    "function makes the one of the other?",
+    hint="Noise that is multiplied by s has the standard deviation s. What you have computed is a variance: "
+    "which function makes the one of the other?",
 )
 def ddpm_by_variance(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -41,8 +42,8 @@ def ddpm_by_variance(
 @mistake(
     "ddpm_step",
     title="beta itself is the variance",
-    hint="That is the larger of the paper's two choices. Ours is the posterior's: beta times (1 - abar_next) / "
-    "(1 - abar), and so 0 at the last step.",
+    hint="That is the larger of the paper's two choices. Ours is the posterior's: beta times (1 - "
+    "abar_next) / (1 - abar), and so 0 at the last step.",
 )
 def ddpm_fixed_large(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -56,8 +57,8 @@ def ddpm_fixed_large(
 @mistake(
     "ddpm_step",
     title="the last step ends at timestep 0 instead of the clean sample",
-    hint="Call it with t = 0 and t_next = -1: does anything happen to xt? Where nothing is noisy any more, abar is 1, "
-    "which no entry of the table is.",
+    hint="Call it with t = 0 and t_next = -1: does anything happen to xt? Where nothing is noisy any more, "
+    "abar is 1, which no entry of the table is.",
 )
 def ddpm_stops_at_zero(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -71,8 +72,8 @@ def ddpm_stops_at_zero(
 @mistake(
     "ddpm_step",
     title="a jump has the beta of a single timestep",
-    hint="Over several timesteps more noise was added than over the last of them. The share that the whole jump "
-    "leaves is abar_t / abar_next.",
+    hint="Over several timesteps more noise was added than over the last of them. The share that the whole "
+    "jump leaves is abar_t / abar_next.",
 )
 def ddpm_beta_of_one_step(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -87,8 +88,8 @@ def ddpm_beta_of_one_step(
 @mistake(
     "ddpm_step",
     title="at the last step the table is read from its end",
-    hint="alphas_cumprod[-1] is Python's way to say the last entry, which is the noisiest. What should stand there "
-    "for a sample without noise?",
+    hint="alphas_cumprod[-1] is Python's way to say the last entry, which is the noisiest. What should "
+    "stand there for a sample without noise?",
 )
 def ddpm_wraps(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -106,8 +107,8 @@ def ddpm_wraps(
 @mistake(
     "ddpm_step",
     title="the factors of x0 and xt are exchanged",
-    hint="Make the step tiny: then nearly all of the mean must come from xt, as nothing has happened. Which of your "
-    "two factors becomes 1?",
+    hint="Make the step tiny: then nearly all of the mean must come from xt, as nothing has happened. Which "
+    "of your two factors becomes 1?",
 )
 def ddpm_factors_exchanged(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -121,8 +122,8 @@ def ddpm_factors_exchanged(
 @mistake(
     "ddpm_step",
     title="the noise stands where the clean sample should",
-    hint="The posterior's mean mixes xt with x0. What the network gives you is eps: how do you get from one to the "
-    "other?",
+    hint="The posterior's mean mixes xt with x0. What the network gives you is eps: how do you get from one "
+    "to the other?",
 )
 def ddpm_eps_for_x0(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -136,8 +137,8 @@ def ddpm_eps_for_x0(
 @mistake(
     "ddpm_step",
     title="noise of its own is drawn",
-    hint="Call it twice with the same arguments: the answers differ. The fresh noise is an argument, so that a walk "
-    "can be repeated; nothing is drawn inside.",
+    hint="Call it twice with the same arguments: the answers differ. The fresh noise is an argument, so "
+    "that a walk can be repeated; nothing is drawn inside.",
 )
 def ddpm_own_noise(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -151,8 +152,8 @@ def ddpm_own_noise(
 @mistake(
     "ddpm_step",
     title="the old noise is kept whole, and fresh noise is added to it",
-    hint="This is a step of DDIM with noise on top: too noisy for its timestep. DDPM's mean already has less of the "
-    "old noise in it; it mixes x0 with xt.",
+    hint="This is a step of DDIM with noise on top: too noisy for its timestep. DDPM's mean already has "
+    "less of the old noise in it; it mixes x0 with xt.",
 )
 def ddpm_ddim_and_noise(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -166,8 +167,8 @@ def ddpm_ddim_and_noise(
 @mistake(
     "ddpm_step",
     title="clip limits the answer instead of the predicted clean sample",
-    hint="On the way a sample is noisy, and noise reaches beyond 1. Only the clean sample is known to lie between -1 "
-    "and 1: where in your lines is that?",
+    hint="On the way a sample is noisy, and noise reaches beyond 1. Only the clean sample is known to lie "
+    "between -1 and 1: where in your lines is that?",
 )
 def ddpm_answer_clipped(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -182,8 +183,8 @@ def ddpm_answer_clipped(
 @mistake(
     "ddpm_step",
     title="the predicted clean sample is always limited",
-    hint="clip is False unless somebody asks for it: latents and points in the plane reach well beyond 1. Does your "
-    "function look at the argument?",
+    hint="clip is False unless somebody asks for it: latents and points in the plane reach well beyond 1. "
+    "Does your function look at the argument?",
 )
 def ddpm_always_clipped(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -197,8 +198,8 @@ def ddpm_always_clipped(
 @mistake(
     "ddpm_step",
     title="the clean sample is computed without roots",
-    hint="abar and 1 - abar are variances, and what multiplies a sample is a standard deviation. Noise something of "
-    "your own with q_sample and see whether it comes back.",
+    hint="abar and 1 - abar are variances, and what multiplies a sample is a standard deviation. Noise "
+    "something of your own with q_sample and see whether it comes back.",
 )
 def ddpm_no_roots(
     xt: Tensor, eps: Tensor, t: int, t_next: int, noise: Tensor, alphas_cumprod: Tensor, clip: bool = False
@@ -214,8 +215,8 @@ def ddpm_no_roots(
 @mistake(
     "ddpm_step",
     title="no gradient gets through a step",
-    hint="@torch.no_grad() above a step cuts the way back for everybody who builds on it. The loop around the steps "
-    "is its place, or the caller.",
+    hint="@torch.no_grad() above a step cuts the way back for everybody who builds on it. The loop around "
+    "the steps is its place, or the caller.",
     only_hidden=True,
 )
 @torch.no_grad()
@@ -236,8 +237,8 @@ _Model = Callable[..., Tensor]
 @mistake(
     "sample",
     title="the timesteps are gone through from the last to the first",
-    hint="Print t at each turn of your loop. The list falls: its first entry is the noisiest, and there x stands when "
-    "the loop begins.",
+    hint="Print t at each turn of your loop. The list falls: its first entry is the noisiest, and there x "
+    "stands when the loop begins.",
 )
 def sampled_rising(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
     with torch.no_grad():
@@ -250,8 +251,8 @@ def sampled_rising(model: _Model, x: Tensor, timesteps: list[int], step: _Model)
 @mistake(
     "sample",
     title="the model is told a bare int",
-    hint="Print type(t) and t's shape where you call the model: it wants a tensor with a timestep for each sample, "
-    "[B], of whole numbers. step is the one that wants ints.",
+    hint="Print type(t) and t's shape where you call the model: it wants a tensor with a timestep for each "
+    "sample, [B], of whole numbers. step is the one that wants ints.",
 )
 def told_an_int(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
     with torch.no_grad():
@@ -263,12 +264,12 @@ def told_an_int(model: _Model, x: Tensor, timesteps: list[int], step: _Model) ->
 @mistake(
     "sample",
     title="the last step is left out",
-    hint="Pairs of neighbours are one fewer than the timesteps. What comes after the last one has no entry in the "
-    "list: the clean sample, -1.",
+    hint="Pairs of neighbours are one fewer than the timesteps. What comes after the last one has no entry "
+    "in the list: the clean sample, -1.",
 )
 def last_step_left_out(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
     with torch.no_grad():
-        for t, t_next in zip(timesteps, timesteps[1:], strict=False):
+        for t, t_next in pairwise(timesteps):
             x = step(x, model(x, torch.full((len(x),), t, device=x.device)), t, t_next)
     return x
 
@@ -276,8 +277,8 @@ def last_step_left_out(model: _Model, x: Tensor, timesteps: list[int], step: _Mo
 @mistake(
     "sample",
     title="every step goes down by one timestep",
-    hint="Print where each step leads for the list 9, 5, 0. After 9 the model is asked at 5, so that is where the "
-    "first step has to arrive.",
+    hint="Print where each step leads for the list 9, 5, 0. After 9 the model is asked at 5, so that is "
+    "where the first step has to arrive.",
 )
 def down_by_one(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
     with torch.no_grad():
@@ -289,8 +290,8 @@ def down_by_one(model: _Model, x: Tensor, timesteps: list[int], step: _Model) ->
 @mistake(
     "sample",
     title="the model is asked once, about the noise at the start",
-    hint="Which x is your eps about? After a step x is another, and so is the noise in it: the model is to be asked "
-    "again, in the loop.",
+    hint="Which x is your eps about? After a step x is another, and so is the noise in it: the model is to "
+    "be asked again, in the loop.",
 )
 def asked_once(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
     with torch.no_grad():
@@ -303,8 +304,8 @@ def asked_once(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> 
 @mistake(
     "sample",
     title="the model is always asked about the noise at the start",
-    hint="Print what goes into the model at the second turn: it should be what the first step gave. Does the result "
-    "of a step take the place of x?",
+    hint="Print what goes into the model at the second turn: it should be what the first step gave. Does "
+    "the result of a step take the place of x?",
 )
 def asked_about_the_start(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
     now = x
@@ -317,8 +318,8 @@ def asked_about_the_start(model: _Model, x: Tensor, timesteps: list[int], step: 
 @mistake(
     "sample",
     title="the walk starts from noise of its own",
-    hint="Call it twice with the same x: the answers differ. Where the walk starts is an argument, so that the same "
-    "noise can be given to another sampler.",
+    hint="Call it twice with the same x: the answers differ. Where the walk starts is an argument, so that "
+    "the same noise can be given to another sampler.",
 )
 def own_start(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
     x = torch.randn_like(x)
@@ -331,8 +332,8 @@ def own_start(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> T
 @mistake(
     "sample",
     title="the model is told the timestep that it goes to",
-    hint="The model is shown x as it is now, and is told how noisy that is: t, not t_next. Print both beside what the "
-    "model is told.",
+    hint="The model is shown x as it is now, and is told how noisy that is: t, not t_next. Print both "
+    "beside what the model is told.",
 )
 def told_where_it_goes(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
     with torch.no_grad():
@@ -344,8 +345,8 @@ def told_where_it_goes(model: _Model, x: Tensor, timesteps: list[int], step: _Mo
 @mistake(
     "sample",
     title="x is written to",
-    hint="Print x before and after a call: the noise is gone, and the next sampler starts from a picture. `x[...] = ` "
-    "and copy_ write into what you were given; `x = ` does not.",
+    hint="Print x before and after a call: the noise is gone, and the next sampler starts from a picture. "
+    "`x[...] = ` and copy_ write into what you were given; `x = ` does not.",
 )
 def start_written_to(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
     with torch.no_grad():
@@ -357,8 +358,8 @@ def start_written_to(model: _Model, x: Tensor, timesteps: list[int], step: _Mode
 @mistake(
     "sample",
     title="every step of the way is kept for gradients",
-    hint="Print .requires_grad of the result. With fifty calls of a large network in one graph, memory is full long "
-    "before there is a picture: which context says that no gradient is wanted?",
+    hint="Print .requires_grad of the result. With fifty calls of a large network in one graph, memory is "
+    "full long before there is a picture: which context says that no gradient is wanted?",
 )
 def graph_kept(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
     for t, t_next in zip(timesteps, [*timesteps[1:], -1], strict=True):
@@ -372,8 +373,8 @@ def graph_kept(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> 
 @mistake(
     "ddim_timesteps",
     title="evenly spaced from the last timestep to 0, both included",
-    hint="That is a third spacing, `linspace`. Of 1000 and 20, leading has the stride 50 and begins at 950; trailing "
-    "begins at 999 and ends at 49.",
+    hint="That is a third spacing, `linspace`. Of 1000 and 20, leading has the stride 50 and begins at 950; "
+    "trailing begins at 999 and ends at 49.",
 )
 def both_ends(T: int, n: int, spacing: str = "leading") -> list[int]:
     if spacing not in ("leading", "trailing"):
@@ -384,8 +385,8 @@ def both_ends(T: int, n: int, spacing: str = "leading") -> list[int]:
 @mistake(
     "ddim_timesteps",
     title="they rise",
-    hint="A sampler begins where all is noise. Print the first and the last of your list: the larger one should come "
-    "first.",
+    hint="A sampler begins where all is noise. Print the first and the last of your list: the larger one "
+    "should come first.",
 )
 def times_rising(T: int, n: int, spacing: str = "leading") -> list[int]:
     if spacing == "leading":
@@ -398,8 +399,8 @@ def times_rising(T: int, n: int, spacing: str = "leading") -> list[int]:
 @mistake(
     "ddim_timesteps",
     title="leading has a stride that is no whole number",
-    hint="Try T = 10 and n = 3: the stride is 3, a whole number, and the timesteps are its multiples. Where do you "
-    "round down, before or after you multiply?",
+    hint="Try T = 10 and n = 3: the stride is 3, a whole number, and the timesteps are its multiples. Where "
+    "do you round down, before or after you multiply?",
 )
 def broken_stride(T: int, n: int, spacing: str = "leading") -> list[int]:
     if spacing == "leading":
@@ -412,8 +413,8 @@ def broken_stride(T: int, n: int, spacing: str = "leading") -> list[int]:
 @mistake(
     "ddim_timesteps",
     title="leading is moved up by one",
-    hint="Stable Diffusion's own configuration adds 1 (`steps_offset`). Here leading ends at 0, the least noisy "
-    "timestep; print the last of your list.",
+    hint="Stable Diffusion's own configuration adds 1 (`steps_offset`). Here leading ends at 0, the least "
+    "noisy timestep; print the last of your list.",
 )
 def moved_by_one(T: int, n: int, spacing: str = "leading") -> list[int]:
     if spacing == "leading":
@@ -426,8 +427,8 @@ def moved_by_one(T: int, n: int, spacing: str = "leading") -> list[int]:
 @mistake(
     "ddim_timesteps",
     title="trailing counts from 1",
-    hint="There are T timesteps, and the last one is T - 1. What does your list begin with for T = 10? The table has "
-    "no entry there.",
+    hint="There are T timesteps, and the last one is T - 1. What does your list begin with for T = 10? The "
+    "table has no entry there.",
 )
 def trailing_from_one(T: int, n: int, spacing: str = "leading") -> list[int]:
     if spacing == "leading":
@@ -440,8 +441,8 @@ def trailing_from_one(T: int, n: int, spacing: str = "leading") -> list[int]:
 @mistake(
     "ddim_timesteps",
     title="one too many where n does not divide T",
-    hint="range(0, T, stride) has as many entries as fit below T, and for T = 10 and a stride of 3 that is one more "
-    "than 3. Count what comes out.",
+    hint="range(0, T, stride) has as many entries as fit below T, and for T = 10 and a stride of 3 that is "
+    "one more than 3. Count what comes out.",
 )
 def as_many_as_fit(T: int, n: int, spacing: str = "leading") -> list[int]:
     if spacing == "leading":
@@ -454,8 +455,8 @@ def as_many_as_fit(T: int, n: int, spacing: str = "leading") -> list[int]:
 @mistake(
     "ddim_timesteps",
     title="the spacing is not looked at",
-    hint="Call it with both spacings and compare: the lists should differ. The argument says which of the two "
-    "formulas is wanted.",
+    hint="Call it with both spacings and compare: the lists should differ. The argument says which of the "
+    "two formulas is wanted.",
 )
 def spacing_ignored(T: int, n: int, spacing: str = "leading") -> list[int]:
     if spacing not in ("leading", "trailing"):
@@ -466,8 +467,8 @@ def spacing_ignored(T: int, n: int, spacing: str = "leading") -> list[int]:
 @mistake(
     "ddim_timesteps",
     title="trailing goes down by a stride that was rounded before",
-    hint="Try T = 10 and n = 3: 9, 6, 2. For trailing T * k / n is rounded at the end, each timestep by itself, so "
-    "that no error piles up.",
+    hint="Try T = 10 and n = 3: 9, 6, 2. For trailing T * k / n is rounded at the end, each timestep by "
+    "itself, so that no error piles up.",
 )
 def trailing_by_strides(T: int, n: int, spacing: str = "leading") -> list[int]:
     if spacing == "leading":
@@ -480,8 +481,8 @@ def trailing_by_strides(T: int, n: int, spacing: str = "leading") -> list[int]:
 @mistake(
     "ddim_timesteps",
     title="a spacing that does not exist is taken for trailing",
-    hint="Call it with spacing='linspace': whoever mistypes a word wants to be told, and not to get other pictures. "
-    "The docstring names the exception.",
+    hint="Call it with spacing='linspace': whoever mistypes a word wants to be told, and not to get other "
+    "pictures. The docstring names the exception.",
 )
 def no_word_about_it(T: int, n: int, spacing: str = "leading") -> list[int]:
     if spacing == "leading":
@@ -492,8 +493,8 @@ def no_word_about_it(T: int, n: int, spacing: str = "leading") -> list[int]:
 @mistake(
     "ddim_timesteps",
     title="a tensor comes back instead of a list of ints",
-    hint="Print type(...) of the answer and of its first entry. A loop over a tensor gives tensors, and `t_next >= 0` "
-    "or a list's `+` then mean something else; .tolist() makes ints.",
+    hint="Print type(...) of the answer and of its first entry. A loop over a tensor gives tensors, and "
+    "`t_next >= 0` or a list's `+` then mean something else; .tolist() makes ints.",
 )
 def times_in_a_tensor(T: int, n: int, spacing: str = "leading") -> Tensor:
     if spacing == "leading":
@@ -513,8 +514,8 @@ def _fresh(now: float, after: float, eta: float) -> float:
 @mistake(
     "ddim_step",
     title="after clipping the noise is still that of before",
-    hint="Put the limited x0 and eps together again at timestep t: is it xt? If not, a part of xt is counted in "
-    "neither, step by step, until pictures turn into their negatives.",
+    hint="Put the limited x0 and eps together again at timestep t: is it xt? If not, a part of xt is "
+    "counted in neither, step by step, until pictures turn into their negatives.",
     stakes="trap",
 )
 def stale_noise(
@@ -539,8 +540,8 @@ def stale_noise(
 @mistake(
     "ddim_step",
     title="the old noise makes no room for the fresh noise",
-    hint="At t_next all noise together has the variance 1 - abar_next. If the fresh noise takes a part of that, what "
-    "is left for the old noise?",
+    hint="At t_next all noise together has the variance 1 - abar_next. If the fresh noise takes a part of "
+    "that, what is left for the old noise?",
 )
 def no_room(
     xt: Tensor,
@@ -564,8 +565,8 @@ def no_room(
 @mistake(
     "ddim_step",
     title="eta multiplies the variance",
-    hint="eta = 0.5 is to halve the standard deviation of the fresh noise, and so to quarter its variance. Which of "
-    "the two do you multiply?",
+    hint="eta = 0.5 is to halve the standard deviation of the fresh noise, and so to quarter its variance. "
+    "Which of the two do you multiply?",
 )
 def eta_not_squared(
     xt: Tensor,
@@ -590,8 +591,8 @@ def eta_not_squared(
 @mistake(
     "ddim_step",
     title="as much of the old noise as there was at t",
-    hint="The sample moves to t_next, and both of its parts get the factors of t_next. Which of yours are still those "
-    "of t?",
+    hint="The sample moves to t_next, and both of its parts get the factors of t_next. Which of yours are "
+    "still those of t?",
 )
 def noise_of_before(
     xt: Tensor,
@@ -616,8 +617,8 @@ def noise_of_before(
 @mistake(
     "ddim_step",
     title="at -1 the table is read from its end",
-    hint="alphas_cumprod[-1] is the last entry, nearly nothing but noise. Call it with t = 0 and t_next = -1: what "
-    "should abar be where no noise is left?",
+    hint="alphas_cumprod[-1] is the last entry, nearly nothing but noise. Call it with t = 0 and t_next = "
+    "-1: what should abar be where no noise is left?",
 )
 def ddim_wraps(
     xt: Tensor,
@@ -642,8 +643,8 @@ def ddim_wraps(
 @mistake(
     "ddim_step",
     title="clip limits what comes out, not the clean sample",
-    hint="What comes out is noisy, and noise may reach beyond 1. It is the predicted clean sample that is limited, "
-    "before anything is put together.",
+    hint="What comes out is noisy, and noise may reach beyond 1. It is the predicted clean sample that is "
+    "limited, before anything is put together.",
 )
 def ddim_answer_clipped(
     xt: Tensor,
@@ -665,8 +666,8 @@ def ddim_answer_clipped(
 @mistake(
     "ddim_step",
     title="the fresh noise is multiplied by its variance",
-    hint="The formula of the docstring is a standard deviation, with a root over all of it. Print yours for eta = 1 "
-    "beside the formula's.",
+    hint="The formula of the docstring is a standard deviation, with a root over all of it. Print yours for "
+    "eta = 1 beside the formula's.",
 )
 def ddim_by_variance(
     xt: Tensor,
@@ -691,8 +692,8 @@ def ddim_by_variance(
 @mistake(
     "ddim_step",
     title="clip is not looked at",
-    hint="Give it a sample whose predicted x0 is 3, and clip=True: the answer should be that of a predicted x0 of 1. "
-    "Where do you use the argument?",
+    hint="Give it a sample whose predicted x0 is 3, and clip=True: the answer should be that of a predicted "
+    "x0 of 1. Where do you use the argument?",
 )
 def clip_ignored(
     xt: Tensor,
@@ -713,8 +714,8 @@ def clip_ignored(
 @mistake(
     "ddim_step",
     title="fresh noise is drawn where none is given",
-    hint="noise=None counts as zeros, so that the same call gives the same answer. Whoever wants fresh noise brings "
-    "it along.",
+    hint="noise=None counts as zeros, so that the same call gives the same answer. Whoever wants fresh "
+    "noise brings it along.",
 )
 def drawn_inside(
     xt: Tensor,
@@ -739,8 +740,8 @@ def drawn_inside(
 @mistake(
     "ddim_step",
     title="without noise eta has no effect",
-    hint="noise=None counts as zeros: with eta above 0 a part of the old noise makes room all the same, and nothing "
-    "takes its place. Try eta = 1 and no noise.",
+    hint="noise=None counts as zeros: with eta above 0 a part of the old noise makes room all the same, and "
+    "nothing takes its place. Try eta = 1 and no noise.",
 )
 def no_noise_no_eta(
     xt: Tensor,
@@ -766,8 +767,8 @@ def no_noise_no_eta(
 @mistake(
     "ddim_step",
     title="gradients end at the step",
-    hint="@torch.no_grad() above a step, or .detach() in it, cuts the way back. Guidance by a gradient, and training "
-    "through a few steps, both need it.",
+    hint="@torch.no_grad() above a step, or .detach() in it, cuts the way back. Guidance by a gradient, and "
+    "training through a few steps, both need it.",
     only_hidden=True,
 )
 @torch.no_grad()
@@ -801,8 +802,8 @@ def _moved(x: Tensor, eps: Tensor, now: float, after: float) -> Tensor:
 @mistake(
     "ddim_invert",
     title="the model is told where the sample is",
-    hint="Nearly as good, and another convention than diffusers' and the docstring's: the model is told the timestep "
-    "that the step leads to. At the first step there is no other, either.",
+    hint="Nearly as good, and another convention than diffusers' and the docstring's: the model is told the "
+    "timestep that the step leads to. At the first step there is no other, either.",
 )
 def told_where_it_is(model: _Model, x0: Tensor, timesteps: list[int], alphas_cumprod: Tensor) -> Tensor:
     x, t = x0, -1
@@ -817,13 +818,13 @@ def told_where_it_is(model: _Model, x0: Tensor, timesteps: list[int], alphas_cum
 @mistake(
     "ddim_invert",
     title="the clean sample is taken for one at the last timestep",
-    hint="Count the calls of the model: one for each timestep. The first step leads from the clean sample, where abar "
-    "is 1, to the last timestep of the list.",
+    hint="Count the calls of the model: one for each timestep. The first step leads from the clean sample, "
+    "where abar is 1, to the last timestep of the list.",
 )
 def first_step_left_out(model: _Model, x0: Tensor, timesteps: list[int], alphas_cumprod: Tensor) -> Tensor:
     x, rising = x0 + 0, timesteps[::-1]
     with torch.no_grad():
-        for t, t_next in zip(rising, rising[1:], strict=False):
+        for t, t_next in pairwise(rising):
             eps = model(x, torch.full((len(x),), t_next, device=x.device))
             x = _moved(x, eps, *_ends(alphas_cumprod, t, t_next))
     return x
@@ -832,8 +833,8 @@ def first_step_left_out(model: _Model, x0: Tensor, timesteps: list[int], alphas_
 @mistake(
     "ddim_invert",
     title="the timesteps are gone through from the noisiest down",
-    hint="Print the timesteps in the order in which you meet them. The clean sample becomes a little noisy first: the "
-    "list is the sampler's, and here it is read from its end.",
+    hint="Print the timesteps in the order in which you meet them. The clean sample becomes a little noisy "
+    "first: the list is the sampler's, and here it is read from its end.",
 )
 def inverted_falling(model: _Model, x0: Tensor, timesteps: list[int], alphas_cumprod: Tensor) -> Tensor:
     x, t = x0, -1
@@ -848,8 +849,8 @@ def inverted_falling(model: _Model, x0: Tensor, timesteps: list[int], alphas_cum
 @mistake(
     "ddim_invert",
     title="the clean sample is taken for the noisiest",
-    hint="At the first step t is -1, and alphas_cumprod[-1] is the last entry of the table. What is abar of a sample "
-    "without noise?",
+    hint="At the first step t is -1, and alphas_cumprod[-1] is the last entry of the table. What is abar of "
+    "a sample without noise?",
 )
 def invert_wraps(model: _Model, x0: Tensor, timesteps: list[int], alphas_cumprod: Tensor) -> Tensor:
     x, t = x0, -1
@@ -864,8 +865,8 @@ def invert_wraps(model: _Model, x0: Tensor, timesteps: list[int], alphas_cumprod
 @mistake(
     "ddim_invert",
     title="the model is asked about the clean sample at each step",
-    hint="Print what goes into the model at the second step: the sample as the first step has left it, and not x0 "
-    "once more.",
+    hint="Print what goes into the model at the second step: the sample as the first step has left it, and "
+    "not x0 once more.",
 )
 def always_about_x0(model: _Model, x0: Tensor, timesteps: list[int], alphas_cumprod: Tensor) -> Tensor:
     x, t = x0, -1
@@ -880,8 +881,8 @@ def always_about_x0(model: _Model, x0: Tensor, timesteps: list[int], alphas_cump
 @mistake(
     "ddim_invert",
     title="the predicted clean sample is limited to -1 ... 1",
-    hint="Nothing was said of clip here. What is cut off on the way up is missing on the way down; try it on a sample "
-    "that reaches to 3.",
+    hint="Nothing was said of clip here. What is cut off on the way up is missing on the way down; try it "
+    "on a sample that reaches to 3.",
 )
 def invert_clipped(model: _Model, x0: Tensor, timesteps: list[int], alphas_cumprod: Tensor) -> Tensor:
     x, now = x0, 1.0
@@ -896,8 +897,8 @@ def invert_clipped(model: _Model, x0: Tensor, timesteps: list[int], alphas_cumpr
 @mistake(
     "ddim_invert",
     title="noise is drawn instead of asked for",
-    hint="Call it twice: the answers differ. That is q_sample, and a sampler comes back to some other sample from "
-    "there; the way back to this one has the noise that the model sees in it.",
+    hint="Call it twice: the answers differ. That is q_sample, and a sampler comes back to some other "
+    "sample from there; the way back to this one has the noise that the model sees in it.",
 )
 def noised_by_chance(model: _Model, x0: Tensor, timesteps: list[int], alphas_cumprod: Tensor) -> Tensor:
     abar = float(alphas_cumprod[timesteps[0]])
@@ -907,8 +908,8 @@ def noised_by_chance(model: _Model, x0: Tensor, timesteps: list[int], alphas_cum
 @mistake(
     "ddim_invert",
     title="the whole way up is kept for gradients",
-    hint="Print .requires_grad of the result, for a model with parameters. Every call of the network stays in memory "
-    "for a backward pass that nobody will make.",
+    hint="Print .requires_grad of the result, for a model with parameters. Every call of the network stays "
+    "in memory for a backward pass that nobody will make.",
 )
 def invert_graph_kept(model: _Model, x0: Tensor, timesteps: list[int], alphas_cumprod: Tensor) -> Tensor:
     x, t = x0, -1
@@ -936,8 +937,8 @@ def _arrive(xt: Tensor, D: Tensor, t: int, t_next: int, abar: Tensor) -> Tensor:
 @mistake(
     "dpm_solver_step",
     title="r is upside down",
-    hint="r is the step before, measured in steps of now: (lambda_t - lambda_before) / h. With a long step before, "
-    "the line is to be followed for a small part of it only.",
+    hint="r is the step before, measured in steps of now: (lambda_t - lambda_before) / h. With a long step "
+    "before, the line is to be followed for a small part of it only.",
 )
 def r_upside_down(
     xt: Tensor,
@@ -961,8 +962,8 @@ def r_upside_down(
 @mistake(
     "dpm_solver_step",
     title="the steps are measured in timesteps",
-    hint="The solver's time is lambda, half the logarithm of the signal-to-noise ratio; that is where the curve is "
-    "nearly a line. t_before - t says nothing of it.",
+    hint="The solver's time is lambda, half the logarithm of the signal-to-noise ratio; that is where the "
+    "curve is nearly a line. t_before - t says nothing of it.",
 )
 def r_in_timesteps(
     xt: Tensor,
@@ -984,8 +985,8 @@ def r_in_timesteps(
 @mistake(
     "dpm_solver_step",
     title="the line is followed to the end of the step",
-    hint="Over the step the prediction changes from what it is now to what it will be. The middle of the step stands "
-    "for all of it: where is the 2 of 2 r?",
+    hint="Over the step the prediction changes from what it is now to what it will be. The middle of the "
+    "step stands for all of it: where is the 2 of 2 r?",
 )
 def to_the_end_of_the_line(
     xt: Tensor,
@@ -1027,8 +1028,8 @@ def first_order_only(
 @mistake(
     "dpm_solver_step",
     title="lambda is the whole logarithm",
-    hint="lambda is half the logarithm of abar / (1 - abar), the logarithm of a ratio of standard deviations. In r the "
-    "half cancels; in exp(-h) it does not.",
+    hint="lambda is half the logarithm of abar / (1 - abar), the logarithm of a ratio of standard "
+    "deviations. In r the half cancels; in exp(-h) it does not.",
 )
 def lambda_without_half(
     xt: Tensor,
@@ -1054,8 +1055,8 @@ def lambda_without_half(
 @mistake(
     "dpm_solver_step",
     title="the two predictions are exchanged",
-    hint="The line leads on from the newer prediction, away from the older one. With x0_now = 2 and x0_before = 0, D "
-    "should be beyond 2.",
+    hint="The line leads on from the newer prediction, away from the older one. With x0_now = 2 and "
+    "x0_before = 0, D should be beyond 2.",
 )
 def predictions_exchanged(
     xt: Tensor,
@@ -1079,8 +1080,8 @@ def predictions_exchanged(
 @mistake(
     "dpm_solver_step",
     title="the prediction is subtracted instead of added",
-    hint="exp(-h) - 1 is negative, and a minus stands before it: the factor of D is positive. Try xt = 0 and see "
-    "whether the answer has the sign of D.",
+    hint="exp(-h) - 1 is negative, and a minus stands before it: the factor of D is positive. Try xt = 0 "
+    "and see whether the answer has the sign of D.",
 )
 def sign_of_the_prediction(
     xt: Tensor,
@@ -1104,8 +1105,8 @@ def sign_of_the_prediction(
 @mistake(
     "dpm_solver_step",
     title="the last step reads the table from its end",
-    hint="Where no noise is left, lambda is infinite, and alphas_cumprod[-1] is the noisiest entry. The docstring "
-    "says what comes out at t_next = -1.",
+    hint="Where no noise is left, lambda is infinite, and alphas_cumprod[-1] is the noisiest entry. The "
+    "docstring says what comes out at t_next = -1.",
 )
 def dpm_wraps(
     xt: Tensor,
@@ -1127,8 +1128,8 @@ def dpm_wraps(
 @mistake(
     "dpm_solver_step",
     title="the first step, with nothing before it, is not provided for",
-    hint="At the first step x0_before and t_before are None: there is no line yet, and D is x0_now. Ask `x0_before is "
-    "None` before you subtract.",
+    hint="At the first step x0_before and t_before are None: there is no line yet, and D is x0_now. Ask "
+    "`x0_before is None` before you subtract.",
 )
 def always_something_before(
     xt: Tensor,
@@ -1149,8 +1150,8 @@ def always_something_before(
 @mistake(
     "dpm_solver_step",
     title="at the end the prediction itself comes back, not a new tensor",
-    hint="Write into what the last step has returned, and look at x0_now: it has changed, too. A new tensor is "
-    "promised.",
+    hint="Write into what the last step has returned, and look at x0_now: it has changed, too. A new tensor "
+    "is promised.",
     only_hidden=True,
     stakes="slip",
 )
@@ -1179,7 +1180,8 @@ def prediction_itself(
 @mistake(
     "heun_step",
     title="the standard deviations rise",
-    hint="A sampler begins with much noise. Print the first and the last number: sigma_max stands first, and 0 last.",
+    hint="A sampler begins with much noise. Print the first and the last number: sigma_max stands first, "
+    "and 0 last.",
     defines="karras_sigmas",
 )
 def sigmas_rising(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
@@ -1191,8 +1193,8 @@ def sigmas_rising(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) 
 @mistake(
     "heun_step",
     title="there is no 0 at the end",
-    hint="Count the numbers: n + 1. A walk that ends at sigma_min leaves a little noise in its pictures; the last "
-    "step leads to none.",
+    hint="Count the numbers: n + 1. A walk that ends at sigma_min leaves a little noise in its pictures; "
+    "the last step leads to none.",
     defines="karras_sigmas",
 )
 def no_zero_at_the_end(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
@@ -1204,8 +1206,8 @@ def no_zero_at_the_end(n: int, sigma_min: float, sigma_max: float, rho: float = 
 @mistake(
     "heun_step",
     title="the standard deviations are evenly spaced",
-    hint="What is evenly spaced are their roots, sigma^(1/rho): so the steps become finer where there is little "
-    "noise. With rho = 1 yours would be right.",
+    hint="What is evenly spaced are their roots, sigma^(1/rho): so the steps become finer where there is "
+    "little noise. With rho = 1 yours would be right.",
     defines="karras_sigmas",
 )
 def evenly_spaced(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
@@ -1216,7 +1218,8 @@ def evenly_spaced(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) 
 @mistake(
     "heun_step",
     title="the logarithms are evenly spaced, whatever rho is",
-    hint="That is what rho = infinity would give. Try rho = 2 from 9 to 1 in three numbers: their roots are 3, 2, 1.",
+    hint="That is what rho = infinity would give. Try rho = 2 from 9 to 1 in three numbers: their roots are "
+    "3, 2, 1.",
     defines="karras_sigmas",
 )
 def evenly_spaced_logarithms(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
@@ -1227,8 +1230,8 @@ def evenly_spaced_logarithms(n: int, sigma_min: float, sigma_max: float, rho: fl
 @mistake(
     "heun_step",
     title="the roots come back, not their powers",
-    hint="You have spaced sigma^(1/rho) evenly. What makes sigmas of them again? Print the first number: it should be "
-    "sigma_max.",
+    hint="You have spaced sigma^(1/rho) evenly. What makes sigmas of them again? Print the first number: it "
+    "should be sigma_max.",
     defines="karras_sigmas",
 )
 def power_not_undone(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
@@ -1239,8 +1242,8 @@ def power_not_undone(n: int, sigma_min: float, sigma_max: float, rho: float = 7.
 @mistake(
     "heun_step",
     title="n numbers lie between the ends instead of n in all",
-    hint="i goes from 0 to n - 1, and is divided by n - 1: so the last of the n is sigma_min. How many do you have "
-    "before the 0?",
+    hint="i goes from 0 to n - 1, and is divided by n - 1: so the last of the n is sigma_min. How many do "
+    "you have before the 0?",
     defines="karras_sigmas",
 )
 def divided_by_n(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
@@ -1252,8 +1255,8 @@ def divided_by_n(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -
 @mistake(
     "heun_step",
     title="rho and its reciprocal are exchanged",
-    hint="First the roots, sigma^(1/rho), then back by the power rho. With yours the steps are finest where there is "
-    "most noise; print them.",
+    hint="First the roots, sigma^(1/rho), then back by the power rho. With yours the steps are finest where "
+    "there is most noise; print them.",
     defines="karras_sigmas",
 )
 def rho_exchanged(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
@@ -1268,8 +1271,8 @@ _Denoise = Callable[[Tensor, float], Tensor]
 @mistake(
     "heun_step",
     title="only Euler's step",
-    hint="Count the calls of denoise: two, unless sigma_next is 0. Euler's step shows where to look at the slope a "
-    "second time.",
+    hint="Count the calls of denoise: two, unless sigma_next is 0. Euler's step shows where to look at the "
+    "slope a second time.",
     stakes="trap",
 )
 def only_euler(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
@@ -1279,8 +1282,8 @@ def only_euler(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float) ->
 @mistake(
     "heun_step",
     title="only the slope at the end",
-    hint="The slope changes along the step, from the one at its start to the one at its end. Heun takes the mean of "
-    "both, and you take the second alone.",
+    hint="The slope changes along the step, from the one at its start to the one at its end. Heun takes the "
+    "mean of both, and you take the second alone.",
 )
 def slope_of_the_end(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
     x_next = x + (sigma_next - sigma) * (x - denoise(x, sigma)) / sigma
@@ -1292,7 +1295,8 @@ def slope_of_the_end(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: flo
 @mistake(
     "heun_step",
     title="the sum of both slopes instead of their mean",
-    hint="With two equal slopes the step should be Euler's. Yours is twice as long: what makes a mean of a sum?",
+    hint="With two equal slopes the step should be Euler's. Yours is twice as long: what makes a mean of a "
+    "sum?",
 )
 def slopes_added(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
     slope = (x - denoise(x, sigma)) / sigma
@@ -1305,8 +1309,8 @@ def slopes_added(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float) 
 @mistake(
     "heun_step",
     title="the second step goes on from where the first has led",
-    hint="Euler's step was a trial, to see the slope there. The step itself starts from x again, with the mean of both "
-    "slopes.",
+    hint="Euler's step was a trial, to see the slope there. The step itself starts from x again, with the "
+    "mean of both slopes.",
 )
 def on_from_there(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
     slope = (x - denoise(x, sigma)) / sigma
@@ -1320,8 +1324,8 @@ def on_from_there(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float)
 @mistake(
     "heun_step",
     title="the second slope is taken at the old sigma",
-    hint="Where Euler's step has led there is less noise. Both the question and the division need the standard "
-    "deviation of there, sigma_next.",
+    hint="Where Euler's step has led there is less noise. Both the question and the division need the "
+    "standard deviation of there, sigma_next.",
 )
 def second_at_the_old_sigma(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
     slope = (x - denoise(x, sigma)) / sigma
@@ -1334,8 +1338,8 @@ def second_at_the_old_sigma(denoise: _Denoise, x: Tensor, sigma: float, sigma_ne
 @mistake(
     "heun_step",
     title="the second slope is taken at the old point",
-    hint="With less noise, but at the same x: there the sample never is. The second question is about what Euler's "
-    "step has given.",
+    hint="With less noise, but at the same x: there the sample never is. The second question is about what "
+    "Euler's step has given.",
 )
 def second_at_the_old_point(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
     slope = (x - denoise(x, sigma)) / sigma
@@ -1348,8 +1352,8 @@ def second_at_the_old_point(denoise: _Denoise, x: Tensor, sigma: float, sigma_ne
 @mistake(
     "heun_step",
     title="the step leads away from the prediction",
-    hint="sigma falls, so sigma_next - sigma is negative, and the sample moves against the slope: towards denoise(x). "
-    "Is yours further from it than before?",
+    hint="sigma falls, so sigma_next - sigma is negative, and the sample moves against the slope: towards "
+    "denoise(x). Is yours further from it than before?",
 )
 def heun_backwards(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
     slope = (x - denoise(x, sigma)) / sigma
@@ -1362,8 +1366,8 @@ def heun_backwards(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float
 @mistake(
     "heun_step",
     title="at sigma_next = 0 a second slope is asked for",
-    hint="The slope is divided by sigma, and at the end that is 0. There the step stays with Euler's, and denoise is "
-    "asked once.",
+    hint="The slope is divided by sigma, and at the end that is 0. There the step stays with Euler's, and "
+    "denoise is asked once.",
 )
 def slope_at_zero(denoise: _Denoise, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
     slope = (x - denoise(x, sigma)) / sigma
@@ -1382,8 +1386,8 @@ def _own(sigma: Tensor, x0: Tensor) -> Tensor:
 @mistake(
     "flow_matching_step",
     title="sigma counts the share of the clean sample",
-    hint="Papers often let time run the other way. Here, as in diffusers, sigma is the share of noise: at sigma = 0 "
-    "the sample itself comes out.",
+    hint="Papers often let time run the other way. Here, as in diffusers, sigma is the share of noise: at "
+    "sigma = 0 the sample itself comes out.",
     defines="flow_matching_pair",
 )
 def time_reversed(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -1394,8 +1398,8 @@ def time_reversed(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Ten
 @mistake(
     "flow_matching_step",
     title="the velocity points to the clean sample",
-    hint="The velocity says how xt moves as sigma grows, and sigma grows towards the noise. From x0 = 2 to noise = 4 "
-    "it is +2.",
+    hint="The velocity says how xt moves as sigma grows, and sigma grows towards the noise. From x0 = 2 to "
+    "noise = 4 it is +2.",
     defines="flow_matching_pair",
 )
 def velocity_turned_round(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -1406,8 +1410,8 @@ def velocity_turned_round(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Ten
 @mistake(
     "flow_matching_step",
     title="the clean sample has the factor of diffusion, with a root",
-    hint="On a straight line both shares add up to 1. sqrt(1 - sigma^2) belongs to another path, on which their "
-    "squares do.",
+    hint="On a straight line both shares add up to 1. sqrt(1 - sigma^2) belongs to another path, on which "
+    "their squares do.",
     defines="flow_matching_pair",
 )
 def on_a_circle(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -1418,8 +1422,8 @@ def on_a_circle(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tenso
 @mistake(
     "flow_matching_step",
     title="the velocity is the target of v-prediction",
-    hint="That one turns as sigma grows. On a straight line the velocity is the same everywhere: noise - x0, without "
-    "any factor.",
+    hint="That one turns as sigma grows. On a straight line the velocity is the same everywhere: noise - "
+    "x0, without any factor.",
     defines="flow_matching_pair",
 )
 def v_prediction_instead(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -1430,8 +1434,8 @@ def v_prediction_instead(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tens
 @mistake(
     "flow_matching_step",
     title="the first sigma is everybody's",
-    hint="Each sample has a sigma of its own. Give it two samples, with sigma 0 and 1: one should come out as it is, "
-    "the other as its noise.",
+    hint="Each sample has a sigma of its own. Give it two samples, with sigma 0 and 1: one should come out "
+    "as it is, the other as its noise.",
     defines="flow_matching_pair",
 )
 def first_sigma_for_all(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -1442,8 +1446,8 @@ def first_sigma_for_all(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tenso
 @mistake(
     "flow_matching_step",
     title="the velocity is multiplied by sigma",
-    hint="sigma (noise - x0) is the way that the point has come. The velocity is how fast it goes, and that is the "
-    "same at each sigma.",
+    hint="sigma (noise - x0) is the way that the point has come. The velocity is how fast it goes, and that "
+    "is the same at each sigma.",
     defines="flow_matching_pair",
 )
 def way_instead_of_velocity(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -1454,8 +1458,8 @@ def way_instead_of_velocity(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[T
 @mistake(
     "flow_matching_step",
     title="sigma lines up with the last dimension",
-    hint="Broadcasting lines shapes up from the right, so [B] meets the width. As with extract: B, and then ones, as "
-    "many as the sample has dimensions.",
+    hint="Broadcasting lines shapes up from the right, so [B] meets the width. As with extract: B, and then "
+    "ones, as many as the sample has dimensions.",
     defines="flow_matching_pair",
 )
 def last_dimension(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -1466,8 +1470,8 @@ def last_dimension(x0: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Te
 @mistake(
     "flow_matching_step",
     title="the step goes the other way",
-    hint="From sigma = 0.5 to 0 the sample is to become cleaner, against the velocity: sigma_next - sigma is negative. "
-    "Which sign has your step?",
+    hint="From sigma = 0.5 to 0 the sample is to become cleaner, against the velocity: sigma_next - sigma "
+    "is negative. Which sign has your step?",
 )
 def flow_backwards(xt: Tensor, v: Tensor, sigma: float, sigma_next: float) -> Tensor:
     return xt + (sigma - sigma_next) * v
@@ -1476,7 +1480,8 @@ def flow_backwards(xt: Tensor, v: Tensor, sigma: float, sigma_next: float) -> Te
 @mistake(
     "flow_matching_step",
     title="the step has the length of sigma, wherever it ends",
-    hint="Yours always leads to the clean sample. A step ends at sigma_next: how long is the way from sigma to there?",
+    hint="Yours always leads to the clean sample. A step ends at sigma_next: how long is the way from sigma "
+    "to there?",
 )
 def all_the_way(xt: Tensor, v: Tensor, sigma: float, sigma_next: float) -> Tensor:
     return xt - sigma * v
@@ -1485,8 +1490,8 @@ def all_the_way(xt: Tensor, v: Tensor, sigma: float, sigma_next: float) -> Tenso
 @mistake(
     "flow_matching_step",
     title="the step has the length of sigma_next",
-    hint="With sigma_next = 0 yours stays where it is, although that is the longest step of all. The length is a "
-    "difference.",
+    hint="With sigma_next = 0 yours stays where it is, although that is the longest step of all. The length "
+    "is a difference.",
 )
 def length_of_the_end(xt: Tensor, v: Tensor, sigma: float, sigma_next: float) -> Tensor:
     return xt - sigma_next * v
@@ -1505,8 +1510,8 @@ def shift_multiplied(sigmas: Tensor, shift: float) -> Tensor:
 @mistake(
     "flow_matching_step",
     title="the divisor lacks its minus one",
-    hint="Try a shift of 1: nothing should change. Yours divides by 1 + shift sigma; for the odds to be multiplied by "
-    "the shift it takes shift - 1.",
+    hint="Try a shift of 1: nothing should change. Yours divides by 1 + shift sigma; for the odds to be "
+    "multiplied by the shift it takes shift - 1.",
     defines="shift_sigmas",
 )
 def divisor_too_large(sigmas: Tensor, shift: float) -> Tensor:
@@ -1516,8 +1521,8 @@ def divisor_too_large(sigmas: Tensor, shift: float) -> Tensor:
 @mistake(
     "flow_matching_step",
     title="sigmas are shifted towards the clean end",
-    hint="A shift of 3 takes 0.5 to 0.75, to more noise: large pictures need more to hide what they show. Yours takes "
-    "it to 0.25.",
+    hint="A shift of 3 takes 0.5 to 0.75, to more noise: large pictures need more to hide what they show. "
+    "Yours takes it to 0.25.",
     defines="shift_sigmas",
 )
 def shifted_back(sigmas: Tensor, shift: float) -> Tensor:
@@ -1527,8 +1532,8 @@ def shifted_back(sigmas: Tensor, shift: float) -> Tensor:
 @mistake(
     "flow_matching_step",
     title="what goes beyond 1 is cut off",
-    hint="Multiplied and then limited, many sigmas become 1 and their steps 0. The formula bends towards 1 without "
-    "reaching it.",
+    hint="Multiplied and then limited, many sigmas become 1 and their steps 0. The formula bends towards 1 "
+    "without reaching it.",
     defines="shift_sigmas",
 )
 def shift_cut_off(sigmas: Tensor, shift: float) -> Tensor:
@@ -1538,8 +1543,8 @@ def shift_cut_off(sigmas: Tensor, shift: float) -> Tensor:
 @mistake(
     "flow_matching_step",
     title="the shift is a power",
-    hint="A power moves sigmas towards 1, too, but not by the odds. Try 0.5 and a shift of 3: the odds are 1 : 1 "
-    "before and should be 3 : 1 after.",
+    hint="A power moves sigmas towards 1, too, but not by the odds. Try 0.5 and a shift of 3: the odds are "
+    "1 : 1 before and should be 3 : 1 after.",
     defines="shift_sigmas",
 )
 def shifted_by_a_power(sigmas: Tensor, shift: float) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -243,7 +244,7 @@ class Step:
 
 
 def _sampled(model: Any, x: Tensor, times: list[int], step: Any) -> Tensor:
-    for t, t_next in zip(times, times[1:] + [-1], strict=True):
+    for t, t_next in zip(times, [*times[1:], -1], strict=True):
         x = step(x, model(x, torch.full((len(x),), t, dtype=torch.int64, device=x.device)), t, t_next)
     return x
 
@@ -381,7 +382,7 @@ class DdimTimesteps:
                 answer = student.ddim_timesteps(1000, n, spacing)
                 if not isinstance(answer, list) or not all(type(each) is int for each in answer):
                     raise Mismatch("a list of Python ints was expected")
-                falling = all(0 <= low < high < 1000 for high, low in zip(answer, answer[1:], strict=False))
+                falling = all(0 <= low < high < 1000 for high, low in pairwise(answer))
                 assert_holds(len(answer) == n and falling, "they are not n timesteps that fall")
 
     @rule()
@@ -391,9 +392,7 @@ class DdimTimesteps:
             try:
                 student.ddim_timesteps(1000, 10, spacing)
             except StudentError as error:
-                assert_holds(
-                    error.type == "ValueError", f"it raised {error.type} instead of ValueError"
-                )
+                assert_holds(error.type == "ValueError", f"it raised {error.type} instead of ValueError")
             else:
                 raise Mismatch("a spacing that does not exist was taken without a word")
 
@@ -449,7 +448,7 @@ def _of_ddim_step_to_the_end(draw: Draw) -> Iterator[Example]:
 class DdimStep:
     @value(weight=4)
     def without_fresh_noise(self, student: Student, draw: Draw) -> None:
-        """With eta = 0, the default, it goes on with the noise that was there, over one timestep or several."""
+        """With eta = 0, the default, it goes on with the noise that was there, however long the step."""
         abar = _table(draw)
         for t, t_next in JUMPS:
             xt, eps = draw.normal(3, 2, 5, 4), draw.normal(3, 2, 5, 4)
@@ -466,7 +465,7 @@ class DdimStep:
 
     @value(weight=2)
     def no_noise_is_zeros(self, student: Student, draw: Draw) -> None:
-        """Without noise and with eta above 0, what the fresh noise would have replaced is missing all the same."""
+        """Without noise and with eta above 0, the fresh noise's part is missing all the same."""
         abar, xt, eps = _table(draw), draw.normal(3, 4), draw.normal(3, 4)
         for eta in (0.5, 1.0):
             _near(student.ddim_step(xt, eps, 9, 4, abar, eta), _ddim(xt, eps, 9, 4, abar, eta))
@@ -481,7 +480,7 @@ class DdimStep:
 
     @value(weight=6)
     def clipping_changes_the_noise(self, student: Student, draw: Draw) -> None:
-        """With clip it limits the clean sample, and computes the noise anew so that both make up xt again."""
+        """With clip it limits the clean sample, and computes the noise anew: both make up xt again."""
         abar = _table(draw)
         for (t, t_next), eta in zip((*JUMPS, (5, 2)), (0.0, 0.0, 0.6, 0.0, 1.0), strict=True):
             xt, eps, noise = 3 * draw.normal(3, 4, 2), draw.normal(3, 4, 2), draw.normal(3, 4, 2)
@@ -522,7 +521,7 @@ class DdimStep:
 
 
 def _inverted(model: Any, x: Tensor, times: list[int], abar: Tensor) -> Tensor:
-    """By what is constant along a step: x / sqrt(abar) grows by eps times the growth of sqrt(1 / abar - 1)."""
+    """Through x / sqrt(abar), which grows by eps times the growth of sqrt(1 / abar - 1)."""
     now = 1.0
     for t in reversed(times):
         after = _at(abar, t)
@@ -719,7 +718,9 @@ class DpmSolverStep:
 
 
 def _sigmas(n: int, low: float, high: float, rho: float, device: torch.device) -> Tensor:
-    roots = [high ** (1 / rho) * (1 - i / max(n - 1, 1)) + low ** (1 / rho) * i / max(n - 1, 1) for i in range(n)]
+    roots = [
+        high ** (1 / rho) * (1 - i / max(n - 1, 1)) + low ** (1 / rho) * i / max(n - 1, 1) for i in range(n)
+    ]
     return torch.tensor([*(root**rho for root in roots), 0.0], dtype=torch.float64, device=device)
 
 
@@ -790,7 +791,9 @@ class HeunStep:
         """The step goes from where it started, with the mean of the slopes at both ends."""
         for shape, sigma, sigma_next in (((3, 2, 4, 5), 3.0, 1.0), ((5, 2), 10.0, 0.3), ((2, 3), 0.5, 0.4)):
             x = draw.normal(*shape) * sigma
-            _near(student.heun_step(Denoiser(), x, sigma, sigma_next), _heun(Denoiser(), x, sigma, sigma_next))
+            _near(
+                student.heun_step(Denoiser(), x, sigma, sigma_next), _heun(Denoiser(), x, sigma, sigma_next)
+            )
 
     @value(weight=2)
     def to_no_noise(self, student: Student, draw: Draw) -> None:
@@ -866,7 +869,9 @@ def _with_gradients(draw: Draw) -> Iterator[Example]:
 
 def _where_nothing_changes(draw: Draw) -> Iterator[Example]:
     x0, noise = draw.normal(3, 2), draw.normal(3, 2)
-    yield Example(reference.flow_matching_pair, x0, noise, torch.zeros(3, dtype=torch.float64, device=draw.device))
+    yield Example(
+        reference.flow_matching_pair, x0, noise, torch.zeros(3, dtype=torch.float64, device=draw.device)
+    )
     yield Example(reference.flow_matching_step, draw.normal(3, 2), draw.normal(3, 2), 0.4, 0.4)
     yield Example(reference.shift_sigmas, draw.uniform(5), 1.0)
 
@@ -884,7 +889,7 @@ def _where_nothing_changes(draw: Draw) -> Iterator[Example]:
 class FlowMatchingStep:
     @value(weight=4)
     def pairs(self, student: Student, draw: Draw) -> None:
-        """The point lies on the straight line, each sample at its own sigma, and the velocity leads to the noise."""
+        """The point lies on the straight line, each at its own sigma; the velocity leads to the noise."""
         for shape in ((3, 2, 5, 4), (4, 4), (5, 3, 2)):
             x0, noise, sigma = draw.normal(*shape), draw.normal(*shape), draw.uniform(shape[0])
             found = _two(student.flow_matching_pair(x0, noise, sigma))
@@ -894,7 +899,7 @@ class FlowMatchingStep:
 
     @value(weight=2)
     def both_ends(self, student: Student, draw: Draw) -> None:
-        """At sigma 0 the point is the sample itself, at sigma 1 the noise; the velocity is the same at both."""
+        """At sigma 0 the point is the sample itself, at 1 the noise; the velocity is one at both."""
         x0, noise = draw.normal(2, 3, 4), draw.normal(2, 3, 4)
         sigma = torch.tensor([0.0, 1.0], dtype=torch.float64, device=draw.device)
         xt, velocity = _two(student.flow_matching_pair(x0, noise, sigma))

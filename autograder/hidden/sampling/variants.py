@@ -31,7 +31,9 @@ def ddpm_mean_by_eps(
         x0 = ((xt - math.sqrt(1 - a) * eps) / math.sqrt(a)).clamp(-1, 1)
         eps = (xt - math.sqrt(a) * x0) / math.sqrt(1 - a)
     beta = 1 - a / b
-    return (xt - beta / math.sqrt(1 - a) * eps) / math.sqrt(1 - beta) + math.sqrt(beta * (1 - b) / (1 - a)) * noise
+    return (xt - beta / math.sqrt(1 - a) * eps) / math.sqrt(1 - beta) + math.sqrt(
+        beta * (1 - b) / (1 - a)
+    ) * noise
 
 
 @variant("ddpm_step", title="roots of tensors, cast last")
@@ -79,7 +81,7 @@ def by_index(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Te
 
 @variant("sample", title="inference without gradients set by hand, going through pairs")
 def through_pairs(model: _Model, x: Tensor, timesteps: list[int], step: _Model) -> Tensor:
-    times = list(timesteps) + [-1]
+    times = [*timesteps, -1]
     with torch.set_grad_enabled(False):
         while len(times) > 1:
             now = times.pop(0)
@@ -310,7 +312,11 @@ def dpm_as_ddim(
 ) -> Tensor:
     if t_next < 0:
         return x0_now.clone()
-    sigma = {each: math.sqrt(1 / float(alphas_cumprod[each]) - 1) for each in (t, t_next, t_before) if each is not None}
+    sigma = {
+        each: math.sqrt(1 / float(alphas_cumprod[each]) - 1)
+        for each in (t, t_next, t_before)
+        if each is not None
+    }
     x0 = x0_now
     if x0_before is not None and t_before is not None:
         slope = (x0_now - x0_before) / math.log(sigma[t_before] / sigma[t])

@@ -35,7 +35,7 @@ XT, EPS, NONE = tensor([[2.2]]), tensor([[2.0]]), tensor([[0.0]])
 @exercise("ddpm_step")
 class DdpmStep:
     def mean(self, student: Work) -> None:
-        """From abar 0.36 to 0.64, x0 = 1 and xt = 2.2 without fresh noise: (0.35 x0 + 0.27 xt) / 0.64 = 1.475."""
+        """From abar 0.36 to 0.64, x0 = 1, xt = 2.2, no fresh noise: (0.35 x0 + 0.27 xt) / 0.64 = 1.475."""
         close(
             student.ddpm_step(XT, EPS, 1, 0, NONE, ABAR),
             [[1.475]],
@@ -110,7 +110,7 @@ class DdpmStep:
 
 
 class _Walk:
-    """A model and a step that note what they are asked. The model finds x itself; the step takes half of it away."""
+    """A model and a step that note what they are asked. The model finds x; the step takes half of it away."""
 
     def __init__(self) -> None:
         self.asked: list[Tensor] = []
@@ -132,10 +132,18 @@ class _Walk:
         return answer
 
 
+_WEIGHT = nn.Parameter(torch.tensor(0.5))
+
+
+def _could_learn(x: Tensor, t: Tensor) -> Tensor:
+    """A model with a parameter."""
+    return _WEIGHT.to(x.device) * x
+
+
 @exercise("sample")
 class Sample:
     def jumps(self, student: Work) -> None:
-        """For the timesteps 7, 3, 0 the steps lead from 7 to 3, from 3 to 0, and from 0 to -1, the clean sample."""
+        """For 7, 3, 0 the steps lead from 7 to 3, from 3 to 0, and from 0 to -1, the clean sample."""
         walk = _Walk()
         ordinary(walk.run(student, torch.ones(2, 3), [7, 3, 0]))
         named = {
@@ -145,7 +153,9 @@ class Sample:
         }
         if walk.jumps != [(7, 3), (3, 0), (0, -1)]:
             went = ", ".join(f"{t} to {t_next}" for t, t_next in walk.jumps)
-            raise Broken(named.get(tuple(walk.jumps), "these are other steps"), f"your steps: {went or 'none'}")
+            raise Broken(
+                named.get(tuple(walk.jumps), "these are other steps"), f"your steps: {went or 'none'}"
+            )
 
     def told(self, student: Work) -> None:
         """The model is told at each step where x stands: int64 timesteps, one for each sample."""
@@ -173,7 +183,10 @@ class Sample:
                     [-4.0],
                     [-8.0],
                 ],
-                "Only the last step counts: each has to start from the result of the one before.": [[4.0], [8.0]],
+                "Only the last step counts: each has to start from the result of the one before.": [
+                    [4.0],
+                    [8.0],
+                ],
             },
         )
 
@@ -186,8 +199,7 @@ class Sample:
 
     def no_gradients(self, student: Work) -> None:
         """No gradients are recorded, although the model has parameters that could learn."""
-        layer = nn.Linear(3, 3)
-        answer = student.sample(lambda x, t: layer(x), torch.ones(2, 3), [1, 0], _Walk().step)
+        answer = student.sample(_could_learn, torch.ones(2, 3), [1, 0], _Walk().step)
         ordinary(answer)
         holds(not answer.requires_grad, "the way back is kept: the result requires gradients")
 
@@ -207,7 +219,9 @@ class DdimTimesteps:
                 (9, 6, 3, 0): "there is one too many",
             },
         )
-        _times(student.ddim_timesteps(20, 3, "leading"), [12, 6, 0], {(13, 6, 0): "the stride is to be whole: 6"})
+        _times(
+            student.ddim_timesteps(20, 3, "leading"), [12, 6, 0], {(13, 6, 0): "the stride is to be whole: 6"}
+        )
 
     def trailing(self, student: Work) -> None:
         """Of 10 timesteps 3, trailing: 10, 6.67 and 3.33, rounded and minus 1, so 9, 6, 2."""
@@ -270,7 +284,7 @@ class DdimStep:
         )
 
     def eta(self, student: Work) -> None:
-        """With eta = 1 the fresh noise has the variance 0.246, and the old one 0.36 - 0.246: 0.8 + 0.675 + 0.496."""
+        """With eta = 1 the fresh noise has the variance 0.246, the old one the rest of 0.36."""
         fresh = 0.4375 * 0.36 / 0.64
         old = 2 * math.sqrt(0.36 - fresh)
         close(
@@ -294,7 +308,7 @@ class DdimStep:
         )
 
     def no_noise(self, student: Work) -> None:
-        """Without noise it counts as zeros: with eta = 1 the old noise makes room all the same, 0.8 + 0.675 = 1.475."""
+        """No noise counts as zeros: with eta = 1 the old noise makes room all the same, 0.8 + 0.675."""
         close(
             student.ddim_step(XT, EPS, 1, 0, ABAR, 1.0),
             [[1.475]],
@@ -307,7 +321,9 @@ class DdimStep:
             close(
                 student.ddim_step(tensor([[2.0]]), EPS, 0, -1, ABAR, eta, tensor([[5.0]])),
                 [[1.0]],
-                symptoms={"This has read the table from its end: alphas_cumprod[-1] is the noisiest.": [[2.2]]},
+                symptoms={
+                    "This has read the table from its end: alphas_cumprod[-1] is the noisiest.": [[2.2]]
+                },
             )
 
     def clip(self, student: Work) -> None:
@@ -336,14 +352,16 @@ class DdimStep:
 @exercise("ddim_invert")
 class DdimInvert:
     def by_hand(self, student: Work) -> None:
-        """x0 = 1; told 0 the model finds noise 1, told 1 noise 2: 0.8 + 0.6 = 1.4, then 0.6 * 0.25 + 0.8 * 2 = 1.75."""
+        """x0 = 1. Told 0 the model finds noise 1: 0.8 + 0.6 = 1.4. Told 1, 2: 0.15 + 1.6 = 1.75."""
         found = student.ddim_invert(lambda x, t: (t + 1.0)[:, None] + 0 * x, tensor([[1.0]]), [1, 0], ABAR)
         close(
             found,
             [[1.75]],
             symptoms={
                 "Here the model was told where x is; it is to be told where the step leads to.": [[1.4]],
-                "The first step is missing, from the clean sample to the last timestep of the list.": [[1.45]],
+                "The first step is missing, from the clean sample to the last timestep of the list.": [
+                    [1.45]
+                ],
                 "Here the timesteps were gone through as a sampler does, the noisiest first.": [
                     [0.8 * (2.2 - 0.8) / 0.6 + 0.6]
                 ],
@@ -352,7 +370,7 @@ class DdimInvert:
         )
 
     def about_x(self, student: Work) -> None:
-        """A model that finds x itself: 1 becomes 1.4, and that, with noise 1.4 in it, 0.6 * 0.7 + 0.8 * 1.4 = 1.54."""
+        """A model finds x itself: 1 becomes 1.4, and that, with noise 1.4 in it, 0.42 + 1.12 = 1.54."""
         close(
             student.ddim_invert(lambda x, t: x.clone(), tensor([[1.0]]), [1, 0], ABAR),
             [[1.54]],
@@ -369,7 +387,7 @@ class DdimInvert:
             )
 
     def asked(self, student: Work) -> None:
-        """The model is asked at 0, then at 1, with an int64 timestep for each sample; the list stays as it is."""
+        """The model is asked at 0, then at 1, with an int64 timestep for each sample. The list stays."""
         asked, times = [], [1, 0]
 
         def model(x: Tensor, t: Tensor) -> Tensor:
@@ -385,7 +403,6 @@ class DdimInvert:
 
     def no_gradients(self, student: Work) -> None:
         """No gradients are recorded, although the model has parameters that could learn."""
-        layer = nn.Linear(3, 3)
-        answer = student.ddim_invert(lambda x, t: layer(x), torch.ones(2, 3), [1, 0], ABAR)
+        answer = student.ddim_invert(_could_learn, torch.ones(2, 3), [1, 0], ABAR)
         ordinary(answer)
         holds(not answer.requires_grad, "the way back is kept: the result requires gradients")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import tensor
@@ -13,7 +14,7 @@ from course.checking.expect import Broken, Work, close, exercise, holds
 @exercise("ancestral_step")
 class AncestralStep:
     def by_hand(self, student: Work) -> None:
-        """From 5 at sigma 5, with x0 = 0, to sigma 3: down is 1.8, up is 2.4, so 1.8, and 2.4 more for noise 1."""
+        """From 5 at sigma 5, with x0 = 0, to sigma 3: down is 1.8, and noise 1 adds up, 2.4."""
         one = tensor([1.0])
         close(
             student.ancestral_step(5 * one, 0 * one, 5.0, 3.0, 0 * one),
@@ -33,15 +34,15 @@ class AncestralStep:
         )
 
     def variances(self, student: Work) -> None:
-        """What is left of the old noise and the fresh noise together have the standard deviation sigma_next."""
+        """What is left of the old noise, and the fresh one, have the standard deviation sigma_next together."""
         one = torch.ones(1, dtype=torch.float64)
         for sigma, sigma_next in ((5.0, 3.0), (2.0, 0.5), (80.0, 60.0)):
             old = student.ancestral_step(sigma * one, 0 * one, sigma, sigma_next, 0 * one)
             fresh = student.ancestral_step(0 * one, 0 * one, sigma, sigma_next, one)
             holds(
                 math.isclose(float(old) ** 2 + float(fresh) ** 2, sigma_next**2, rel_tol=1e-6),
-                f"from sigma {sigma:g} to {sigma_next:g} the old noise has {float(old):.3g} left, and the fresh noise "
-                f"{float(fresh):.3g}: their squares do not add up",
+                f"from sigma {sigma:g} to {sigma_next:g} the old noise has {float(old):.3g} left, and the fresh "
+                f"noise {float(fresh):.3g}: their squares do not add up",
             )
 
     def end(self, student: Work) -> None:
@@ -59,18 +60,24 @@ class MyTimesteps:
             if not isinstance(times, list) or not all(type(t) is int for t in times):
                 raise Broken(f"for n = {n} it is no list of ints", f"you returned  {times}")
             holds(len(times) == n, f"for n = {n} there are {len(times)}")
-            holds(0 <= times[-1] and times[0] <= 999, f"for n = {n} they go from {times[0]} to {times[-1]}")
-            falls = all(high > low for high, low in zip(times, times[1:], strict=False))
+            holds(times[-1] >= 0 and times[0] <= 999, f"for n = {n} they go from {times[0]} to {times[-1]}")
+            falls = all(high > low for high, low in pairwise(times))
             holds(falls, f"for n = {n} they do not fall: {times}")
 
     def beginning(self, student: Work) -> None:
         """The first is 900 or more."""
         for n in (2, 8, 50):
             first = student.my_timesteps(n)[0]
-            holds(first >= 900, f"for n = {n} the first is {first}: there x is not yet the noise that it starts with")
+            holds(
+                first >= 900,
+                f"for n = {n} the first is {first}: there x is not yet the noise that it starts with",
+            )
 
     def of_its_own(self, student: Work) -> None:
         """Of eight, not all are at the same distance."""
         times = student.my_timesteps(8)
-        distances = {high - low for high, low in zip(times, times[1:], strict=False)}
-        holds(max(distances) - min(distances) > 2, f"the distances are {sorted(distances)}: that is trailing or leading")
+        distances = {high - low for high, low in pairwise(times)}
+        holds(
+            max(distances) - min(distances) > 2,
+            f"the distances are {sorted(distances)}: that is trailing or leading",
+        )

@@ -9,7 +9,7 @@ from torch import Tensor, tensor
 
 from course.checking.expect import Broken, Work, close, exercise, holds, ordinary
 
-# lambda is ln 2, 0 and -ln 2: equal steps. In the other table 2 ln 2, 0 and -ln 2: the last step is twice as long.
+# lambda is ln 2, 0 and -ln 2: equal steps. In the other table the last step is twice as long.
 EQUAL = tensor([0.8, 0.5, 0.2], dtype=torch.float64)
 UNEQUAL = tensor([16 / 17, 0.5, 0.2], dtype=torch.float64)
 
@@ -17,7 +17,7 @@ UNEQUAL = tensor([16 / 17, 0.5, 0.2], dtype=torch.float64)
 @exercise("dpm_solver_step")
 class DpmSolverStep:
     def equal_steps(self, student: Work) -> None:
-        """x0 was 0 and is 2; at half of an equally long step it will be 3: from xt = 0, sqrt(0.8) * 0.5 * 3 = 1.34."""
+        """x0 was 0 and is 2; half an equal step on it is 3: from xt = 0, sqrt(0.8) * 0.5 * 3 = 1.34."""
         close(
             student.dpm_solver_step(tensor([0.0]), tensor([2.0]), tensor([0.0]), 2, 1, 0, EQUAL),
             [1.5 * math.sqrt(0.8)],
@@ -31,7 +31,7 @@ class DpmSolverStep:
         )
 
     def unequal_steps(self, student: Work) -> None:
-        """With a step twice as long as the one before, r = 1/2 and D = 2 + 2 = 4: sqrt(16/17) * 0.75 * 4 = 2.91."""
+        """A step twice as long as the one before: r = 1/2, D = 2 + 2, sqrt(16/17) * 0.75 * 4 = 2.91."""
         scale = 0.75 * math.sqrt(16 / 17)
         close(
             student.dpm_solver_step(tensor([0.0]), tensor([2.0]), tensor([0.0]), 2, 1, 0, UNEQUAL),
@@ -43,7 +43,7 @@ class DpmSolverStep:
         )
 
     def first_step(self, student: Work) -> None:
-        """With nothing before, D is x0_now: from xt = 1 and x0 = 2, sqrt(0.2 / 0.5) + sqrt(0.8) * 0.5 * 2 = 1.53."""
+        """With nothing before, D is x0_now, 2: from xt = 1, sqrt(0.4) + sqrt(0.8) * 0.5 * 2 = 1.53."""
         close(
             student.dpm_solver_step(tensor([1.0]), tensor([2.0]), None, None, 1, 0, EQUAL),
             [math.sqrt(0.4) + math.sqrt(0.8)],
@@ -52,7 +52,9 @@ class DpmSolverStep:
     def last_step(self, student: Work) -> None:
         """At t_next = -1 the prediction comes out as it is."""
         for before, t_before in ((tensor([0.0]), 1), (None, None)):
-            close(student.dpm_solver_step(tensor([1.0]), tensor([2.0]), before, t_before, 0, -1, EQUAL), [2.0])
+            close(
+                student.dpm_solver_step(tensor([1.0]), tensor([2.0]), before, t_before, 0, -1, EQUAL), [2.0]
+            )
 
     def pictures(self, student: Work) -> None:
         """Batches of pictures keep their shape and dtype, even where the table is float64."""
@@ -105,7 +107,7 @@ class HeunStep:
         close(student.karras_sigmas(3, 1.0, 9.0), tensor([9.0, middle, 1.0, 0.0], dtype=torch.float64))
 
     def step(self, student: Work) -> None:
-        """From 4 at sigma 2 to sigma 1: slope 1.5 leads to 2.5, where it is 1.875; the mean leads to 2.3125."""
+        """From 4 at sigma 2 to 1: slope 1.5 leads to 2.5, where it is 1.875; the mean leads to 2.3125."""
         close(
             student.heun_step(_Quarter(), tensor([4.0]), 2.0, 1.0),
             [2.3125],
@@ -116,7 +118,9 @@ class HeunStep:
                 "Here the second step goes on from Euler's point; it is to start from x.": [0.8125],
                 "Here the second slope is that of the old sigma.": [2.78125],
                 "Here the second slope is that of the old point.": [1.75],
-                "This leads away from the clean sample: sigma_next - sigma is negative.": [4 + 0.75 + 4.125 / 2],
+                "This leads away from the clean sample: sigma_next - sigma is negative.": [
+                    4 + 0.75 + 4.125 / 2
+                ],
             },
         )
 
@@ -141,7 +145,7 @@ class HeunStep:
 @exercise("flow_matching_step")
 class FlowMatchingStep:
     def pair(self, student: Work) -> None:
-        """A quarter of the way from x0 = 2 to noise = 4 lies 2.5, and the velocity is 2 there and everywhere."""
+        """A quarter of the way from x0 = 2 to noise = 4 lies 2.5; the velocity is 2, there as everywhere."""
         found = _two(student.flow_matching_pair(tensor([[2.0]]), tensor([[4.0]]), tensor([0.25])))
         close(
             found[0],
@@ -192,7 +196,7 @@ class FlowMatchingStep:
         )
 
     def shift(self, student: Work) -> None:
-        """Shifted by 3, the odds 1 : 1 become 3 : 1: 0.5 becomes 0.75. 0 and 1 stay, and so does all with 1."""
+        """Shifted by 3, the odds 1 : 1 become 3 : 1, so 0.5 becomes 0.75. 0 and 1 stay; by 1 all do."""
         sigmas = tensor([0.0, 0.5, 1.0])
         close(
             student.shift_sigmas(sigmas, 3.0),

@@ -50,7 +50,7 @@ def clouds(
 
 
 def walks(world: Mixture, of: Mapping[str, Float[Tensor, "steps N 2"]]) -> Picture:
-    """The ways of a few points from noise to sample, for each title; a ring where they start, a dot where they end."""
+    """The ways of a few points from noise to sample, for each title; a ring at the start, a dot at the end."""
     figure, axes = canvas.axes(1, len(of), width=3.6 * len(of), height=3.8, sharey=True)
     lengths = []
     for axis, (title, ways) in zip(axes, of.items(), strict=True):
@@ -66,21 +66,24 @@ def walks(world: Mixture, of: Mapping[str, Float[Tensor, "steps N 2"]]) -> Pictu
         lengths.append(f"{' '.join(title.split())}: {length:.1f} long")
         axis.set_title(f"{title}\nways {length:.1f} long", fontsize=10.5, color=INK)
     return Picture(
-        figure, f"The ways of some points from noise to sample, side by side. On average {'; '.join(lengths)}."
+        figure,
+        f"The ways of some points from noise to sample, side by side. On average {'; '.join(lengths)}.",
     )
 
 
 def timesteps(of: Mapping[str, Sequence[int]], size: int = len(ALPHAS_CUMPROD)) -> Picture:
-    """Which timesteps are asked for, each list a row of marks, and above them what is left of the picture there."""
+    """Which timesteps are asked for, each list a row of marks, and above what is left of the picture there."""
     figure, axes = canvas.axes(
         2, 1, width=9.6, height=1.5 + 0.36 * len(of), heights=[1.2, 0.36 * len(of) + 0.1]
     )
     root = ALPHAS_CUMPROD[:size].sqrt()
     axes[0].plot(canvas.array(root), color=PALETTE[0], label="$\\sqrt{\\bar\\alpha_t}$, the picture")
-    axes[0].plot(canvas.array((1 - root**2).sqrt()), color=PALETTE[1], label="$\\sqrt{1-\\bar\\alpha_t}$, the noise")
+    axes[0].plot(
+        canvas.array((1 - root**2).sqrt()), color=PALETTE[1], label="$\\sqrt{1-\\bar\\alpha_t}$, the noise"
+    )
     axes[0].legend(fontsize=9, frameon=False, loc="center right")
     axes[0].set(xticks=[])
-    for row, (name, times) in enumerate(of.items()):
+    for row, times in enumerate(of.values()):
         axes[1].plot(list(times), [row] * len(times), "|", ms=13, mew=2, color=PALETTE[row % len(PALETTE)])
     axes[1].set_yticks(range(len(of)), list(of), fontsize=10)
     axes[1].set(ylim=(len(of) - 0.4, -0.6), xlabel="t")
@@ -92,7 +95,7 @@ def timesteps(of: Mapping[str, Sequence[int]], size: int = len(ALPHAS_CUMPROD)) 
 
 
 def levels(of: Mapping[str, Sequence[float]], what: str, scale: str = "linear") -> Picture:
-    """How noisy it is after each step, a line for each name; `what` the numbers are; `scale` "linear" or "log"."""
+    """How noisy it is after each step, a line for each name; `what` it is, and on which `scale`."""
     figure, axes = canvas.axes(1, 1, width=7.4, height=3.2)
     for row, (name, numbers) in enumerate(of.items()):
         colour = PALETTE[row % len(PALETTE)]
@@ -100,7 +103,9 @@ def levels(of: Mapping[str, Sequence[float]], what: str, scale: str = "linear") 
     axes[0].set(xlabel="step", ylabel=what, yscale=scale)
     axes[0].legend(fontsize=9, frameon=False)
     canvas.plain(axes[0])
-    said = "; ".join(f"{name}: {', '.join(f'{each:.3g}' for each in numbers)}" for name, numbers in of.items())
+    said = "; ".join(
+        f"{name}: {', '.join(f'{each:.3g}' for each in numbers)}" for name, numbers in of.items()
+    )
     return Picture(figure, f"Lines that fall: {what} after each step. {said}.")
 
 
@@ -112,7 +117,7 @@ def orders(errors: Mapping[str, Mapping[int, float]]) -> Picture:
 
 
 def race(right: Mapping[str, Mapping[int, float]], errors: Mapping[str, Mapping[int, float]]) -> Picture:
-    """Two panels over network calls: the share of pictures that show their caption, and errors on a known flow."""
+    """Two panels over network calls: the share of pictures that are right, and errors on a known flow."""
     figure, axes = canvas.axes(1, 2, width=12, height=4.2)
     for row, (name, shares) in enumerate(right.items()):
         style: dict[str, Any] = {"color": PALETTE[row % len(PALETTE)], "label": name}
@@ -130,13 +135,22 @@ def race(right: Mapping[str, Mapping[int, float]], errors: Mapping[str, Mapping[
         f"{name}: {', '.join(f'{share:.0%} of {call}' for call, share in shares.items())} calls"
         for name, shares in right.items()
     )
-    return Picture(figure, f"Left, right pictures over calls. {best}. Right, errors over calls. {_slopes(errors)}.")
+    return Picture(
+        figure, f"Left, right pictures over calls. {best}. Right, errors over calls. {_slopes(errors)}."
+    )
 
 
 def _draw_orders(axis: Any, errors: Mapping[str, Mapping[int, float]]) -> None:
     for row, (name, by_calls) in enumerate(errors.items()):
         label = f"{name}: slope {_slope(by_calls):.1f}"
-        axis.plot(list(by_calls), list(by_calls.values()), "o-", ms=5, color=PALETTE[row % len(PALETTE)], label=label)
+        axis.plot(
+            list(by_calls),
+            list(by_calls.values()),
+            "o-",
+            ms=5,
+            color=PALETTE[row % len(PALETTE)],
+            label=label,
+        )
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
     calls = sorted({call for by_calls in errors.values() for call in by_calls})

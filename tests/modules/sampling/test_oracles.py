@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ def gaussian_eps(x: Tensor, t: Tensor) -> Tensor:
 
 
 def gaussian_flow(x: Tensor, t: int, t_next: int) -> Tensor:
-    """Where the flow without fresh noise leads, exactly: the distance from the mean, in standard deviations, stays."""
+    """Where the flow leads, exactly: as many standard deviations off the mean as before."""
     now, after = ABAR[t], ABAR[t_next] if t_next >= 0 else torch.tensor(1.0, dtype=torch.float64)
     spread = [(abar * DEVIATION**2 + 1 - abar).sqrt() for abar in (now, after)]
     return after.sqrt() * MEAN + (x - now.sqrt() * MEAN) * spread[1] / spread[0]
@@ -74,7 +75,15 @@ class TestDdpmStep:
     @pytest.mark.parametrize("clip", [False, True])
     @pytest.mark.parametrize(
         ("t", "t_next", "steps"),
-        [(999, 998, 1000), (500, 499, 1000), (1, 0, 1000), (0, -1, 1000), (950, 900, 20), (50, 0, 20), (0, -1, 20)],
+        [
+            (999, 998, 1000),
+            (500, 499, 1000),
+            (1, 0, 1000),
+            (0, -1, 1000),
+            (950, 900, 20),
+            (50, 0, 20),
+            (0, -1, 20),
+        ],
     )
     def test_is_diffusers_step(
         self, t: int, t_next: int, steps: int, clip: bool, monkeypatch: pytest.MonkeyPatch
@@ -147,7 +156,9 @@ class TestDdimStep:
         xt, eps, noise = 2 * normal(), normal(), normal()
         oracle = scheduler(DDIMScheduler, clip_sample=clip)
         oracle.set_timesteps(20)
-        theirs = oracle.step(eps, t, xt, eta=eta, use_clipped_model_output=clip, variance_noise=noise).prev_sample
+        theirs = oracle.step(
+            eps, t, xt, eta=eta, use_clipped_model_output=clip, variance_noise=noise
+        ).prev_sample
         agree(sampling.ddim_step(xt, eps, t, t_next, ABAR, eta, noise, clip), theirs)
 
     @pytest.mark.parametrize("dtype", DTYPES)
@@ -218,7 +229,7 @@ class TestDpmSolverStep:
 
     def test_its_second_order_is_seen_where_the_steps_are_even_in_lambda(self) -> None:
         errors = [two_m_and_ddim(n) for n in (20, 40, 80)]
-        for (of_two_m, of_ddim), (next_two_m, next_ddim) in zip(errors, errors[1:], strict=False):
+        for (of_two_m, of_ddim), (next_two_m, next_ddim) in pairwise(errors):
             assert of_two_m / next_two_m > 2.6
             assert 1.6 < of_ddim / next_ddim < 2.4
         assert errors[-1][0] < errors[-1][1] / 20
@@ -231,7 +242,7 @@ def two_m_and_ddim(n: int) -> tuple[float, float]:
     times = sorted({int((level - each).abs().argmin()) for each in wanted}, reverse=True)
     start = normal(50, 2)
     x, z, before, t_before = start, start, None, None
-    for t, t_next in zip(times, times[1:], strict=False):
+    for t, t_next in pairwise(times):
         at = torch.full((50,), t)
         x0 = (x - (1 - ABAR[t]).sqrt() * gaussian_eps(x, at)) / ABAR[t].sqrt()
         x, before, t_before = sampling.dpm_solver_step(x, x0, before, t_before, t, t_next, ABAR), x0, t
@@ -254,7 +265,7 @@ def gaussian_denoise(x: Tensor, sigma: float) -> Tensor:
 
 
 def heun_along(x: Tensor, sigmas: list[float], denoise: Callable[[Tensor, float], Tensor]) -> Tensor:
-    for sigma, sigma_next in zip(sigmas, sigmas[1:], strict=False):
+    for sigma, sigma_next in pairwise(sigmas):
         x = sampling.heun_step(denoise, x, sigma, sigma_next)
     return x
 
