@@ -205,7 +205,8 @@ class DdpmStep:
         """Twice the noise moves the answer twice as far, by one and the same factor everywhere."""
         abar, xt, eps, noise = _table(draw), draw.normal(3, 4), draw.normal(3, 4), draw.normal(3, 4)
         calm, once, twice = (
-            assert_tensor(student.ddpm_step(xt, eps, 9, 4, k * noise, abar), shape=(3, 4)) for k in (0, 1, 2)
+            assert_tensor(student.ddpm_step(xt, eps, 9, 4, k * noise, abar), shape=(3, 4)).double()
+            for k in (0, 1, 2)
         )
         _near(twice - calm, 2 * (once - calm))
         factors = (once - calm) / noise
@@ -843,7 +844,7 @@ class HeunStep:
             own = x
             for k in range(steps):
                 sigma, after = 4 * 0.25 ** (k / steps), 4 * 0.25 ** ((k + 1) / steps)
-                own = assert_tensor(student.heun_step(_of_unit_data, own, sigma, after), shape=(3, 1))
+                own = assert_tensor(student.heun_step(_of_unit_data, own, sigma, after), shape=(3, 1)).double()
             errors.append((own - exact).abs().max())
         assert_holds(errors[1] <= 0.32 * errors[0], "the error falls too slowly with the number of steps")
 
@@ -924,7 +925,7 @@ class FlowMatchingStep:
 
     @value()
     def ends_of_the_shift(self, student: Student, draw: Draw) -> None:
-        """0 and 1 stay what they are, whatever the shift."""
+        """Leaves 0 and 1 what they are, whatever the shift."""
         ends = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64, device=draw.device)
         for shift in (0.25, 4.0):
             expected = torch.tensor([0.0, shift / (1 + shift), 1.0], dtype=torch.float64, device=draw.device)

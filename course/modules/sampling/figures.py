@@ -81,7 +81,7 @@ def timesteps(of: Mapping[str, Sequence[int]], size: int = len(ALPHAS_CUMPROD)) 
     axes[0].plot(
         canvas.array((1 - root**2).sqrt()), color=PALETTE[1], label="$\\sqrt{1-\\bar\\alpha_t}$, the noise"
     )
-    axes[0].legend(fontsize=9, frameon=False, loc="center right")
+    axes[0].legend(fontsize=9, frameon=False, loc="center left")
     axes[0].set(xticks=[])
     for row, times in enumerate(of.values()):
         axes[1].plot(list(times), [row] * len(times), "|", ms=13, mew=2, color=PALETTE[row % len(PALETTE)])
