@@ -45,12 +45,12 @@ class GaussianFlow:
         return math.sqrt(after) * self.mean + (x - math.sqrt(now) * self.mean) * (narrower / spread)
 
 
-def evenly_in_lambda(n: int, last: int = 20) -> list[int]:
-    """n of the timesteps from 999 down to `last`, with even steps in the logarithm of the signal-to-noise ratio.
+def evenly_in_lambda(n: int) -> list[int]:
+    """n timesteps from 999 down to 0, with even steps in the logarithm of the signal-to-noise ratio.
 
-    As even as whole timesteps allow, which below 20 is not very: there each is a long step.
+    As even as whole timesteps allow: near 0 each is a long step, so of a large n some fall together.
     """
     level = (ALPHAS_CUMPROD / (1 - ALPHAS_CUMPROD)).log() / 2
-    wanted = torch.linspace(float(level[-1]), float(level[last]), n, dtype=torch.float64)
+    wanted = torch.linspace(float(level[-1]), float(level[0]), n, dtype=torch.float64)
     nearest = [int((level - each).abs().argmin()) for each in wanted]
     return sorted(set(nearest), reverse=True)

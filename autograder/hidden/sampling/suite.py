@@ -844,7 +844,9 @@ class HeunStep:
             own = x
             for k in range(steps):
                 sigma, after = 4 * 0.25 ** (k / steps), 4 * 0.25 ** ((k + 1) / steps)
-                own = assert_tensor(student.heun_step(_of_unit_data, own, sigma, after), shape=(3, 1)).double()
+                own = assert_tensor(
+                    student.heun_step(_of_unit_data, own, sigma, after), shape=(3, 1)
+                ).double()
             errors.append((own - exact).abs().max())
         assert_holds(errors[1] <= 0.32 * errors[0], "the error falls too slowly with the number of steps")
 

@@ -123,8 +123,7 @@ def race(right: Mapping[str, Mapping[int, float]], errors: Mapping[str, Mapping[
         style: dict[str, Any] = {"color": PALETTE[row % len(PALETTE)], "label": name}
         axes[0].plot(list(shares), list(shares.values()), "o-", ms=5, alpha=0.85, **style)
     axes[0].set_xscale("log", base=2)
-    calls = sorted({call for shares in right.values() for call in shares})
-    axes[0].set_xticks(calls, [str(call) for call in calls], fontsize=9)
+    axes[0].set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"], fontsize=9)
     axes[0].set(xlabel="calls of the network", ylabel="pictures that show all four words", ylim=(-0.03, 1.05))
     axes[0].legend(fontsize=9, frameon=False, loc="lower right")
     axes[0].set_title("on pictures: who obeys, and how soon", fontsize=11, color=INK)
@@ -153,8 +152,9 @@ def _draw_orders(axis: Any, errors: Mapping[str, Mapping[int, float]]) -> None:
         )
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
-    calls = sorted({call for by_calls in errors.values() for call in by_calls})
-    axis.set_xticks(calls, [str(call) for call in calls], fontsize=8)
+    most = max(call for by_calls in errors.values() for call in by_calls)
+    calls = [2**power for power in range(2, most.bit_length() + 1)]
+    axis.set_xticks(calls, [str(call) for call in calls], fontsize=9)
     axis.minorticks_off()
     axis.set(xlabel="calls of the network", ylabel="largest error")
     axis.legend(fontsize=9, frameon=False)
