@@ -34,15 +34,15 @@ class AncestralStep:
         )
 
     def variances(self, student: Work) -> None:
-        """What is left of the old noise, and the fresh one, have the standard deviation sigma_next together."""
+        """What is left of the old noise and the fresh noise make up sigma_next together, by their squares."""
         one = torch.ones(1, dtype=torch.float64)
         for sigma, sigma_next in ((5.0, 3.0), (2.0, 0.5), (80.0, 60.0)):
             old = student.ancestral_step(sigma * one, 0 * one, sigma, sigma_next, 0 * one)
             fresh = student.ancestral_step(0 * one, 0 * one, sigma, sigma_next, one)
             holds(
                 math.isclose(float(old) ** 2 + float(fresh) ** 2, sigma_next**2, rel_tol=1e-6),
-                f"from sigma {sigma:g} to {sigma_next:g} the old noise has {float(old):.3g} left, and the fresh "
-                f"noise {float(fresh):.3g}: their squares do not add up",
+                f"from sigma {sigma:g} to {sigma_next:g} {float(old):.3g} of the old noise is left, and the "
+                f"fresh one has {float(fresh):.3g}: their squares do not add up",
             )
 
     def end(self, student: Work) -> None:

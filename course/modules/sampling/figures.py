@@ -50,7 +50,7 @@ def clouds(
 
 
 def walks(world: Mixture, of: Mapping[str, Float[Tensor, "steps N 2"]]) -> Picture:
-    """The ways of a few points from noise to sample, for each title; a ring at the start, a dot at the end."""
+    """The ways of a few points from noise to sample, for each title: from a ring to a dot."""
     figure, axes = canvas.axes(1, len(of), width=3.6 * len(of), height=3.8, sharey=True)
     lengths = []
     for axis, (title, ways) in zip(axes, of.items(), strict=True):
@@ -72,7 +72,7 @@ def walks(world: Mixture, of: Mapping[str, Float[Tensor, "steps N 2"]]) -> Pictu
 
 
 def timesteps(of: Mapping[str, Sequence[int]], size: int = len(ALPHAS_CUMPROD)) -> Picture:
-    """Which timesteps are asked for, each list a row of marks, and above what is left of the picture there."""
+    """Which timesteps are asked for, each list a row of marks below what is left of the picture there."""
     figure, axes = canvas.axes(
         2, 1, width=9.6, height=1.5 + 0.36 * len(of), heights=[1.2, 0.36 * len(of) + 0.1]
     )
