@@ -444,7 +444,7 @@ def _of_ddim_step_to_the_end(draw: Draw) -> Iterator[Example]:
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL, examples=_of_ddim_step_clipped),
     dtypes(torch.float32, torch.float16, keep=["alphas_cumprod"], rtol=ROUNDED),
-    gradients(weight=9, rtol=RTOL, to=["xt", "eps", "noise"]),
+    gradients(weight=13, rtol=RTOL, to=["xt", "eps", "noise"]),
 )
 class DdimStep:
     @value(weight=4)
@@ -479,7 +479,7 @@ class DdimStep:
             xt, eps, noise = draw.normal(3, 5), draw.normal(3, 5), draw.normal(3, 5)
             _near(student.ddim_step(xt, eps, t, -1, abar, eta, noise), _x0_of(xt, eps, _at(abar, t)))
 
-    @value(weight=6)
+    @value(weight=11)
     def clipping_changes_the_noise(self, student: Student, draw: Draw) -> None:
         """With clip it limits the clean sample, and computes the noise anew: both make up xt again."""
         abar = _table(draw)
@@ -487,6 +487,19 @@ class DdimStep:
             xt, eps, noise = 3 * draw.normal(3, 4, 2), draw.normal(3, 4, 2), draw.normal(3, 4, 2)
             found = student.ddim_step(xt, eps, t, t_next, abar, eta, noise, clip=True)
             _near(found, _ddim(xt, eps, t, t_next, abar, eta, noise, clip=True))
+
+    @value(weight=5)
+    def clipping_all_the_way(self, student: Student, draw: Draw) -> None:
+        """With clip at each of several steps it ends where it should, and hands no error on."""
+        x = own = 3 * draw.normal(3, 4)
+        abar = _table(draw)
+        for t, t_next in ((11, 8), (8, 4), (4, 1), (1, -1)):
+            x = _ddim(x, torch.sin(3 * x) - 1, t, t_next, abar, clip=True)
+            eps = torch.sin(3 * own) - 1
+            own = assert_tensor(
+                student.ddim_step(own, eps, t, t_next, abar, clip=True), shape=(3, 4)
+            ).double()
+        _near(own, x, rtol=1e-6)
 
     @value(weight=2)
     def upwards(self, student: Student, draw: Draw) -> None:
