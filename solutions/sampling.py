@@ -49,13 +49,13 @@ def ddpm_step(
     # Python's numbers: as exact as the table, and they leave xt's dtype alone.
     abar = float(alphas_cumprod[t])
     abar_next = float(alphas_cumprod[t_next]) if t_next >= 0 else 1.0
-    x0 = (xt - (1 - abar) ** 0.5 * eps) / abar**0.5
+    x0 = (xt - math.sqrt(1 - abar) * eps) / math.sqrt(abar)
     if clip:
         x0 = x0.clamp(-1, 1)
     alpha = abar / abar_next  # what the jump leaves of the variance that was there
-    mean = (abar_next**0.5 * (1 - alpha) * x0 + alpha**0.5 * (1 - abar_next) * xt) / (1 - abar)
+    mean = (math.sqrt(abar_next) * (1 - alpha) * x0 + math.sqrt(alpha) * (1 - abar_next) * xt) / (1 - abar)
     variance = (1 - alpha) * (1 - abar_next) / (1 - abar)
-    return mean + variance**0.5 * noise
+    return mean + math.sqrt(variance) * noise
     ### END SOLUTION
 
 
@@ -137,14 +137,14 @@ def ddim_step(
     ### BEGIN SOLUTION
     abar = float(alphas_cumprod[t])
     abar_next = float(alphas_cumprod[t_next]) if t_next >= 0 else 1.0
-    x0 = (xt - (1 - abar) ** 0.5 * eps) / abar**0.5
+    x0 = (xt - math.sqrt(1 - abar) * eps) / math.sqrt(abar)
     if clip:
         x0 = x0.clamp(-1, 1)
-        eps = (xt - abar**0.5 * x0) / (1 - abar) ** 0.5  # or the two no longer add up to xt
+        eps = (xt - math.sqrt(abar) * x0) / math.sqrt(1 - abar)  # or the two no longer add up to xt
     variance = eta**2 * (1 - abar_next) / (1 - abar) * (1 - abar / abar_next)
     # Of the variance that noise has at t_next, the fresh noise takes its part, and the old one the rest.
-    x_next = abar_next**0.5 * x0 + (1 - abar_next - variance) ** 0.5 * eps
-    return x_next if noise is None else x_next + variance**0.5 * noise
+    x_next = math.sqrt(abar_next) * x0 + math.sqrt(1 - abar_next - variance) * eps
+    return x_next if noise is None else x_next + math.sqrt(variance) * noise
     ### END SOLUTION
 
 
@@ -174,7 +174,7 @@ def ddim_invert(
             eps = model(x, torch.full((len(x),), t_next, device=x.device))
             if t < 0:  # x is clean: there is nothing to take apart
                 abar = float(alphas_cumprod[t_next])
-                x = abar**0.5 * x + (1 - abar) ** 0.5 * eps
+                x = math.sqrt(abar) * x + math.sqrt(1 - abar) * eps
             else:
                 x = ddim_step(x, eps, t, t_next, alphas_cumprod)
     return x
@@ -221,7 +221,8 @@ def dpm_solver_step(
         abar_before = float(alphas_cumprod[t_before])
         r = (lambda_t - math.log(abar_before / (1 - abar_before)) / 2) / h
         D = x0_now + (x0_now - x0_before) / (2 * r)
-    return ((1 - abar_next) / (1 - abar)) ** 0.5 * xt - abar_next**0.5 * math.expm1(-h) * D
+    kept = math.sqrt((1 - abar_next) / (1 - abar))
+    return kept * xt - math.sqrt(abar_next) * math.expm1(-h) * D
     ### END SOLUTION
 
 

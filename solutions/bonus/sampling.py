@@ -1,5 +1,7 @@
 """Answers to the bonus tasks of the module `sampling`."""
 
+import math
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -25,7 +27,7 @@ def ancestral_step(
     Source: `EulerAncestralDiscreteScheduler` in diffusers, after k-diffusion.
     """
     ### BEGIN SOLUTION
-    up = (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2) ** 0.5
+    up = sigma_next * math.sqrt(sigma**2 - sigma_next**2) / sigma
     down = sigma_next**2 / sigma  # the root of sigma_next^2 - up^2
     return x + (down - sigma) * (x - x0) / sigma + up * noise
     ### END SOLUTION

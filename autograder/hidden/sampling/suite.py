@@ -759,10 +759,10 @@ def _heun(denoise: Any, x: Tensor, sigma: float, sigma_next: float) -> Tensor:
     """Through the clean samples: Euler's step is the mixture that leaves sigma_next of the noise."""
     ratio = sigma_next / sigma
     first = denoise(x, sigma)
-    x_next = ratio * x + (1 - ratio) * first
+    x_next: Tensor = ratio * x + (1 - ratio) * first
     if sigma_next == 0:
         return x_next
-    change = (x - first) / sigma + (x_next - denoise(x_next, sigma_next)) / sigma_next
+    change: Tensor = (x - first) / sigma + (x_next - denoise(x_next, sigma_next)) / sigma_next
     return x - (sigma - sigma_next) / 2 * change
 
 

@@ -114,7 +114,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.asked: list[Tensor] = []
-        self.jumps: list[tuple[object, object]] = []
+        self.jumps: list[tuple[int, int]] = []
 
     def model(self, x: Tensor, t: Tensor) -> Tensor:
         if not isinstance(t, Tensor) or t.shape != (len(x),):

@@ -121,7 +121,8 @@ def race(right: Mapping[str, Mapping[int, float]], errors: Mapping[str, Mapping[
     figure, axes = canvas.axes(1, 2, width=12, height=4.2)
     for row, (name, shares) in enumerate(right.items()):
         style: dict[str, Any] = {"color": PALETTE[row % len(PALETTE)], "label": name}
-        axes[0].plot(list(shares), list(shares.values()), "o-", ms=5, alpha=0.85, **style)
+        line = ("o-", "o--")[row % 2]  # where two run together, both are seen
+        axes[0].plot(list(shares), list(shares.values()), line, ms=5, alpha=0.85, **style)
     axes[0].set_xscale("log", base=2)
     axes[0].set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"], fontsize=9)
     axes[0].set(xlabel="calls of the network", ylabel="pictures that show all four words", ylim=(-0.03, 1.05))
@@ -152,8 +153,8 @@ def _draw_orders(axis: Any, errors: Mapping[str, Mapping[int, float]]) -> None:
         )
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
-    most = max(call for by_calls in errors.values() for call in by_calls)
-    calls = [2**power for power in range(2, most.bit_length() + 1)]
+    known = [call for by_calls in errors.values() for call in by_calls]
+    calls = [2**power for power in range(12) if min(known) < 1.2 * 2**power < 1.5 * max(known)]
     axis.set_xticks(calls, [str(call) for call in calls], fontsize=9)
     axis.minorticks_off()
     axis.set(xlabel="calls of the network", ylabel="largest error")
