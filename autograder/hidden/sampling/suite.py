@@ -255,7 +255,13 @@ def _of_sample(draw: Draw) -> Iterator[Example]:
 
 
 @exercise("sample")
-@promises(_of_sample, untouched(), any_layout(), by_position_and_name())
+@promises(
+    _of_sample,
+    untouched(),
+    any_layout(),
+    by_position_and_name(),
+    dtypes(torch.float64, torch.float32, rtol=ROUNDED),
+)
 class Sample:
     @value(weight=4)
     def asks_and_steps(self, student: Student, draw: Draw) -> None:
@@ -555,7 +561,7 @@ def _of_ddim_invert(draw: Draw) -> Iterator[Example]:
     untouched(rtol=RTOL),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
-    dtypes(torch.float32, keep=["alphas_cumprod"], rtol=ROUNDED),
+    dtypes(torch.float64, torch.float32, keep=["alphas_cumprod"], rtol=ROUNDED),
 )
 class DdimInvert:
     @value(weight=4)
