@@ -190,6 +190,24 @@ def rising_levels(count: int) -> list[float]:
     return torch.linspace(0.05, 4, count).tolist()  # type: ignore[no-any-return]
 
 
+def euler_too_short(x: Tensor, x0: Tensor, sigma: float, sigma_next: float, noise: Tensor) -> Tensor:
+    up = (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2) ** 0.5
+    return x + (sigma_next - sigma) * (x - x0) / sigma + up * noise
+
+
+def fresh_by_variance(x: Tensor, x0: Tensor, sigma: float, sigma_next: float, noise: Tensor) -> Tensor:
+    down = sigma_next**2 / sigma
+    return x + (down - sigma) * (x - x0) / sigma + (sigma_next**2 - down**2) * noise
+
+
+def trailing_again(n: int) -> list[int]:
+    return [round(1000 * k / n) - 1 for k in range(n, 0, -1)]
+
+
+def far_too_late(n: int) -> list[int]:
+    return list(range(10 * n - 1, -1, -10))
+
+
 WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("attention", "attention_in_blocks", "", each_block_by_itself, "Each block was averaged by itself"),
     ("attention", "attention_in_blocks", "", all_at_once, "as large as all the scores"),
@@ -205,6 +223,10 @@ WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("noise", "v_prediction", "x0_from_v", through_the_noise, "there is NaN in the result"),
     ("noise", "my_schedule", "", alphas_and_no_betas, "the betas go from 0 to 1"),
     ("noise", "my_schedule", "", much_too_gentle, "left at the end"),
+    ("sampling", "ancestral_step", "", euler_too_short, "Euler's step goes to sigma_next"),
+    ("sampling", "ancestral_step", "", fresh_by_variance, "multiplied by its variance"),
+    ("sampling", "my_timesteps", "", trailing_again, "that is trailing or leading"),
+    ("sampling", "my_timesteps", "", far_too_late, "for n = 2 the first is 19"),
     ("guidance", "interval_guided_eps", "", all_guided, "All samples are guided"),
     ("guidance", "interval_guided_eps", "", one_time_for_all, "One timestep decides"),
     ("guidance", "my_scale", "", the_same_everywhere, "then it is plain guidance"),
