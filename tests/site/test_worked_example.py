@@ -293,4 +293,5 @@ def test_the_solved_notebook_draws_and_its_checks_hold(course_root: CourseRoot, 
     assert code == 0, printed
     recorded = author.clone / "docs" / "demos"
     assert "All 3 checks hold." in (recorded / f"{MODULE}.json").read_text(encoding="utf-8")
-    assert len(list((recorded / MODULE).glob("*.png"))) == 1
+    light, dark = sorted(path.name for path in (recorded / MODULE).glob("*.png"))[::-1]
+    assert dark == light.replace(".png", "-dark.png")
