@@ -1,0 +1,1 @@
+"""Known mistakes of the module `training`: code that students write, and what to tell them."""

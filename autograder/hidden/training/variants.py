@@ -1,0 +1,1 @@
+"""Correct answers of the module `training`, each written differently from the reference."""
