@@ -210,7 +210,10 @@ def _raw(tensor: Tensor) -> tuple[TensorHeader, memoryview]:
     dense = (tensor.permute(order) if order else tensor).contiguous()
     if dense.numel() == 0:
         return header, memoryview(b"")
-    return header, memoryview(dense.reshape(-1).view(torch.uint8).numpy().data)
+    flat = dense.reshape(-1)
+    if flat.stride(0) != 1:  # a single number counts as contiguous, whatever its stride
+        flat = flat.clone(memory_format=torch.contiguous_format)
+    return header, memoryview(flat.view(torch.uint8).numpy().data)
 
 
 def encode(

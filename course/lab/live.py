@@ -103,6 +103,7 @@ class Run:
             picture.put(show())
         if self.done >= steps:
             return
+        begun = self.done
         with counting(steps, what) as one_more, _after_the_step() as stopped:
             for _ in range(self.done):
                 one_more()
@@ -123,7 +124,8 @@ class Run:
                 pass
             finally:
                 self._trim()
-                self.write()
+                if self.done > begun:
+                    self.write()
         if picture and show:
             picture.put(show())
         if self.done < steps:

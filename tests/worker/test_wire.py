@@ -99,6 +99,12 @@ def test_a_transposed_tensor_keeps_its_memory_order() -> None:
     assert torch.equal(back, tensor)
 
 
+def test_a_single_number_out_of_a_table_travels_whatever_its_stride() -> None:
+    one = torch.arange(4, dtype=torch.float64).view(1, 4).T[2]
+    assert one.stride() == (4,)
+    assert torch.equal(round_trip(one), one)
+
+
 def test_one_tensor_sent_twice_is_one_tensor_there() -> None:
     tensor = torch.ones(2)
     first, second = round_trip([tensor, tensor])
