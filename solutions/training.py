@@ -1,14 +1,14 @@
 """Training: what a network is asked for, what its answer costs, and one step towards a better one.
 
-Reading order is the order of the lesson. Names are those of the module `noise`: `alphas_cumprod`, written abar in
-formulas, is what is left of a picture's variance at each of T timesteps, t = 0 the least noisy, and
+Reading order is the order of the lesson. Names are those of the module `noise`: `alphas_cumprod`, written
+abar in formulas, is what is left of a picture's variance at each of T timesteps, t = 0 the least noisy, and
 
     x_t = sqrt(abar_t) x0 + sqrt(1 - abar_t) noise
 
     B  batch; pictures, points and whatever else is noised have B first and any dimensions after it
 
-A network is asked for one of three things, its `prediction`: the noise ("eps"), the clean sample ("x0"), or the
-velocity ("v") between the two. Whoever has one of them and x_t has the others.
+A network is asked for one of three things, its `prediction`: the noise ("eps"), the clean sample ("x0"),
+or the velocity ("v") between the two. Whoever has one of them and x_t has the others.
 """
 
 from collections.abc import Callable
@@ -133,8 +133,8 @@ def ddpm_loss(
 
     All tensors are on the same device; none is modified.
     Raises ValueError for another prediction.
-    Returns one number, a tensor of shape [] and x0's dtype: of each sample the mean of its squared errors, times
-    its weight; of these the mean over the batch. Gradients flow through it, to the model's parameters.
+    Returns one number, a tensor of shape [] and x0's dtype: of each sample the mean of its squared errors,
+    times its weight; of these the mean over the batch. Gradients flow through it, to the model's parameters.
     Source: Ho et al. (2020), equation 14, where the prediction is "eps".
     """
     ### BEGIN SOLUTION
@@ -196,7 +196,8 @@ def ema_update(average: nn.Module, model: nn.Module, decay: float) -> None:
     model    not modified, and nothing is shared with it: what it learns later leaves the average alone.
     decay    0 <= decay <= 1. With 0 the average becomes equal to the model, with 1 its parameters stay.
 
-    No gradient flows, and no parameter of either ceases to be one or to have its requires_grad. Returns nothing.
+    No gradient flows, and no parameter of either ceases to be one or to have its requires_grad. Returns
+    nothing.
     Source: Polyak & Juditsky (1992); Ho et al. (2020), appendix B, with a decay of 0.9999.
     """
     ### BEGIN SOLUTION
@@ -211,7 +212,7 @@ def ema_update(average: nn.Module, model: nn.Module, decay: float) -> None:
 def min_snr_weight(
     snr: Float[Tensor, "..."], prediction: str = "eps", gamma: float = 5.0
 ) -> Float[Tensor, "..."]:
-    """The weight of a sample's loss for which a timestep counts by its signal-to-noise ratio, capped at gamma.
+    """The weight of a loss for which timesteps count by their signal-to-noise ratio, capped at gamma.
 
     Whatever is predicted, the weighted squared error is min(snr, gamma) times the squared error of the clean
     sample that follows from the prediction.
@@ -258,7 +259,8 @@ def elbo_term(
     All tensors are on the same device; none is modified.
     Returns a new tensor [B] with x0's dtype: for each sample the sum over all its numbers. Gradients flow
     through it, to x0 and the guess.
-    Source: Ho et al. (2020), equations 5 and 8; Kingma et al., "Variational Diffusion Models" (2021), equation 13.
+    Source: Ho et al. (2020), equations 5 and 8; Kingma et al., "Variational Diffusion Models" (2021),
+    equation 13.
     """
     ### BEGIN SOLUTION
     abar = torch.cumprod(1 - betas, dim=0)
@@ -271,7 +273,7 @@ def elbo_term(
 def edm_scalings(
     sigma: Float[Tensor, "B"], sigma_data: float = 0.5
 ) -> tuple[Float[Tensor, "B"], Float[Tensor, "B"], Float[Tensor, "B"], Float[Tensor, "B"]]:
-    """How a network is wrapped, at each noise level, so that what goes in and what it is asked for has variance 1.
+    """Scalings for which a network's input, and what it is asked for, have variance 1 at each noise level.
 
         c_skip = sigma_data^2 / (sigma^2 + sigma_data^2)        c_in = 1 / sqrt(sigma^2 + sigma_data^2)
         c_out = sigma sigma_data / sqrt(sigma^2 + sigma_data^2)    c_noise = ln(sigma) / 4
@@ -280,7 +282,8 @@ def edm_scalings(
     sigma_data  standard deviation of the clean samples.
 
     Returns four new tensors, c_skip, c_out, c_in and c_noise, each [B] with sigma's dtype and device.
-    Source: Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (2022), table 1.
+    Source: Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (2022),
+    table 1.
     """
     ### BEGIN SOLUTION
     variance = sigma**2 + sigma_data**2  # of x0 + sigma noise
@@ -297,8 +300,8 @@ def edm_denoise(
     """The clean sample in x, by a network in its wrapping: c_skip x + c_out model(c_in x, c_noise).
 
     model  model(x, c_noise [B]) -> a tensor of x's shape. It is asked exactly once, for all samples together.
-    x      noised samples, x0 + sigma noise; any number of dimensions after B. sigma: the standard deviation of
-           the noise in each, of x's dtype. Neither is modified.
+    x      noised samples, x0 + sigma noise; any number of dimensions after B. sigma: the standard
+           deviation of the noise in each, of x's dtype. Neither is modified.
     sigma_data
            standard deviation of the clean samples.
 

@@ -64,7 +64,9 @@ class Descent:
                 if parameter.grad is None:
                     continue
                 before = self._moving.get(parameter)
-                moving = parameter.grad.clone() if before is None else group["momentum"] * before + parameter.grad
+                moving = (
+                    parameter.grad.clone() if before is None else group["momentum"] * before + parameter.grad
+                )
                 self._moving[parameter] = moving
                 parameter -= group["lr"] * moving
         self.steps += 1

@@ -1,12 +1,12 @@
 """A training that one can watch, stop and go on with.
 
-    run = live.Run("trained/shapes.safetensors", networks={"net": net}, optimizers={"adam": adam}, generator=chance)
+    run = live.Run("trained/shapes.safetensors", networks={"net": net}, optimizers={"adam": adam})
     run.go(600, step, show=picture)
 
-`step(n)` does step number n and returns its losses by name; `show()` makes a picture of what has been learned,
-which appears below the cell and is replaced every few seconds. Interrupt the kernel (or press Ctrl-C) and the
-step under way is finished, all is written, and the cell ends without an error; run it again and it goes on from
-there, to the very same numbers as without a stop.
+`step(n)` does step number n and returns its losses by name; `show()` makes a picture of what has been
+learned, which appears below the cell and is replaced every few seconds. Interrupt the kernel (or press
+Ctrl-C) and the step under way is finished, all is written, and the cell ends without an error; run it
+again and it goes on from there, to the very same numbers as without a stop.
 
 What is written are plain numbers (safetensors): nothing is ever unpickled. The file is whole or as it was.
 """
@@ -50,8 +50,8 @@ class Run:
     networks    by name: what learns, averages of it included
     optimizers  by name
     generator   what draws batches, timesteps and noise
-    made_with   plain values that describe the training, such as sizes. A file that was made with others is put
-                aside, and so is one that cannot be read; the training begins anew.
+    made_with   plain values that describe the training, such as sizes. A file that was made with others is
+                put aside, and so is one that cannot be read; the training begins anew.
     anew        whether to begin anew in any case; the file of before is put aside, too
 
     `losses` has the losses of all steps so far, by name; `done` is how many steps that are.
@@ -92,8 +92,8 @@ class Run:
     ) -> None:
         """Takes the steps that are missing of `steps`, and writes what has come of it.
 
-        step   what one step does, by its number; it returns losses by name. Its errors are passed on, once what
-               was learned before is written.
+        step   what one step does, by its number; it returns losses by name. Its errors are passed on, once
+               what was learned before is written.
         show   makes what is shown below the cell, at the beginning, every so many seconds, and at the end.
         what   stands before the bar.
         """
@@ -138,7 +138,9 @@ class Run:
         """Writes all that is needed to go on: whole, or not at all."""
         from safetensors.torch import save
 
-        tensors = {f"losses.{name}": torch.tensor(of, dtype=torch.float64) for name, of in self.losses.items()}
+        tensors = {
+            f"losses.{name}": torch.tensor(of, dtype=torch.float64) for name, of in self.losses.items()
+        }
         if self.generator is not None:
             tensors["generator"] = self.generator.get_state()
         for name, network in self.networks.items():
@@ -193,7 +195,7 @@ class Run:
     def _said(self) -> str:
         recent = {name: of[-RECENT:] for name, of in self.losses.items()}
         means = [f"{name} {sum(of) / len(of):.3f}" for name, of in recent.items() if of]
-        return f"loss {', '.join(means)}" if len(means) > 1 else f"loss {means[0].split(' ')[1]}" if means else ""
+        return f"loss {', '.join(means)}" if means else ""
 
 
 class _Place:
@@ -218,7 +220,7 @@ class _Place:
 
 @contextmanager
 def _after_the_step() -> Iterator[Callable[[], bool]]:
-    """Meanwhile an interrupt is noted, for a loop to look at between its steps; a second one counts at once."""
+    """Meanwhile an interrupt is noted, to be looked at between steps; a second one counts at once."""
     asked = False
     if threading.current_thread() is not threading.main_thread():  # where signals cannot be caught
         yield lambda: False

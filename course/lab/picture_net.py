@@ -1,7 +1,7 @@
-"""A network for small pictures, light enough to be trained while one watches, and the pictures to train it on.
+"""A network for small pictures, light enough to be trained while one watches, and pictures to train it on.
 
-No convolutions and no attention: layers of numbers, each connected with all of the layer before. It is narrower
-than a picture has numbers, so that it cannot hand on what it is given as it stands.
+No convolutions and no attention: layers of numbers, each connected with all of the layer before. It is
+narrower than a picture has numbers, so that it cannot hand on what it is given as it stands.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FREQUENCIES = 16
 
 
 def pictures(count: int, generator: torch.Generator | None = None) -> Float[Tensor, "count 3 12 12"]:
-    """Large shapes on black, from -1 to 1: six shapes, eight colours, never twice in the same place and shade."""
+    """Large shapes on black, from -1 to 1: six shapes, eight colours, no two in the same place and shade."""
     any_of = shapes.sample_attributes(count, generator)
     large = torch.full_like(any_of.size, shapes.SIZES.index("large"))
     on_black = torch.full_like(any_of.background, list(shapes.BACKGROUNDS).index("black"))
@@ -36,7 +36,9 @@ class _Block(nn.Module):
         self.time = nn.Linear(2 * FREQUENCIES, width)
         nn.init.zeros_(self.last.weight)
 
-    def forward(self, x: Float[Tensor, "B width"], time: Float[Tensor, "B waves"]) -> Float[Tensor, "B width"]:
+    def forward(
+        self, x: Float[Tensor, "B width"], time: Float[Tensor, "B waves"]
+    ) -> Float[Tensor, "B width"]:
         changed: Tensor = self.last(F.silu(self.first(self.norm(x)) + self.time(time)))
         return x + changed
 
@@ -56,9 +58,7 @@ class PictureNet(nn.Module):
         self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, numbers)
         nn.init.zeros_(self.out.weight)
 
-    def forward(
-        self, x: Float[Tensor, "B 3 12 12"], t: Int[Tensor, " B"]
-    ) -> Float[Tensor, "B 3 12 12"]:
+    def forward(self, x: Float[Tensor, "B 3 12 12"], t: Int[Tensor, " B"]) -> Float[Tensor, "B 3 12 12"]:
         powers = torch.arange(FREQUENCIES, device=x.device) / FREQUENCIES
         angles = torch.outer(t.to(x.dtype), 10_000**-powers)
         time = torch.cat([angles.cos(), angles.sin()], dim=1)

@@ -11,8 +11,8 @@ class PointNet(nn.Module):
     """Predicts the noise in points of the plane from the points, their timesteps and what it is told.
 
     told        numbers of a condition's vector; 0 for a network that is told nothing.
-    head_start  whether x is added to the answer where x is nearly all noise. Without it the network may predict
-                anything: the noise, the clean point, the velocity.
+    head_start  whether x is added to the answer where x is nearly all noise. Without it the network may
+                predict anything: the noise, the clean point, the velocity.
     """
 
     def __init__(self, told: int = 0, width: int = 128, *, head_start: bool = True) -> None:

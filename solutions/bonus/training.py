@@ -20,12 +20,14 @@ def stratified_timesteps(count: int, T: int, generator: torch.Generator) -> Int[
 
 
 def my_weight(snr: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """How much a sample counts, by its signal-to-noise ratio: a weight for the loss of the picture, of your own.
+    """A weight of your own for the loss of the picture: how much a sample counts, by its signal-to-noise ratio.
 
-    At least 0 and finite for every snr >= 0; not the same everywhere, and not 0 everywhere between 0.01 and 100.
+    At least 0 and finite for every snr >= 0; not the same everywhere, and not 0 everywhere between 0.01
+    and 100.
     Returns a tensor of snr's shape.
     """
     ### BEGIN SOLUTION
-    # A bell over the logarithm of the ratio: neither nearly clean samples nor pure noise, where nothing is learned.
+    # A bell over the logarithm of the ratio: neither nearly clean samples nor pure noise, where nothing is
+    # learned.
     return torch.exp(-((snr.clamp(min=1e-8).log() + 0.5) ** 2) / 4)
     ### END SOLUTION

@@ -1,4 +1,4 @@
-"""A training that is watched, stopped and gone on with: nothing of it is lost, and nothing is learned twice."""
+"""A training that is watched, stopped and gone on with: nothing is lost, and nothing is learned twice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class Training:
         self.adam.step()
         return {"line": loss.item()}
 
-    def go(self, steps: int, step: Callable[[int], dict[str, float]] | None = None, **options: Any) -> Training:
+    def go(
+        self, steps: int, step: Callable[[int], dict[str, float]] | None = None, **options: Any
+    ) -> Training:
         self.run.go(steps, step or self.step, **options)
         return self
 

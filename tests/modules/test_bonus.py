@@ -129,7 +129,9 @@ def at_random(count: int, T: int, generator: torch.Generator) -> Tensor:
 
 
 def smallest_first(count: int, T: int, generator: torch.Generator) -> Tensor:
-    return ((torch.arange(count) + torch.rand(count, generator=generator)) * T / count).long().clamp(max=T - 1)
+    return (
+        ((torch.arange(count) + torch.rand(count, generator=generator)) * T / count).long().clamp(max=T - 1)
+    )
 
 
 def plain_loss(snr: Tensor) -> Tensor:
@@ -195,7 +197,13 @@ WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("noise", "my_schedule", "", alphas_and_no_betas, "the betas go from 0 to 1"),
     ("noise", "my_schedule", "", much_too_gentle, "left at the end"),
     ("training", "stratified_timesteps", "", at_random, "the tenths that they lie in are"),
-    ("training", "stratified_timesteps", "", smallest_first, "the first of four always comes from the quarters"),
+    (
+        "training",
+        "stratified_timesteps",
+        "",
+        smallest_first,
+        "the first of four always comes from the quarters",
+    ),
     ("training", "my_weight", "", plain_loss, "then it is the plain loss"),
     ("training", "my_weight", "", inverted_ratio, "for the ratios"),
     ("guidance", "interval_guided_eps", "", all_guided, "All samples are guided"),

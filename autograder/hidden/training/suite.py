@@ -1,13 +1,14 @@
 """Hidden tests of the module `training`. Letters and names are those of `solutions/training.py`.
 
-Tables are short and fall steeply: with a thousand timesteps, an error of one of them is hard to see. Models are
-small formulas that stay here, or a line that lives in the worker and is trained there.
+Tables are short and fall steeply: with a thousand timesteps, an error of one of them is hard to see.
+Models are small formulas that stay here, or a line that lives in the worker and is trained there.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -285,7 +286,7 @@ class Velocity:
 
     @rule()
     def keeps_the_length(self, student: Student, draw: Draw) -> None:
-        """The squares of velocity and noised sample add up to those of picture and noise, number by number."""
+        """The squares of velocity and noised sample add up to those of picture and noise."""
         x0, t, noise, abar = _batch(draw, 5, 2, 3)
         v = _checked(student.velocity(x0, noise, t, abar), like=x0)
         _near(v.square() + _noised(x0, t, noise, abar).square(), x0.square() + noise.square())
@@ -356,9 +357,7 @@ def _of_loss(draw: Draw) -> Iterator[Example]:
     x0, t, noise, abar = _batch(draw, 3, 2, 3, 4)
     weights = draw.uniform(3, low=0.5, high=3)
     for prediction in ("eps", "v"):
-        yield Example(
-            reference.ddpm_loss, differentiable(_formula), x0, t, noise, abar, prediction, weights
-        )
+        yield Example(reference.ddpm_loss, differentiable(_formula), x0, t, noise, abar, prediction, weights)
 
 
 @exercise("ddpm_loss")
@@ -625,7 +624,7 @@ class TrainStep:
         losses = [training.step("x0", batch=batch)[0] for _ in range(6)]
         numbers = [float(loss) for loss in losses if isinstance(loss, (int, float, Tensor))]
         assert_holds(len(numbers) == 6, "a number was expected, the loss")
-        assert_holds(all(a > b for a, b in zip(numbers, numbers[1:], strict=False)), "the loss does not fall")
+        assert_holds(all(a > b for a, b in pairwise(numbers)), "the loss does not fall")
 
 
 # --- ema_update -------------------------------------------------------------------------------------------
@@ -791,11 +790,13 @@ def _of_weights(draw: Draw) -> Iterator[Example]:
 
 def _where_snr_is_the_answer(draw: Draw) -> Iterator[Example]:
     yield Example(reference.min_snr_weight, draw.uniform(4, low=0.2, high=2.0), "x0", 3.0)
-    yield Example(reference.min_snr_weight, torch.ones(4, dtype=torch.float64, device=draw.device), "eps", 3.0)
+    yield Example(
+        reference.min_snr_weight, torch.ones(4, dtype=torch.float64, device=draw.device), "eps", 3.0
+    )
 
 
 def _weight(snr: Tensor, prediction: str, gamma: float) -> Tensor:
-    """Number by number, through the errors: an error of 1 in x0 is sqrt(snr) in eps, and sqrt(snr + 1) in v."""
+    """Number by number: an error of 1 in x0 is one of sqrt(snr) in eps, and of sqrt(snr + 1) in v."""
     squared = {"x0": 1.0, "eps": 0.0, "v": 1.0}[prediction]
     factor = {"x0": 0.0, "eps": 1.0, "v": 1.0}[prediction]
     each = [min(float(one), gamma) / (squared + factor * float(one)) for one in snr.flatten()]
@@ -841,7 +842,9 @@ class MinSnrWeight:
     @value()
     def nothing_left_of_the_picture(self, student: Student, draw: Draw) -> None:
         """Where the ratio is nought, the weight for the noise is one, and the others are nought."""
-        snr = torch.cat([torch.zeros(2, dtype=torch.float64, device=draw.device), draw.uniform(3, low=1, high=9)])
+        snr = torch.cat(
+            [torch.zeros(2, dtype=torch.float64, device=draw.device), draw.uniform(3, low=1, high=9)]
+        )
         for prediction in PREDICTIONS:
             expected = torch.cat([snr[:2] + (prediction == "eps"), _weight(snr[2:], prediction, 5.0)])
             _near(student.min_snr_weight(snr, prediction), expected)
@@ -854,7 +857,11 @@ class MinSnrWeight:
             for prediction in PREDICTIONS:
                 expected = _weight(part_of, prediction, 5.0)
                 assert_close(
-                    student.min_snr_weight(part_of, prediction), expected, rtol=RTOL, atol=0, check_dtype=False
+                    student.min_snr_weight(part_of, prediction),
+                    expected,
+                    rtol=RTOL,
+                    atol=0,
+                    check_dtype=False,
                 )
 
     @value()
@@ -880,7 +887,7 @@ class MinSnrWeight:
 
     @rule(weight=2)
     def one_loss(self, student: Student, draw: Draw) -> None:
-        """One and the same slip of a model costs the same, whether it is read as noise, picture or velocity."""
+        """One slip of a model costs the same, whether it is read as noise, picture or velocity."""
         abar = draw.uniform(12, low=0.05, high=0.95)
         slip = {"eps": abar / (1 - abar), "x0": torch.ones_like(abar), "v": 1 / (1 - abar)}
         costs = [
@@ -904,7 +911,7 @@ def _later(draw: Draw, B: int, T: int) -> Tensor:
 
 
 def _divergence(x0: Tensor, guess: Tensor, t: Tensor, betas: Tensor) -> Tensor:
-    """Sample by sample, out of the two normal distributions of the step back: their means and their variance."""
+    """Sample by sample, out of the means and the variance of the two distributions of the step back."""
     made = []
     abar = torch.cumprod(1 - betas.double(), 0).tolist()
     for one, other, step in zip(x0.double(), guess.double(), t.tolist(), strict=True):
@@ -917,7 +924,11 @@ def _divergence(x0: Tensor, guess: Tensor, t: Tensor, betas: Tensor) -> Tensor:
 
 def _of_elbo(draw: Draw) -> Iterator[Example]:
     yield Example(
-        reference.elbo_term, draw.normal(3, 2, 3, 2), draw.normal(3, 2, 3, 2), _later(draw, 3, 7), _betas(draw, 7)
+        reference.elbo_term,
+        draw.normal(3, 2, 3, 2),
+        draw.normal(3, 2, 3, 2),
+        _later(draw, 3, 7),
+        _betas(draw, 7),
     )
 
 
@@ -936,14 +947,24 @@ class ElboTerm:
     def of_pictures(self, student: Student, draw: Draw) -> None:
         """Is the divergence of the two steps back, in nats, summed over each sample."""
         for shape in [(3, 2, 3, 4), (5, 1, 4, 2)]:
-            x0, guess, t, betas = draw.normal(*shape), draw.normal(*shape), _later(draw, shape[0], 8), _betas(draw, 8)
+            x0, guess, t, betas = (
+                draw.normal(*shape),
+                draw.normal(*shape),
+                _later(draw, shape[0], 8),
+                _betas(draw, 8),
+            )
             _near(student.elbo_term(x0, guess, t, betas), _divergence(x0, guess, t, betas))
 
     @value()
     def any_number_of_dimensions(self, student: Student, draw: Draw) -> None:
         """Takes points and videos as well as pictures, and one sample alone."""
         for shape in [(3, 5), (2, 2, 1, 3, 2), (1, 2, 3)]:
-            x0, guess, t, betas = draw.normal(*shape), draw.normal(*shape), _later(draw, shape[0], 7), _betas(draw, 7)
+            x0, guess, t, betas = (
+                draw.normal(*shape),
+                draw.normal(*shape),
+                _later(draw, shape[0], 7),
+                _betas(draw, 7),
+            )
             _near(student.elbo_term(x0, guess, t, betas), _divergence(x0, guess, t, betas))
 
     @value(weight=2)
@@ -967,7 +988,9 @@ class ElboTerm:
         for dtype in (torch.float64, torch.float32):
             x0, guess = draw.normal(3, 4, dtype=dtype), draw.normal(3, 4, dtype=dtype)
             t, betas = _later(draw, 3, 7), _betas(draw, 7)
-            assert_close(student.elbo_term(x0, guess, t, betas), _divergence(x0, guess, t, betas), rtol=RTOL_SINGLE)
+            assert_close(
+                student.elbo_term(x0, guess, t, betas), _divergence(x0, guess, t, betas), rtol=RTOL_SINGLE
+            )
 
     @rule()
     def nothing_for_the_truth(self, student: Student, draw: Draw) -> None:
@@ -982,7 +1005,7 @@ class ElboTerm:
 
     @rule()
     def adds_up_over_all_timesteps(self, student: Student, draw: Draw) -> None:
-        """Over all timesteps together it costs what lies between the first and the last signal-to-noise ratio."""
+        """All timesteps together cost what lies between the first and the last signal-to-noise ratio."""
         betas, x0, off = _betas(draw, 7), draw.normal(1, 4), draw.normal(1, 4)
         t = torch.arange(1, 7, device=draw.device)
         each = _checked(student.elbo_term(x0.repeat(6, 1), (x0 + off).repeat(6, 1), t, betas), like=t)
@@ -1084,7 +1107,7 @@ class Edm:
 
     @value()
     def deviation_of_the_data(self, student: Student, draw: Draw) -> None:
-        """Both take the standard deviation of the data that they are given, and have the stated one by default."""
+        """Both take the standard deviation of the data that is given, and have the stated one by default."""
         sigma, x = _levels(draw, 3), draw.normal(3, 4)
         for found, wanted in zip(
             _scalings(student.edm_scalings(sigma)), reference.edm_scalings(sigma, 0.5), strict=True
@@ -1117,7 +1140,7 @@ class Edm:
 
     @rule(weight=2)
     def variance_one(self, student: Student, draw: Draw) -> None:
-        """What goes into the network has variance one, and so has what it is asked for, at each noise level."""
+        """What goes into the network, and what it is asked for, has variance one at each noise level."""
         sigma, data = _levels(draw, 5), 0.6
         found = [_checked(each, like=sigma) for each in _scalings(student.edm_scalings(sigma, data))]
         c_skip, c_out, c_in, _ = found

@@ -91,9 +91,7 @@ def expanded(x0: Tensor, noise: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Te
 
 
 @variant("velocity", title="the picture first, the noise out of what is left", defines="from_velocity")
-def one_after_the_other(
-    xt: Tensor, v: Tensor, t: Tensor, alphas_cumprod: Tensor
-) -> tuple[Tensor, Tensor]:
+def one_after_the_other(xt: Tensor, v: Tensor, t: Tensor, alphas_cumprod: Tensor) -> tuple[Tensor, Tensor]:
     signal, rest = _factors(alphas_cumprod, t, xt)
     x0 = signal * xt - rest * v
     # Turned by a right angle, the velocity of x0 and noise is x_t: no division here either.

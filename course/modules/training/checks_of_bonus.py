@@ -19,7 +19,9 @@ class StratifiedTimesteps:
             t = ordinary(student.stratified_timesteps(8, 80, generator))
             holds(t.shape == (8,) and t.dtype == torch.int64, f"8 whole numbers are expected, and it is {t}")
             where = sorted((t // 10).tolist())
-            holds(where == list(range(8)), f"the tenths that they lie in are {where}, and each should have one")
+            holds(
+                where == list(range(8)), f"the tenths that they lie in are {where}, and each should have one"
+            )
 
     def any_share(self, student: Work) -> None:
         """Where the shares are no whole numbers, as for 3 out of 10, no timestep is below 0 or above 9."""
@@ -41,7 +43,7 @@ class StratifiedTimesteps:
         holds(len(set(first)) == 4, f"the first of four always comes from the quarters {sorted(set(first))}")
 
     def seeded(self, student: Work) -> None:
-        """The generator decides, and goes on: the same seed gives the same, and the next call something else."""
+        """The generator decides, and goes on: the same seed gives the same, the next call other ones."""
         generator = torch.Generator().manual_seed(3)
         once, then = (student.stratified_timesteps(16, 1000, generator) for _ in range(2))
         again = student.stratified_timesteps(16, 1000, torch.Generator().manual_seed(3))
@@ -55,7 +57,9 @@ class MyWeight:
         """A finite weight of at least 0 for every ratio, of the shape of the ratios."""
         for snr in (tensor([0.0, 1e-6, 0.3, 1.0, 40.0, 1e4]), torch.ones(2, 3), tensor(2.0)):
             found = ordinary(student.my_weight(snr))
-            holds(found.shape == snr.shape, f"for ratios of shape {tuple(snr.shape)} it is {tuple(found.shape)}")
+            holds(
+                found.shape == snr.shape, f"for ratios of shape {tuple(snr.shape)} it is {tuple(found.shape)}"
+            )
             holds(bool(torch.isfinite(found).all()), f"for the ratios {snr.tolist()} it is {found.tolist()}")
             holds(bool((found >= 0).all()), f"a weight is negative: {found.tolist()}")
 
@@ -64,4 +68,6 @@ class MyWeight:
         found = ordinary(student.my_weight(torch.logspace(-2, 2, 41))).double()
         holds(float(found.max()) > 0, "it is 0 for all ratios from 0.01 to 100: nothing would be learned")
         if math.isclose(float(found.min()), float(found.max()), rel_tol=1e-3):
-            raise Broken(f"it is {float(found[0]):g} for all ratios from 0.01 to 100: then it is the plain loss")
+            raise Broken(
+                f"it is {float(found[0]):g} for all ratios from 0.01 to 100: then it is the plain loss"
+            )

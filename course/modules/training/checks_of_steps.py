@@ -59,7 +59,8 @@ class DdpmLoss:
         holds(not torch.allclose(x, x0), "the model was shown the clean samples: it has to see noised ones")
         holds(
             torch.equal(x, model.asked[1][0]),
-            "called again with the same arguments, it noised the samples otherwise: use the noise that is given",
+            "called again with the same arguments, it noised the samples otherwise: use the noise that is "
+            "given",
         )
         close(x, _column(2.0, 2.2))
         holds(torch.equal(answer, again), "called again with the same arguments it gave another loss")
@@ -115,9 +116,7 @@ class DdpmLoss:
         close(gradient, tensor([[0.88]], dtype=torch.float64))
 
 
-def _training(
-    lr: float = 0.1, momentum: float = 0.0
-) -> tuple[Line, Descent]:
+def _training(lr: float = 0.1, momentum: float = 0.0) -> tuple[Line, Descent]:
     line = Line().double()
     return line, Descent(line.parameters(), lr, momentum)
 
@@ -128,7 +127,7 @@ BATCH = (_column(1.0), tensor([1]), _column(2.0), ABAR)  # the line answers 2.2 
 @exercise("train_step")
 class TrainStep:
     def one_step(self, student: Work) -> None:
-        """The line answers 2.2 for 2: loss 0.04. Its gradient 0.88 and a learning rate of 0.1 make it 0.912."""
+        """The line answers 2.2 for 2: loss 0.04. With a gradient of 0.88 and lr 0.1 its weight is 0.912."""
         line, descent = _training()
         loss = student.train_step(line, descent, *BATCH)
         _is_loss(loss, 0.04)
@@ -186,7 +185,7 @@ class TrainStep:
         close(line.weight, tensor([[0.912]], dtype=torch.float64))
 
     def number(self, student: Work) -> None:
-        """What comes back is a Python float, of before the step; the model is asked once, one step is taken."""
+        """What comes back is a Python float; the model is asked once, and one step is taken."""
         line, descent = _training()
         loss = student.train_step(line, descent, *BATCH)
         holds(type(loss) is float, f"a Python float is expected, {type(loss).__name__} was returned")

@@ -22,7 +22,9 @@ class MinSnrWeight:
             student.min_snr_weight(_doubles(1.0, 4.0, 20.0), "eps"),
             _doubles(1.0, 1.0, 0.25),
             symptoms={
-                "Here the larger of ratio and gamma counts; it should be the smaller.": _doubles(5.0, 1.25, 1.0),
+                "Here the larger of ratio and gamma counts; it should be the smaller.": _doubles(
+                    5.0, 1.25, 1.0
+                ),
                 "This is the weight for the picture.": _doubles(1.0, 4.0, 5.0),
                 "The smallest of all the ratios counts here for all of them.": _doubles(1.0, 0.25, 0.05),
             },
@@ -176,7 +178,12 @@ class EdmScalings:
         found = _four(student.edm_scalings(_doubles(0.5, 1.2)))
         for own, numbers in zip(
             found,
-            ((0.5, 0.25 / 1.69), (0.5**0.5 / 2, 0.6 / 1.3), (2**0.5, 1 / 1.3), (math.log(0.5) / 4, math.log(1.2) / 4)),
+            (
+                (0.5, 0.25 / 1.69),
+                (0.5**0.5 / 2, 0.6 / 1.3),
+                (2**0.5, 1 / 1.3),
+                (math.log(0.5) / 4, math.log(1.2) / 4),
+            ),
             strict=True,
         ):
             close(own, _doubles(*numbers))

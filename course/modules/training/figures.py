@@ -1,4 +1,4 @@
-"""The pictures of the training module's demos. Each function draws one from numbers, and returns a `Picture`."""
+"""The pictures of the training module's demos: each function draws one from numbers."""
 
 from __future__ import annotations
 
@@ -70,18 +70,20 @@ def quarter_circle(velocity: Velocity, angles: int = 7) -> Picture:
     told = "each a tangent" if crooked < 1e-6 else "not all of them tangents"
     return Picture(
         figure,
-        f"A quarter of a circle from the picture to the noise, with {angles} places on it and at each an arrow, the "
-        f"velocity: {told}.",
+        f"A quarter of a circle from the picture to the noise, with {angles} places on it and at each an arrow, "
+        f"the velocity: {told}.",
     )
 
 
 def three_errors(times: Sequence[int], errors: Mapping[str, Sequence[float]]) -> Picture:
-    """The mean squared error of one network by timestep, as an error of the noise, the picture and the velocity."""
+    """The mean squared error of one network by timestep, read as that of noise, picture and velocity."""
     figure, (axis,) = canvas.axes(1, 1, width=7.2, height=3.8)
     for colour, (name, values) in zip(PALETTE, errors.items(), strict=False):
         if len(values) != len(times):
             raise ValueError(f"there should be {len(times)} errors of {name}; there are {len(values)}")
-        axis.plot(times, values, "o-", ms=4, lw=2, color=colour, label=f"as an error of {NAMES.get(name, name)}")
+        axis.plot(
+            times, values, "o-", ms=4, lw=2, color=colour, label=f"as an error of {NAMES.get(name, name)}"
+        )
     axis.set(yscale="log", xlabel="timestep t", ylabel="mean squared error")
     axis.legend(fontsize=9.5, frameon=False)
     canvas.plain(axis)
@@ -126,7 +128,9 @@ def progress(
     left.set_title(f"after {done} of {steps} steps", fontsize=11, color=INK)
     _curves(right, of, smooth=20)
     right.set(xlim=(0, steps), ylabel="loss")
-    last = "; ".join(f"{name} {sum(values[-20:]) / len(values[-20:]):.3f}" for name, values in of.items() if values)
+    last = "; ".join(
+        f"{name} {sum(values[-20:]) / len(values[-20:]):.3f}" for name, values in of.items() if values
+    )
     return Picture(
         figure,
         f"Rows of pictures, drawn after {done} of {steps} steps: {', '.join(rows)}. Beside them the losses"
@@ -142,7 +146,10 @@ def _curves(axis: Any, of: Mapping[str, Sequence[float]], smooth: int) -> None:
         ends = torch.arange(1, len(values) + 1)
         starts = (ends - smooth).clamp(min=0)
         axis.plot(
-            canvas.array(ends), canvas.array((total[ends] - total[starts]) / (ends - starts)), lw=1.8, color=colour,
+            canvas.array(ends),
+            canvas.array((total[ends] - total[starts]) / (ends - starts)),
+            lw=1.8,
+            color=colour,
             label=name,
         )
     axis.set(yscale="log", xlabel="step")
@@ -186,7 +193,9 @@ def weights(weight: Weight, alphas_cumprod: Float[Tensor, " T"]) -> Picture:
         canvas.expect_shape(found, snr.shape, f"the weights for {name}")
         label = NAMES[name]
         axes[0].plot(canvas.array(found), color=colour, lw=2.2, label=f"for {label}")
-        axes[1].plot(canvas.array(found * of_picture[name]), style, color=colour, lw=2.6, label=f"from {label}")
+        axes[1].plot(
+            canvas.array(found * of_picture[name]), style, color=colour, lw=2.6, label=f"from {label}"
+        )
     axes[0].set_title("the weight of each loss", fontsize=11, color=INK)
     axes[1].set_title("what an error in the picture costs", fontsize=11, color=INK)
     for axis in axes:
@@ -195,13 +204,13 @@ def weights(weight: Weight, alphas_cumprod: Float[Tensor, " T"]) -> Picture:
         canvas.plain(axis)
     return Picture(
         figure,
-        "On the left three curves over the timestep, the weights for the noise, the picture and the velocity; on the "
-        "right what an error in the picture costs under each of them.",
+        "On the left three curves over the timestep, the weights for the noise, the picture and the velocity; on "
+        "the right what an error in the picture costs under each of them.",
     )
 
 
 def costs(times: Sequence[int], nats: Sequence[float], numbers: int) -> Picture:
-    """What a network's guesses cost at some timesteps, in bits for each number of a sample, for a thousand steps."""
+    """What a network's guesses cost at some timesteps, in bits for each number of a sample."""
     if len(nats) != len(times):
         raise ValueError(f"there should be {len(times)} costs; there are {len(nats)}")
     bits = [1000 * each / numbers / 0.6931 for each in nats]
@@ -210,12 +219,15 @@ def costs(times: Sequence[int], nats: Sequence[float], numbers: int) -> Picture:
     axis.plot(times, bits, "o-", ms=4, lw=2, color=PALETTE[0])
     axis.set(xlabel="timestep t", ylabel="bits a number, x 1000", ylim=(0, None))
     canvas.plain(axis)
-    area = sum((b - a) * (left + right) / 2 for a, b, left, right in zip(times, times[1:], bits, bits[1:], strict=False))
+    area = sum(
+        (b - a) * (left + right) / 2
+        for a, b, left, right in zip(times, times[1:], bits, bits[1:], strict=False)
+    )
     total = area / 1000
     axis.set_title(f"all timesteps together: {total:.2f} bits a number", fontsize=11, color=INK)
     return Picture(
         figure,
-        f"A curve over the timestep: what the guesses cost. Together {total:.2f} bits for each number of a picture.",
+        f"A curve over the timestep, what the guesses cost: together {total:.2f} bits for each number.",
     )
 
 
@@ -235,8 +247,8 @@ def scalings(edm_scalings: Callable[..., Any], sigma_data: float = 0.5) -> Pictu
         canvas.plain(axis)
     return Picture(
         figure,
-        "Curves over the noise level. c_skip falls from 1 to 0, c_out rises from 0 to the standard deviation of the "
-        f"data, {sigma_data:g}; c_in falls, and c_noise rises evenly.",
+        "Curves over the noise level. c_skip falls from 1 to 0, c_out rises from 0 to the standard deviation of "
+        f"the data, {sigma_data:g}; c_in falls, and c_noise rises evenly.",
     )
 
 
@@ -245,12 +257,15 @@ def energy_distance(one: Float[Tensor, "N 2"], other: Float[Tensor, "M 2"]) -> f
 
     Source: Szekely & Rizzo, "Energy statistics" (2013).
     """
-    between, within = torch.cdist(one, other).mean(), torch.cdist(one, one).mean() + torch.cdist(other, other).mean()
+    between, within = (
+        torch.cdist(one, other).mean(),
+        torch.cdist(one, one).mean() + torch.cdist(other, other).mean(),
+    )
     return float(2 * between - within)
 
 
 def clouds(world: Mixture, rows: Mapping[str, Mapping[str, Float[Tensor, "N 2"]]]) -> Picture:
-    """Rows of clouds of points, each over the world that it should be drawn from, with its distance from it."""
+    """Rows of clouds of points, each over the world that it should come from, with its distance from it."""
     truth = world.draw(world.null.expand(1500), torch.Generator().manual_seed(2)).float()
     columns = max(len(row) for row in rows.values())
     figure, axes = canvas.axes(len(rows), columns, width=2.9 * columns, height=2.9 * len(rows), sharey=True)
@@ -267,4 +282,7 @@ def clouds(world: Mixture, rows: Mapping[str, Mapping[str, Float[Tensor, "N 2"]]
             axis.spines[:].set_color(FAINT)
             said.append(f"{row}, {title}: {far:.4f}")
         axes[at * columns].set_ylabel(row, fontsize=11, color=INK)
-    return Picture(figure, f"Clouds of points over the world that they should come from, and their distances. {'; '.join(said)}.")
+    return Picture(
+        figure,
+        f"Clouds of points over the world that they should come from, and distances. {'; '.join(said)}.",
+    )

@@ -20,14 +20,20 @@ ABAR = torch.linspace(0.99, 0.01, 30, dtype=torch.float64)
 
 DRAWINGS: dict[str, Callable[[], Picture]] = {
     "quarter_circle": lambda: figures.quarter_circle(training.velocity),
-    "three_errors": lambda: figures.three_errors([0, 500, 999], {"eps": [0.4, 0.1, 0.01], "v": [0.4, 0.2, 5.0]}),
+    "three_errors": lambda: figures.three_errors(
+        [0, 500, 999], {"eps": [0.4, 0.1, 0.01], "v": [0.4, 0.2, 5.0]}
+    ),
     "losses": lambda: figures.losses({"eps": [1.0, 0.5, 0.25]}, "the loss", smooth=2),
-    "progress": lambda: figures.progress({"eps": PICTURES, "x0": PICTURES}, {"eps": [1.0, 0.5], "x0": []}, 10),
+    "progress": lambda: figures.progress(
+        {"eps": PICTURES, "x0": PICTURES}, {"eps": [1.0, 0.5], "x0": []}, 10
+    ),
     "averages": lambda: figures.averages([0.0, 1.0, 0.5, 0.7], {"decay 0.9": [0.0, 0.1, 0.2, 0.3]}),
     "weights": lambda: figures.weights(training.min_snr_weight, ABAR),
     "costs": lambda: figures.costs([0, 500, 999], [4.0, 1.0, 0.1], 768),
     "scalings": lambda: figures.scalings(training.edm_scalings),
-    "clouds": lambda: figures.clouds(WORLD, {"the network": {"eps": CLOUD}, "its average": {"eps": 0.5 * CLOUD}}),
+    "clouds": lambda: figures.clouds(
+        WORLD, {"the network": {"eps": CLOUD}, "its average": {"eps": 0.5 * CLOUD}}
+    ),
 }
 NO_DRAWINGS = {"energy_distance", "strips"}
 
@@ -77,7 +83,9 @@ def test_what_an_error_costs_is_one_curve_for_all_three_predictions() -> None:
 
 
 def test_clouds_of_one_world_are_near_and_others_are_far() -> None:
-    one, other = (WORLD.draw(WORLD.null.expand(800), torch.Generator().manual_seed(s)).float() for s in (0, 1))
+    one, other = (
+        WORLD.draw(WORLD.null.expand(800), torch.Generator().manual_seed(s)).float() for s in (0, 1)
+    )
     assert figures.energy_distance(one, other) < 0.02
     assert figures.energy_distance(one, other + 1) > 0.2
 

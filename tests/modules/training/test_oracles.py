@@ -151,7 +151,9 @@ class TestMinSnrWeight:
         scheduler: Any = DDPMScheduler(1000)
         scheduler.alphas_cumprod = ABAR
         snr = ABAR / (1 - ABAR)
-        torch.testing.assert_close(snr, compute_snr(scheduler, torch.arange(1000)).double(), rtol=1e-5, atol=0)
+        torch.testing.assert_close(
+            snr, compute_snr(scheduler, torch.arange(1000)).double(), rtol=1e-5, atol=0
+        )
         x0, noise, xt = batch()
         eps = noise + torch.randn(noise.shape, dtype=noise.dtype)
         guess = training.x0_from_eps(xt, eps, T, ABAR)
