@@ -20,7 +20,7 @@ def stratified_timesteps(count: int, T: int, generator: torch.Generator) -> Int[
 
 
 def my_weight(snr: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """A weight of your own for the loss of the picture: how much a sample counts, by its signal-to-noise ratio.
+    """A weight of your own for the loss of the picture: how much a signal-to-noise ratio counts.
 
     At least 0 and finite for every snr >= 0; not the same everywhere, and not 0 everywhere between 0.01
     and 100.

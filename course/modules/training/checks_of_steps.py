@@ -127,7 +127,7 @@ BATCH = (_column(1.0), tensor([1]), _column(2.0), ABAR)  # the line answers 2.2 
 @exercise("train_step")
 class TrainStep:
     def one_step(self, student: Work) -> None:
-        """The line answers 2.2 for 2: loss 0.04. With a gradient of 0.88 and lr 0.1 its weight is 0.912."""
+        """The line answers 2.2 for 2: loss 0.04. A gradient of 0.88 and lr 0.1 make it 0.912."""
         line, descent = _training()
         loss = student.train_step(line, descent, *BATCH)
         _is_loss(loss, 0.04)

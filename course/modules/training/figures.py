@@ -70,8 +70,8 @@ def quarter_circle(velocity: Velocity, angles: int = 7) -> Picture:
     told = "each a tangent" if crooked < 1e-6 else "not all of them tangents"
     return Picture(
         figure,
-        f"A quarter of a circle from the picture to the noise, with {angles} places on it and at each an arrow, "
-        f"the velocity: {told}.",
+        f"A quarter of a circle from the picture to the noise, with {angles} places on it and at each "
+        f"an arrow, the velocity: {told}.",
     )
 
 
@@ -204,8 +204,8 @@ def weights(weight: Weight, alphas_cumprod: Float[Tensor, " T"]) -> Picture:
         canvas.plain(axis)
     return Picture(
         figure,
-        "On the left three curves over the timestep, the weights for the noise, the picture and the velocity; on "
-        "the right what an error in the picture costs under each of them.",
+        "On the left three curves over the timestep, the weights for the noise, the picture and the velocity; "
+        "on the right what an error in the picture costs under each of them.",
     )
 
 
@@ -247,8 +247,8 @@ def scalings(edm_scalings: Callable[..., Any], sigma_data: float = 0.5) -> Pictu
         canvas.plain(axis)
     return Picture(
         figure,
-        "Curves over the noise level. c_skip falls from 1 to 0, c_out rises from 0 to the standard deviation of "
-        f"the data, {sigma_data:g}; c_in falls, and c_noise rises evenly.",
+        "Curves over the noise level. c_skip falls from 1 to 0, c_out rises from 0 to the standard deviation "
+        f"of the data, {sigma_data:g}; c_in falls, and c_noise rises evenly.",
     )
 
 
