@@ -63,10 +63,10 @@ class Descent:
             for parameter in self._parameters():
                 if parameter.grad is None:
                     continue
-                before = self._moving.get(parameter)
-                moving = (
-                    parameter.grad.clone() if before is None else group["momentum"] * before + parameter.grad
-                )
+                moving = parameter.grad.clone()
+                if parameter in self._moving:
+                    # Where the parameter is now: a model may move from one device to another.
+                    moving += group["momentum"] * self._moving[parameter].to(moving)
                 self._moving[parameter] = moving
                 parameter -= group["lr"] * moving
         self.steps += 1

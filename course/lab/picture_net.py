@@ -57,6 +57,7 @@ class PictureNet(nn.Module):
         self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
         self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, numbers)
         nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Float[Tensor, "B 3 12 12"], t: Int[Tensor, " B"]) -> Float[Tensor, "B 3 12 12"]:
         powers = torch.arange(FREQUENCIES, device=x.device) / FREQUENCIES

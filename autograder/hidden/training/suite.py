@@ -230,7 +230,7 @@ def _where_an_argument_is_the_answer(draw: Draw) -> Iterator[Example]:
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
     dtypes(torch.float32, torch.float16, keep=["alphas_cumprod"], rtol=ROUNDED),
-    gradients(weight=5, rtol=RTOL, examples=_only_velocity),
+    gradients(weight=8, rtol=RTOL, examples=_only_velocity),
 )
 class Velocity:
     @value(weight=3)
@@ -416,7 +416,7 @@ class DdpmLoss:
                 found = student.ddpm_loss(differentiable(_Guess()), x0, t, noise, abar, "eps", weights)
                 assert_close(found, expected, rtol=RTOL_SINGLE)
 
-    @value(weight=6)
+    @value(weight=9)
     def gradients(self, student: Student, draw: Draw) -> None:
         """Gradients flow back to the model's parameters, those of the mean squared error."""
         for prediction in PREDICTIONS:

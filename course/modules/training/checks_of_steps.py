@@ -135,8 +135,8 @@ class TrainStep:
             line.weight,
             tensor([[0.912]], dtype=torch.float64),
             symptoms={
-                "The weight has not changed: the optimizer took no step, or had no gradients to take it with.": (
-                    tensor([[1.0]])
+                "The weight has not changed: the optimizer took no step, or had no gradients.": tensor(
+                    [[1.0]]
                 )
             },
         )

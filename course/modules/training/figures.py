@@ -204,7 +204,7 @@ def weights(weight: Weight, alphas_cumprod: Float[Tensor, " T"]) -> Picture:
         canvas.plain(axis)
     return Picture(
         figure,
-        "On the left three curves over the timestep, the weights for the noise, the picture and the velocity; "
+        "On the left three curves over the timestep, the weights for noise, picture and velocity; "
         "on the right what an error in the picture costs under each of them.",
     )
 
