@@ -13,9 +13,11 @@ def stratified_timesteps(count: int, T: int, generator: torch.Generator) -> Int[
     Source: Kingma et al., "Variational Diffusion Models" (2021), appendix I.1, in a similar form.
     """
     ### BEGIN SOLUTION
-    places = torch.arange(count) + torch.rand(count, generator=generator, dtype=torch.float64)
+    where = generator.device
+    chance = torch.rand(count, generator=generator, dtype=torch.float64, device=where)
+    places = torch.arange(count, device=where) + chance
     t = (places * T / count).long().clamp(max=T - 1)  # rounding could reach T itself
-    return t[torch.randperm(count, generator=generator)]
+    return t[torch.randperm(count, generator=generator, device=where)]
     ### END SOLUTION
 
 

@@ -516,13 +516,17 @@ class _Training:
         _assert_weights(self.handle, self.line)
 
 
-def _same_loss(answer: Any, expected: float) -> None:
+def _number(answer: Any) -> float:
     """A number, be it a tensor's: of that a test of its own speaks."""
     if isinstance(answer, bool) or not isinstance(answer, (int, float, Tensor)):
         raise Mismatch("a number was expected, the loss")
     if isinstance(answer, Tensor) and (answer.numel() != 1 or answer.is_complex()):
         raise Mismatch("one number was expected, the loss")
-    assert_holds(abs(float(answer) - expected) <= RTOL * abs(expected), "the loss is another number")
+    return float(answer)
+
+
+def _same_loss(answer: Any, expected: float) -> None:
+    assert_holds(abs(_number(answer) - expected) <= RTOL * abs(expected), "the loss is another number")
 
 
 @exercise("train_step")
@@ -621,9 +625,7 @@ class TrainStep:
         """Step by step on one batch, the loss falls."""
         training = _Training(student, draw, lr=0.02, momentum=0.0)
         batch = training.batch()
-        losses = [training.step("x0", batch=batch)[0] for _ in range(6)]
-        numbers = [float(loss) for loss in losses if isinstance(loss, (int, float, Tensor))]
-        assert_holds(len(numbers) == 6, "a number was expected, the loss")
+        numbers = [_number(training.step("x0", batch=batch)[0]) for _ in range(6)]
         assert_holds(all(a > b for a, b in pairwise(numbers)), "the loss does not fall")
 
 
@@ -758,8 +760,8 @@ class EmaUpdate:
             )
 
     @rule()
-    def model_stays(self, student: Student, draw: Draw) -> None:
-        """Leaves the model as it is."""
+    def untouched(self, student: Student, draw: Draw) -> None:
+        """Leaves the model itself as it is, weights and buffers."""
         _, there, model, learned = _networks(student, draw)
         student.ema_update(there, learned, 0.5)
         _assert_state(learned, model)
