@@ -987,8 +987,8 @@ def new_parameters(average: nn.Module, model: nn.Module, decay: float) -> None:
 @mistake(
     "ema_update",
     title="the update is not kept out of the graph",
-    hint="An update by hand is nothing that anybody will differentiate: put all of it under torch.no_grad(), and "
-    "a parameter's numbers may be changed in place.",
+    hint="An update by hand is nothing that anybody will differentiate: put all of it under torch.no_grad(), "
+    "and a parameter's numbers may be changed in place.",
 )
 def in_the_graph(average: nn.Module, model: nn.Module, decay: float) -> None:
     for mean, new in zip(average.parameters(), model.parameters(), strict=True):
