@@ -14,6 +14,7 @@ import torch
 
 import solutions.attention
 import solutions.noise
+import solutions.training
 import solutions.unet
 from autograder import build
 from autograder.content.course_root import CourseRoot
@@ -24,7 +25,12 @@ from course.parts import _fit, _told, lent_names
 from tests.desk.answers import ROOT, keep_all
 
 TAKEN = [(id, name) for module in load().modules for id, names in module.takes.items() for name in names]
-SOLUTIONS = {"attention": solutions.attention, "unet": solutions.unet, "noise": solutions.noise}
+SOLUTIONS = {
+    "attention": solutions.attention,
+    "unet": solutions.unet,
+    "noise": solutions.noise,
+    "training": solutions.training,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +116,7 @@ def test_there_are_the_same_names_for_everybody() -> None:
     ):
         _ = parts.lora
     assert dir(parts.attention) == ["CrossAttention", "MultiHeadSelfAttention"]
-    assert dir(parts) == ["attention", "noise", "taken_by", "unet"]
+    assert dir(parts) == ["attention", "noise", "taken_by", "training", "unet"]
 
 
 @pytest.mark.parametrize(("module", "name"), TAKEN)

@@ -11,6 +11,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, EDMEulerScheduler
 from diffusers.training_utils import EMAModel, compute_snr
 from torch import Tensor, nn
 
+from course.modules.training import lent
 from solutions import training
 from solutions.noise import q_posterior, q_sample
 
@@ -87,6 +88,19 @@ class TestDdpmLoss:
         one = training.ddpm_loss(of_v, x0, T, noise, ABAR, "v")
         other = training.ddpm_loss(of_eps, x0, T, noise, ABAR, "eps", 1 / ABAR[T])
         agree_in_scale(one, other)
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    @pytest.mark.parametrize("prediction", ["eps", "x0", "v"])
+    def test_what_the_course_lends_is_the_same(self, prediction: str, dtype: torch.dtype) -> None:
+        x0, noise, _ = batch(dtype)
+        for weights in (None, torch.tensor([1.0, 0.0, 3.0], dtype=dtype)):
+            ours, lent_one = (
+                loss(lambda x, t: 2 * x + t.view(-1, 1, 1, 1) / 500, x0, T, noise, ABAR, prediction, weights)
+                for loss in (training.ddpm_loss, lent.ddpm_loss)
+            )
+            agree(ours, lent_one)
+        with pytest.raises(ValueError, match="epsilon"):
+            lent.ddpm_loss(lambda x, t: x, x0, T, noise, ABAR, "epsilon")
 
 
 class TestTrainStep:
