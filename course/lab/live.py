@@ -13,15 +13,18 @@ What is written are plain numbers (safetensors): nothing is ever unpickled. The 
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 import os
 import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import CodeType
 from typing import Any, Protocol
 
 import torch
@@ -52,6 +55,8 @@ class Run:
     generator   what draws batches, timesteps and noise
     made_with   plain values that describe the training, such as sizes. A file that was made with others is
                 put aside, and so is one that cannot be read; the training begins anew.
+    by          the functions that a step is made of. Where one of them has been changed since, the training
+                begins anew as well: what a slip has taught stays in the weights.
     anew        whether to begin anew in any case; the file of before is put aside, too
 
     `losses` has the losses of all steps so far, by name; `done` is how many steps that are.
@@ -65,12 +70,14 @@ class Run:
         optimizers: Mapping[str, Optimizer] | None = None,
         generator: torch.Generator | None = None,
         made_with: Mapping[str, Any] | None = None,
+        by: Sequence[Callable[..., Any]] = (),
         anew: bool = False,
     ) -> None:
         self.file = Path(file)
         self.networks, self.optimizers = dict(networks), dict(optimizers or {})
         self.generator = generator
         self.made_with = json.dumps(dict(made_with or {}), sort_keys=True)
+        self.by = {getattr(function, "__name__", "?"): _digest(function) for function in by}
         self.losses: dict[str, list[float]] = {}
         self.done = 0
         if self.file.is_file():
@@ -153,7 +160,7 @@ class Run:
                         tensors[f"optimizer.{name}.{index}.{key}"] = value.detach().cpu().contiguous()
         # Clones: two names of one tensor cannot be written.
         tensors = {name: value.clone() for name, value in tensors.items()}
-        about = {"done": str(self.done), "made_with": self.made_with}
+        about = {"done": str(self.done), "made_with": self.made_with, "by": json.dumps(self.by)}
         _write(self.file, save(tensors, metadata=about))
 
     def _read(self) -> str:
@@ -168,6 +175,9 @@ class Run:
             return f"{self.file} cannot be read ({type(error).__name__})"
         if about.get("made_with") != self.made_with:
             return f"{self.file} was made with other settings"
+        before = json.loads(about.get("by", "{}"))
+        if changed := [name for name, digest in self.by.items() if before.get(name) != digest]:
+            return f"{', '.join(changed)} {'is' if len(changed) == 1 else 'are'} written otherwise now"
         for name, network in self.networks.items():
             found = _below(tensors, f"network.{name}.")
             shapes = {key: value.shape for key, value in network.state_dict().items()}
@@ -237,6 +247,23 @@ def _after_the_step() -> Iterator[Callable[[], bool]]:
         yield lambda: asked
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _digest(function: Callable[..., Any]) -> str:
+    """Tells functions apart by what they do: local names, places and comments do not count."""
+
+    def said_by(code: CodeType) -> Iterator[str]:
+        yield repr((code.co_code, code.co_names))
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                yield from said_by(constant)
+            else:  # a set has no order
+                yield repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
+
+    plain = inspect.unwrap(function)
+    code = getattr(plain, "__code__", None)
+    said = [repr(getattr(plain, "__defaults__", None)), *(said_by(code) if code else ())]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

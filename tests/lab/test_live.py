@@ -150,6 +150,40 @@ def test_a_file_that_does_not_fit_is_put_aside_and_never_lost(
     assert file.with_name("line-2.safetensors").is_file()
 
 
+def slip(x: int, of: str = "eps") -> bool:
+    return x > 1 and of in {"eps", "x0", "v"}
+
+
+def mended(x: int, of: str = "eps") -> bool:
+    return x > 2 and of in {"eps", "x0", "v"}
+
+
+def told_apart(source: str) -> str:
+    made: dict[str, Any] = {}
+    exec(source, made)
+    return live._digest(made["f"])
+
+
+def test_what_a_slip_has_taught_is_put_aside_once_the_slip_is_mended(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mended.__name__ = "slip"
+    Training(file, by=[slip, told_apart]).go(3)
+    assert Training(file, by=[slip, told_apart]).run.done == 3
+    assert Training(file, by=[mended, told_apart]).run.done == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Beginning anew, as slip is written otherwise now." in said
+
+
+def test_a_function_is_told_by_what_it_does() -> None:
+    same = ["def f(a, b=1):\n    return a + b", "# a sum\ndef f(a, b=1):\n\n    return (a + b)  # of both"]
+    other = ["def f(a, b=1):\n    return a - b", "def f(a, b=2):\n    return a + b", "f = print"]
+    assert len({*map(told_apart, same)}) == 1
+    assert len({*map(told_apart, [same[0], *other])}) == 4
+    inner = ["def f(a):\n    return lambda b: a + b", "def f(a):\n    return lambda b: a - b"]
+    assert len({*map(told_apart, inner)}) == 2
+
+
 def test_networks_of_another_shape_are_not_filled(file: Path) -> None:
     Training(file).go(2)
     other = live.Run(file, networks={"net": nn.Linear(5, 2)})

@@ -36,6 +36,7 @@ __all__ = [
 Velocity = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 Weight = Callable[[Tensor, str], Tensor]
 NAMES = {"eps": "the noise, eps", "x0": "the picture, x0", "v": "the velocity, v"}
+AS_ERRORS = {prediction: f"as an error of {name}" for prediction, name in NAMES.items()}
 
 
 def quarter_circle(velocity: Velocity, angles: int = 7) -> Picture:
@@ -76,20 +77,18 @@ def quarter_circle(velocity: Velocity, angles: int = 7) -> Picture:
 
 
 def three_errors(times: Sequence[int], errors: Mapping[str, Sequence[float]]) -> Picture:
-    """The mean squared error of one network by timestep, read as that of noise, picture and velocity."""
+    """Mean squared errors by timestep: of one network, read as noise, picture and velocity, or of several."""
     figure, (axis,) = canvas.axes(1, 1, width=7.2, height=3.8)
     for colour, (name, values) in zip(PALETTE, errors.items(), strict=False):
         if len(values) != len(times):
             raise ValueError(f"there should be {len(times)} errors of {name}; there are {len(values)}")
-        axis.plot(
-            times, values, "o-", ms=4, lw=2, color=colour, label=f"as an error of {NAMES.get(name, name)}"
-        )
+        axis.plot(times, values, "o-", ms=4, lw=2, color=colour, label=AS_ERRORS.get(name, name))
     axis.set(yscale="log", xlabel="timestep t", ylabel="mean squared error")
     axis.legend(fontsize=9.5, frameon=False)
     canvas.plain(axis)
     said = "; ".join(f"{name} {values[0]:.2g} to {values[-1]:.2g}" for name, values in errors.items())
     return Picture(
-        figure, f"Curves over the timestep from {times[0]} to {times[-1]}, the errors of one network: {said}."
+        figure, f"Curves over the timestep from {times[0]} to {times[-1]}, mean squared errors: {said}."
     )
 
 
