@@ -210,7 +210,7 @@ def _raw(tensor: Tensor) -> tuple[TensorHeader, memoryview]:
     dense = (tensor.permute(order) if order else tensor).contiguous()
     if dense.numel() == 0:
         return header, memoryview(b"")
-    # One number that was expanded has a stride of 0, and counts as contiguous: hence the stride by name.
+    # A single number counts as contiguous, whatever its stride: hence the stride by name.
     flat = dense.as_strided((dense.numel(),), (1,))
     return header, memoryview(flat.view(torch.uint8).numpy().data)
 

@@ -1,21 +1,24 @@
 """Teaches the tiny model a style it has never seen, training only the weights that it is told to.
 
-You will write a training loop of your own in the module `training`; until then, this is one to use. It is
-written to be read: `finetune` is the loop, `loss_of` is what it makes smaller.
+The loop of the module `training`, with captions and a learning rate that rises and falls. It is written to be
+read: `finetune` is the loop, `loss_of` is what it makes smaller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from course.lab import shapes
 from course.lab.tiny_sd import TinySD
 from course.pictures.steps import counting
+
+Model = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[[Model, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 FORGET_CAPTION = 0.1  # the part of the captions that is dropped, so that guidance goes on working
 
@@ -29,6 +32,7 @@ def finetune(
     unet: nn.Module | None = None,
     batch: int = 32,
     learning_rate: float = 3e-3,
+    loss: Loss | None = None,
     seed: int = 0,
 ) -> list[float]:
     """Trains `parameters` of the UNet on pictures of this style, and returns the loss of each step.
@@ -39,6 +43,7 @@ def finetune(
     style          a style of `course.lab.shapes`: "pastel", "striped", "plain"
     unet           another network to train in place of tiny.unet
     learning_rate  the largest: it rises over the first ten steps and falls from there on
+    loss           a `ddpm_loss`, as the exercise of that name; by default `noise_loss`
     seed           of the pictures, captions, timesteps and noise, which are new at every step
 
     Raises ValueError if there is nothing to train, or if a parameter has requires_grad=False.
@@ -59,11 +64,11 @@ def finetune(
             pictures, captions = shapes.batch(batch, style=style, generator=generator)
             dropped = torch.rand(batch, generator=generator) < FORGET_CAPTION
             captions = ["" if gone else caption for caption, gone in zip(captions, dropped, strict=True)]
-            loss = loss_of(network, tiny, pictures, captions, generator)
+            found = loss_of(network, tiny, pictures, captions, generator, loss)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            found.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            losses.append(loss.item())
+            losses.append(found.item())
             recent = losses[-20:]
             one_more(f"loss {sum(recent) / len(recent):.4f}")
     return losses
@@ -75,16 +80,26 @@ def loss_of(
     pictures: Float[Tensor, "B 3 H W"],
     captions: list[str],
     generator: torch.Generator,
+    loss: Loss | None = None,
 ) -> Float[Tensor, ""]:
-    """Noise the pictures, each up to a timestep of its own, and let the network say which noise it was.
-
-    The mean square error of what it says (Ho et al. 2020, equation 14).
-    """
+    """Noise the pictures, each up to a timestep of its own, and let the network say which noise it was."""
     t = torch.randint(len(tiny.alphas_cumprod), (len(pictures),), generator=generator)
     noise = torch.randn(pictures.shape, generator=generator)
-    abar = tiny.alphas_cumprod[t].float().view(-1, 1, 1, 1)
-    noisy = abar.sqrt() * pictures + (1 - abar).sqrt() * noise
-    return F.mse_loss(unet(noisy, t, tiny.encode(captions)), noise)
+    context = tiny.encode(captions)
+    return (loss or noise_loss)(lambda x, t: unet(x, t, context), pictures, t, noise, tiny.alphas_cumprod)
+
+
+def noise_loss(
+    model: Model,
+    x0: Float[Tensor, "B C H W"],
+    t: Int[Tensor, " B"],
+    noise: Float[Tensor, "B C H W"],
+    alphas_cumprod: Float[Tensor, " T"],
+) -> Float[Tensor, ""]:
+    """The mean squared error of what a model says the noise was (Ho et al. 2020, equation 14)."""
+    abar = alphas_cumprod[t].float().view(-1, 1, 1, 1)
+    noisy = abar.sqrt() * x0 + (1 - abar).sqrt() * noise
+    return F.mse_loss(model(noisy, t), noise)
 
 
 def imitate(

@@ -61,6 +61,8 @@ noise https://arxiv.org/abs/2006.11239
 noise https://arxiv.org/abs/2102.09672
 noise https://arxiv.org/abs/2305.08891
 training https://arxiv.org/abs/2303.09556
+training https://arxiv.org/abs/2206.00364
+training https://arxiv.org/abs/2511.13720
 sampling https://arxiv.org/abs/2010.02502
 sampling https://arxiv.org/abs/2206.00927
 sampling https://arxiv.org/abs/2210.02747

@@ -125,6 +125,24 @@ def much_too_gentle(T: int) -> Tensor:
     return torch.full((T,), 1e-4, dtype=torch.float64)
 
 
+def at_random(count: int, T: int, generator: torch.Generator) -> Tensor:
+    return torch.randint(T, (count,), generator=generator)
+
+
+def smallest_first(count: int, T: int, generator: torch.Generator) -> Tensor:
+    return (
+        ((torch.arange(count) + torch.rand(count, generator=generator)) * T / count).long().clamp(max=T - 1)
+    )
+
+
+def plain_loss(snr: Tensor) -> Tensor:
+    return torch.ones_like(snr)
+
+
+def inverted_ratio(snr: Tensor) -> Tensor:
+    return 1 / snr
+
+
 def all_guided(
     model: Any, x: Tensor, t: Tensor, cond: Tensor, null: Tensor, w: float, low: int, high: int
 ) -> Tensor:
@@ -223,6 +241,16 @@ WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("noise", "v_prediction", "x0_from_v", through_the_noise, "there is NaN in the result"),
     ("noise", "my_schedule", "", alphas_and_no_betas, "the betas go from 0 to 1"),
     ("noise", "my_schedule", "", much_too_gentle, "left at the end"),
+    ("training", "stratified_timesteps", "", at_random, "the tenths that they lie in are"),
+    (
+        "training",
+        "stratified_timesteps",
+        "",
+        smallest_first,
+        "the first of four always comes from the quarters",
+    ),
+    ("training", "my_weight", "", plain_loss, "then it is the plain loss"),
+    ("training", "my_weight", "", inverted_ratio, "for the ratios"),
     ("sampling", "ancestral_step", "", euler_too_short, "Euler's step goes to sigma_next"),
     ("sampling", "ancestral_step", "", fresh_by_variance, "multiplied by its variance"),
     ("sampling", "my_timesteps", "", trailing_again, "that is trailing or leading"),

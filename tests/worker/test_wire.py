@@ -105,6 +105,12 @@ def test_a_single_number_that_was_expanded_is_sent_as_one() -> None:
     assert torch.equal(back, torch.tensor([3.0], dtype=torch.float64))
 
 
+def test_a_single_number_out_of_a_table_travels_whatever_its_stride() -> None:
+    one = torch.arange(4, dtype=torch.float64).view(1, 4).T[2]
+    assert one.stride() == (4,)
+    assert torch.equal(round_trip(one), one)
+
+
 def test_one_tensor_sent_twice_is_one_tensor_there() -> None:
     tensor = torch.ones(2)
     first, second = round_trip([tensor, tensor])

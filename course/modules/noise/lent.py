@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor
 
-__all__ = ["q_sample"]
+__all__ = ["extract", "q_sample"]
+
+
+def extract(values: Num[Tensor, " T"], t: Int[Tensor, " B"], ndim: int) -> Num[Tensor, "B ..."]:
+    """Each sample's value at its own timestep, as the exercise has it: a new tensor [B, 1, ..., 1]."""
+    return values[t].reshape(-1, *[1] * (ndim - 1))
 
 
 def q_sample(
@@ -15,6 +20,6 @@ def q_sample(
     alphas_cumprod: Float[Tensor, " T"],
 ) -> Float[Tensor, "B ..."]:
     """Each sample noised up to its own timestep, as the exercise has it: a new tensor of x0's dtype."""
-    abar = alphas_cumprod[t].to(x0).reshape(-1, *[1] * (x0.ndim - 1))
+    abar = extract(alphas_cumprod, t, x0.ndim).to(x0)
     noised: Tensor = abar.sqrt() * x0 + (1 - abar).sqrt() * noise
     return noised
