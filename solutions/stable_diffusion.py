@@ -314,7 +314,7 @@ def img2img_latents(
     Source: Meng et al., "SDEdit" (2021), algorithm 1, with variance preserved.
     """
     ### BEGIN SOLUTION
-    abar = float(alphas_cumprod[timesteps[start]]) if start < len(timesteps) else 1.0
+    abar = alphas_cumprod[timesteps[start]].item() if start < len(timesteps) else 1.0
     out: Tensor = abar**0.5 * latents + (1 - abar) ** 0.5 * noise
     return out
     ### END SOLUTION
@@ -340,7 +340,7 @@ def paste_known(
     Source: Lugmayr et al., "RePaint" (2022), equation 8.
     """
     ### BEGIN SOLUTION
-    abar = 1.0 if t_next < 0 else float(alphas_cumprod[t_next])  # [-1] would be the noisiest of all
+    abar = 1.0 if t_next < 0 else alphas_cumprod[t_next].item()  # [-1] would be the noisiest of all
     return torch.where(mask, x, abar**0.5 * known + (1 - abar) ** 0.5 * noise)
     ### END SOLUTION
 
@@ -363,7 +363,7 @@ def renoise(
     Source: Lugmayr et al. (2022), section 4.2.
     """
     ### BEGIN SOLUTION
-    ratio = float(alphas_cumprod[t_later]) / (1.0 if t < 0 else float(alphas_cumprod[t]))
+    ratio = alphas_cumprod[t_later].item() / (1.0 if t < 0 else alphas_cumprod[t].item())
     out: Tensor = ratio**0.5 * x + (1 - ratio) ** 0.5 * noise
     return out
     ### END SOLUTION

@@ -9,7 +9,44 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autograder.testing import mistake
-from solutions import stable_diffusion as right
+
+# --- What is right in the mistakes ------------------------------------------------------------------------
+
+
+def _sample(mean, log_variance, noise):
+    return mean + torch.exp(log_variance / 2) * noise
+
+
+def _slerp(a, b, w):
+    x, y = a.flatten(1), b.flatten(1)
+    theta = (F.normalize(x, dim=1) * F.normalize(y, dim=1)).sum(1, keepdim=True).clamp(-1, 1).acos()
+    sine = theta.sin()
+    arc = (((1 - w) * theta).sin() * x + (w * theta).sin() * y) / sine.masked_fill(sine < 1e-6, 1)
+    return torch.where(sine < 1e-6, (1 - w) * x + w * y, arc).reshape(a.shape)
+
+
+@torch.no_grad()
+def _loop(unet, scheduler, cond, null, latents, w, steps, start=0, always=False):
+    scheduler.set_timesteps(steps)
+    x = latents if start and not always else latents * scheduler.init_noise_sigma
+    for t in scheduler.timesteps[start:]:
+        x = scheduler.step(
+            _guided(unet, scheduler.scale_model_input(x, t), t, cond, null, w), t, x
+        ).prev_sample
+    return x
+
+
+def _guided(unet, x, t, cond, null, w):
+    without, wanted = unet(torch.cat([x, x]), t, torch.cat([null, cond])).chunk(2)
+    return without + w * (wanted - without)
+
+
+def _zero_conv(channels):
+    layer = nn.Conv2d(channels, channels, 1)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
 
 # --- reparameterize ---------------------------------------------------------------------------------------
 
@@ -116,7 +153,7 @@ def other_way_round(mean, log_variance):
 )
 def divides(encode, pictures, noise, scale=0.18215, shift=0.0):
     with torch.no_grad():
-        return (right.reparameterize(*encode(pictures), noise) - shift) / scale
+        return (_sample(*encode(pictures), noise) - shift) / scale
 
 
 @mistake(
@@ -126,7 +163,7 @@ def divides(encode, pictures, noise, scale=0.18215, shift=0.0):
 )
 def shifts_last(encode, pictures, noise, scale=0.18215, shift=0.0):
     with torch.no_grad():
-        return right.reparameterize(*encode(pictures), noise) * scale - shift
+        return _sample(*encode(pictures), noise) * scale - shift
 
 
 @mistake(
@@ -146,7 +183,7 @@ def mean_for_sample(encode, pictures, noise, scale=0.18215, shift=0.0):
 )
 def own_noise(encode, pictures, noise, scale=0.18215, shift=0.0):
     with torch.no_grad():
-        return (right.reparameterize(*encode(pictures), torch.randn_like(noise)) - shift) * scale
+        return (_sample(*encode(pictures), torch.randn_like(noise)) - shift) * scale
 
 
 @mistake(
@@ -158,7 +195,7 @@ def own_noise(encode, pictures, noise, scale=0.18215, shift=0.0):
     only_hidden=True,
 )
 def keeps_the_graph(encode, pictures, noise, scale=0.18215, shift=0.0):
-    return (right.reparameterize(*encode(pictures), noise) - shift) * scale
+    return (_sample(*encode(pictures), noise) - shift) * scale
 
 
 @mistake(
@@ -209,8 +246,27 @@ def latents_clamped(decode, latents, scale=0.18215, shift=0.0):
 # --- TextEncoder ------------------------------------------------------------------------------------------
 
 
-class _Encoder(right.TextEncoder):
+class _Encoder(nn.Module):
     """The text encoder with each of its steps to be changed."""
+
+    def __init__(self, vocabulary, length, dim, heads, layers, hidden):
+        super().__init__()
+        self.heads = heads
+        self.embeddings = nn.ModuleDict(
+            {
+                "token_embedding": nn.Embedding(vocabulary, dim),
+                "position_embedding": nn.Embedding(length, dim),
+            }
+        )
+        self.encoder = nn.ModuleDict({"layers": nn.ModuleList()})
+        for _ in range(layers):
+            names = ("q_proj", "k_proj", "v_proj", "out_proj")
+            attention = nn.ModuleDict({name: nn.Linear(dim, dim) for name in names})
+            mlp = nn.ModuleDict({"fc1": nn.Linear(dim, hidden), "fc2": nn.Linear(hidden, dim)})
+            layer = {"self_attn": attention, "mlp": mlp}
+            layer |= {"layer_norm1": nn.LayerNorm(dim), "layer_norm2": nn.LayerNorm(dim)}
+            self.encoder["layers"].append(nn.ModuleDict(layer))
+        self.final_layer_norm = nn.LayerNorm(dim)
 
     def places(self, S: int) -> Tensor:
         return self.embeddings["position_embedding"].weight[:S]
@@ -461,7 +517,7 @@ def straight_line(a, b, w):
     hint="w = 0 should give a, and w = 1 should give b.",
 )
 def reversed_way(a, b, w):
-    return right.slerp(b, a, w)
+    return _slerp(b, a, w)
 
 
 @mistake(
@@ -502,7 +558,7 @@ def divides_by_nothing(a, b, w):
 )
 def unit_vectors(a, b, w):
     x, y = (F.normalize(each.flatten(1), dim=1).reshape(a.shape) for each in (a, b))
-    return right.slerp(x, y, w)
+    return _slerp(x, y, w)
 
 
 @mistake(
@@ -520,11 +576,6 @@ def along_the_last(a, b, w):
 
 
 # --- denoising_loop ---------------------------------------------------------------------------------------
-
-
-def _guided(unet, x, t, cond, null, w):
-    without, wanted = unet(torch.cat([x, x]), t, torch.cat([null, cond])).chunk(2)
-    return without + w * (wanted - without)
 
 
 @mistake(
@@ -584,7 +635,7 @@ def steps_from_scaled(unet, scheduler, cond, null, latents, w, steps, start=0):
 )
 @torch.no_grad()
 def halves_exchanged(unet, scheduler, cond, null, latents, w, steps, start=0):
-    return right.denoising_loop(unet, scheduler, null, cond, latents, w, steps, start)
+    return _loop(unet, scheduler, null, cond, latents, w, steps, start)
 
 
 @mistake(
@@ -594,7 +645,7 @@ def halves_exchanged(unet, scheduler, cond, null, latents, w, steps, start=0):
 )
 @torch.no_grad()
 def scale_of_the_paper(unet, scheduler, cond, null, latents, w, steps, start=0):
-    return right.denoising_loop(unet, scheduler, cond, null, latents, w + 1, steps, start)
+    return _loop(unet, scheduler, cond, null, latents, w + 1, steps, start)
 
 
 @mistake(
@@ -622,7 +673,7 @@ def two_calls(unet, scheduler, cond, null, latents, w, steps, start=0):
 @torch.no_grad()
 def sigma_always(unet, scheduler, cond, null, latents, w, steps, start=0):
     scheduler.set_timesteps(steps)
-    return right.denoising_loop(
+    return _loop(
         unet,
         scheduler,
         cond,
@@ -671,7 +722,7 @@ def last_step_missing(unet, scheduler, cond, null, latents, w, steps, start=0):
 )
 @torch.no_grad()
 def not_guided(unet, scheduler, cond, null, latents, w, steps, start=0):
-    return right.denoising_loop(unet, scheduler, cond, null, latents, 1.0, steps, start)
+    return _loop(unet, scheduler, cond, null, latents, 1.0, steps, start)
 
 
 @mistake(
@@ -799,7 +850,8 @@ def out_of_range(latents, noise, timesteps, start, alphas_cumprod):
     hint="mask is True where something is to be drawn. There x has to stay.",
 )
 def mask_turned(x, known, mask, noise, t_next, alphas_cumprod):
-    return right.paste_known(x, known, ~mask, noise, t_next, alphas_cumprod)
+    abar = 1.0 if t_next < 0 else float(alphas_cumprod[t_next])
+    return torch.where(mask, abar**0.5 * known + (1 - abar) ** 0.5 * noise, x)
 
 
 @mistake(
@@ -817,7 +869,6 @@ def known_left_clean(x, known, mask, noise, t_next, alphas_cumprod):
     "paste_known",
     title="after the last step the known gets the most noise of all",
     hint="t_next = -1 means: no noise. What does Python make of alphas_cumprod[-1]?",
-    stakes="trap",
 )
 def wraps(x, known, mask, noise, t_next, alphas_cumprod):
     abar = float(alphas_cumprod[t_next])
@@ -896,7 +947,6 @@ def renoised_without_roots(x, t, t_later, noise, alphas_cumprod):
     defines="renoise",
     title="from clean it starts at the last timestep",
     hint="t = -1 means: no noise yet, alphas_cumprod is 1. What does Python make of alphas_cumprod[-1]?",
-    stakes="trap",
 )
 def clean_wraps(x, t, t_later, noise, alphas_cumprod):
     ratio = float(alphas_cumprod[t_later]) / float(alphas_cumprod[t])
@@ -911,7 +961,7 @@ class _Controlled(nn.Module):
         super().__init__()
         self.copy = copy.deepcopy(block).requires_grad_(True)
         self.block = block.requires_grad_(False)
-        self.zero_in, self.zero_out = right.ZeroConv(channels), right.ZeroConv(channels)
+        self.zero_in, self.zero_out = _zero_conv(channels), _zero_conv(channels)
 
     def forward(self, x, hint, *rest):
         return self.block(x, *rest) + self.zero_out(self.copy(x + self.zero_in(hint), *rest))
@@ -1021,17 +1071,3 @@ class BlockMissing(_Controlled):
 class CopyNotTold(_Controlled):
     def forward(self, x, hint, *rest):
         return self.block(x, *rest) + self.zero_out(self.copy(x + self.zero_in(hint)))
-
-
-@mistake(
-    "Controlled",
-    defines="Controlled",
-    title="the copy is made anew, without the block's numbers",
-    hint="Compare the copy's weights with the block's before any training. They should be the same.",
-)
-class StartsAnew(_Controlled):
-    def __init__(self, block, channels):
-        super().__init__(block, channels)
-        for layer in self.copy.modules():
-            if hasattr(layer, "reset_parameters"):
-                layer.reset_parameters()

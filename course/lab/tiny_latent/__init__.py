@@ -22,11 +22,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from course.lab.stored import read_weights, write_weights
-from course.lab.tiny_latent.captions import LENGTH, tokenize, vocabulary
+from course.lab.tiny_latent.captions import END, LENGTH, tokenize, vocabulary
 from course.lab.tiny_latent.network import LATENT, Autoencoder, CaptionEncoder
 from course.lab.tiny_sd.network import CONTEXT, TinyUNet
 
-__all__ = ["ALPHAS_CUMPROD", "TEXT", "UNET", "WEIGHTS", "TinyLatent", "load", "save", "weights"]
+__all__ = [
+    "ALPHAS_CUMPROD",
+    "END",
+    "TEXT",
+    "UNET",
+    "WEIGHTS",
+    "TinyLatent",
+    "load",
+    "save",
+    "tokenize",
+    "vocabulary",
+    "weights",
+]
 
 WEIGHTS = Path(__file__).with_name("tiny_latent.safetensors")
 # Stable Diffusion's betas: linear in their roots.

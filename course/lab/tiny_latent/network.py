@@ -1,7 +1,7 @@
 """The networks of the tiny latent model beside its UNet: an autoencoder and a text encoder.
 
-The text encoder's parameters have the names and shapes of transformers' `CLIPTextModel`, so that weights go from
-one to the other with `load_state_dict(..., strict=True)`.
+The text encoder's parameters have the names and shapes of transformers' `CLIPTextModel`, so that weights go
+from one to the other with `load_state_dict(..., strict=True)`.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Half(nn.Sequential):
 class Autoencoder(nn.Module):
     """Pictures of 32 x 32 x 3 to latents of 8 x 8 x 8 and back; other multiples of 4 work too.
 
-    Each square of 4 x 4 pixels becomes one pixel of 48 channels first, and last comes the way back, so that all
-    convolutions work at 8 x 8: quick, where Stable Diffusion's halve the picture step by step.
+    Each square of 4 x 4 pixels becomes one pixel of 48 channels first, and last comes the way back, so that
+    all convolutions work at 8 x 8: quick, where Stable Diffusion's halve the picture step by step.
     Source: Kingma & Welling (2013); Rombach et al. (2022), section 3.1.
     """
 

@@ -205,8 +205,10 @@ def main() -> None:
                 f"{what}, step {done}: loss {smooth:.4f}, {time.process_time() - start:.0f} CPU s", flush=True
             )
 
-    for done, loss, autoencoder in train_autoencoder():
+    autoencoder = Autoencoder()
+    for done, loss, trained in train_autoencoder():
         told("autoencoder", done, loss)
+        autoencoder = trained
     autoencoder.eval()
     scale = settle(autoencoder)
     for done, loss, unet, encoder in train_unet(autoencoder, scale):
