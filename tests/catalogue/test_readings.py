@@ -66,6 +66,11 @@ sampling https://arxiv.org/abs/2206.00927
 sampling https://arxiv.org/abs/2210.02747
 guidance https://arxiv.org/abs/2207.12598
 stable_diffusion https://arxiv.org/abs/2112.10752
+stable_diffusion https://arxiv.org/abs/1312.6114
+stable_diffusion https://arxiv.org/abs/2103.00020
+stable_diffusion https://arxiv.org/abs/2108.01073
+stable_diffusion https://arxiv.org/abs/2201.09865
+stable_diffusion https://arxiv.org/abs/2302.05543
 lora https://arxiv.org/abs/2106.09685
 score https://arxiv.org/abs/2011.13456
 distillation https://arxiv.org/abs/2202.00512
@@ -146,7 +151,7 @@ def test_the_path_has_reviewed_all_but_three() -> None:
 
 
 def test_the_additions_are_the_ones_that_were_chosen() -> None:
-    assert len(ADDED) == 24
+    assert len(ADDED) == 29
     added = [reading for reading in load().readings if reading.added]
     assert [f"{reading.module} {reading.url}" for reading in added] == ADDED
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -32,7 +32,9 @@ BATCH = 32
 FORGET_CAPTION = 0.1  # for classifier-free guidance (Ho & Salimans 2022)
 COLOURED = 0.25  # of a batch has a colour that is not its own
 KL = 1e-4
-AUTOENCODER_STEPS, UNET_STEPS = 2500, 2200
+# Of the autoencoder: so many steps, as the beginning of a descent of so many.
+STAGES = ((750, 2500), (400, 400))
+UNET_STEPS = 1500
 LEARNING_RATE = 2e-3
 
 
@@ -74,15 +76,25 @@ def autoencoder_loss(
     return off.abs().mean() + off.square().mean() + 0.5 * edges + KL * kl
 
 
-def train_autoencoder(steps: int = AUTOENCODER_STEPS) -> Iterator[tuple[int, float, Autoencoder]]:
+def train_autoencoder(
+    stages: Sequence[tuple[int, int]] = STAGES,
+) -> Iterator[tuple[int, float, Autoencoder]]:
     """Trains on emoji in all colours, either way round and a few pixels off; gives the loss of each step."""
     torch.manual_seed(SEED)
-    generator = torch.Generator().manual_seed(SEED)
     autoencoder = Autoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    training = Steps(list(autoencoder.parameters()), steps)
+    done = 0
+    for number, (steps, of) in enumerate(stages):
+        for loss in _autoencoder_stage(autoencoder, SEED + number, steps, of):
+            done += 1
+            yield done, loss, autoencoder
+
+
+def _autoencoder_stage(autoencoder: Autoencoder, seed: int, steps: int, of: int) -> Iterator[float]:
+    generator = torch.Generator().manual_seed(seed)
+    training = Steps(list(autoencoder.parameters()), of)
     plain, coloured = (emoji.pictures(captions) for captions in shown())
-    for done in range(1, steps + 1):
-        few = int(BATCH * COLOURED)
+    few = int(BATCH * COLOURED)
+    for _ in range(steps):
         picked = [
             pictures[torch.randint(len(pictures), (count,), generator=generator)]
             for pictures, count in ((plain, BATCH - few), (coloured, few))
@@ -90,7 +102,7 @@ def train_autoencoder(steps: int = AUTOENCODER_STEPS) -> Iterator[tuple[int, flo
         batch = moved(torch.cat(picked), generator).contiguous(memory_format=torch.channels_last)
         loss = autoencoder_loss(autoencoder, batch, generator)
         training.take(loss)
-        yield done, loss.item(), autoencoder
+        yield loss.item()
 
 
 def moved(pictures: Float[Tensor, "B 3 H W"], generator: torch.Generator) -> Float[Tensor, "B 3 H W"]:
