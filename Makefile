@@ -44,7 +44,7 @@ help:
 	@echo "make docs       the syllabus site, in site/; a warning is an error"
 	@echo "make serve      the same, shown on this machine, and built anew when something changes"
 	@echo "make links      ask every address that the site names whether it is still there"
-	@echo "make test       lint, types, hidden suites and the quick tests: 10 to 20 minutes on two cores"
+	@echo "make test       lint, types, hidden suites and the quick tests: about 10 minutes on two cores"
 	@echo "make test-all   all of them: ten seeds, mutants, notebooks executed, browser, benchmarks"
 	@echo "make test-pythons  make test on each other Python that is here, in a .venv of its own"
 	@echo "make pins       whether constraints.txt fits the oldest and the newest Python"

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from course.catalogue.syllabus import load
 from course.desk import atomic, progress, settings
-from course.desk.solutions import NoSolutions, find, with_solutions
+from course.desk.last_fold import NoSolutions, find, with_solutions
 
 FOLDER = "diffusion-course"  # where students work, if they name no other
 RECORD = "notebooks.json"  # in the folder's `.course`

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from autograder.contract.line import Line, texts
+from autograder.contract.line import Ahead, Line, texts
 from autograder.contract.student import Handle, Student
 from autograder.errors import ProtocolViolation
 from autograder.worker import wire
@@ -23,8 +23,11 @@ class Forging(Line):
         super().__init__()
         self.answer = answer
 
-    def request(self, kind: str, payload: dict[str, Any]) -> Any:
+    def _put(self, kind: str, payload: dict[str, Any]) -> Any:
         return self.answer
+
+    def together(self, frames: bytes, count: int) -> Ahead:
+        raise NotImplementedError
 
     def close(self) -> None: ...
 

@@ -206,6 +206,7 @@ def test_the_released_stub_is_to_do(tmp_path: Path) -> None:
     assert "· to do" in rows(result.stdout)["attention_quiz"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("last", "seconds", "said"),
     [
@@ -276,6 +277,7 @@ def test_what_is_no_notebook_of_the_course_gets_one_clear_sentence(tmp_path: Pat
     assert not (tmp_path / ".course").exists()
 
 
+@pytest.mark.slow
 def test_a_notebook_is_known_by_its_cells_too(tmp_path: Path) -> None:
     cell = new_code_cell("x = 1", metadata={"nbgrader": {"grade_id": "stable_softmax"}})
     result = run("check", write(tmp_path / "homework 1.ipynb", cell), folder=tmp_path)
@@ -283,6 +285,7 @@ def test_a_notebook_is_known_by_its_cells_too(tmp_path: Path) -> None:
     assert "`stable_softmax` is not defined" in rows(result.stdout)["stable_softmax"]
 
 
+@pytest.mark.slow
 def test_cells_are_run_and_named_as_jupyter_would_and_as_grading_does(tmp_path: Path) -> None:
     cells = [
         "    import asyncio\n    x = await asyncio.sleep(0, 3)",
@@ -298,6 +301,7 @@ def test_cells_are_run_and_named_as_jupyter_would_and_as_grading_does(tmp_path: 
     assert "cell 5 raised SyntaxError in line 1: expected ':' (read by Python 3." in told
 
 
+@pytest.mark.slow
 def test_a_notebook_of_an_older_format_or_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     new = new_notebook(cells=[new_code_cell("%matplotlib inline\nx = 1"), new_code_cell("y = x + 1")])
     old = tmp_path / "old" / "attention.ipynb"

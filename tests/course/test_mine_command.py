@@ -75,6 +75,7 @@ def test_settings_that_keep_nothing_are_said(monkeypatch: pytest.MonkeyPatch) ->
     assert drawn() == "Answers are not kept in this course: its settings say so, or cannot be read.\n"
 
 
+@pytest.mark.slow
 def test_course_check_keeps_what_passes(tmp_path: Path) -> None:
     wrong = "def merge_heads(x):\n    return x"
     notebook = write(tmp_path / "homework one.ipynb", IMPORTS, SOLUTION, wrong, "del stable_softmax")

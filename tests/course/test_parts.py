@@ -85,6 +85,7 @@ def test_a_part_that_no_longer_works_gives_way_with_one_sentence(capsys: pytest.
     assert "No module named 'maths'" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_part_that_passes_and_does_not_fit_gives_way(capsys: pytest.CaptureFixture[str]) -> None:
     keep_all(Path(), "unet")
     assert parts.unet.UNet.__module__ == "mine.unet"
@@ -173,6 +174,7 @@ def test_the_digest_of_a_module_knows_what_it_borrows(
     assert GradedModule.load(CourseRoot(ROOT.path), "unet").digest != before
 
 
+@pytest.mark.slow
 def test_without_a_notebook_mine_is_a_library() -> None:
     """In a script, too, the student's UNet is made of the student's attention."""
     keep_all(Path(), "attention", "unet")

@@ -30,7 +30,8 @@ def solved(module: str) -> tuple[Cell, ...]:
 
 def keep_all(folder: Path, *modules: str) -> None:
     """Leaves in `folder` what is kept when all of these modules have been done."""
-    shutil.copytree(_kept(modules), folder / mine_folder.FOLDER)
+    if modules:
+        shutil.copytree(_kept(modules), folder / mine_folder.FOLDER)
 
 
 @cache

@@ -14,7 +14,7 @@ from autograder.build import answers
 from autograder.content.course_root import CourseRoot
 from autograder.handout.leaks import find_leaks, secrets
 from course.catalogue.syllabus import load
-from course.desk import settings, solutions, start
+from course.desk import last_fold, settings, start
 from course.desk.notebook import read
 from course.desk.start import StartError, bring
 
@@ -68,7 +68,7 @@ def test_who_asks_later_gets_them_in_what_is_untouched() -> None:
 def test_without_a_clone_there_is_a_sentence_and_nothing_is_brought(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(solutions, "files", lambda _: tmp_path / "site-packages" / "course")
+    monkeypatch.setattr(last_fold, "files", lambda _: tmp_path / "site-packages" / "course")
     with pytest.raises(StartError, match="there are no solutions here"):
         bring(Path("mine"), solutions=True)
     assert not Path("mine").exists()
@@ -79,7 +79,7 @@ def test_none_where_hints_are_off_or_on_a_hub(monkeypatch: pytest.MonkeyPatch, s
     with pytest.raises(StartError, match="hints are switched off"):
         bring(Path("mine"), solutions=True)
     (source / settings.FILE).unlink()
-    monkeypatch.setenv(solutions.HUB, "ada")
+    monkeypatch.setenv(last_fold.HUB, "ada")
     with pytest.raises(StartError, match="on a JupyterHub there are none"):
         bring(Path("mine"), solutions=True)
 

@@ -230,13 +230,8 @@ def kill_at_work(role: Role, times: int) -> None:
         processes.wait_for(kill, "somebody's code at work")
 
 
-@pytest.mark.parametrize(
-    "role",
-    [
-        pytest.param(processes.workers, id="worker", marks=pytest.mark.slow),
-        pytest.param(processes.graders, id="grader"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("role", [processes.workers, processes.graders], ids=["worker", "grader"])
 def test_what_ends_once_is_graded_and_what_ends_twice_is_for_a_person(
     role: Role, course_root: CourseRoot, material: Material, tmp_path: Path
 ) -> None:

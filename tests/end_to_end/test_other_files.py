@@ -21,7 +21,8 @@ raise ImportError("this file is a student's")
 """
 
 
-@pytest.mark.parametrize("sandbox", ["auto", pytest.param("none", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sandbox", ["auto", "none"])
 def test_modules_in_the_folder_of_a_submission_are_not_imported(
     sandbox: str, course_root: CourseRoot, tmp_path: Path, material: Material
 ) -> None:

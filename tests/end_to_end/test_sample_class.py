@@ -147,6 +147,7 @@ def test_the_report_names_everybody_and_shows_what_a_person_should_look_at(class
             assert squeezed(flag.message) in squeezed(text)
 
 
+@pytest.mark.slow
 def test_nothing_that_anybody_gets_to_see_gives_a_secret_away(
     class_run: Graded, sample_class: Path, course_root: CourseRoot
 ) -> None:
@@ -231,6 +232,7 @@ def test_a_second_run_grades_nobody_again_however_the_notebooks_come(
         assert (out / page).read_bytes() == (class_run.out / page).read_bytes()
 
 
+@pytest.mark.slow
 def test_only_a_notebook_that_changed_is_graded_again(
     sample_class: Path, class_run: Graded, copy_of: Callable[[Graded], Path], grade: Grade, tmp_path: Path
 ) -> None:

@@ -111,6 +111,7 @@ def test_a_zip_of_otters_and_a_script_in_it(container: Container, material: Mate
     assert container.results()["score"] == 110
 
 
+@pytest.mark.slow
 def test_several_notebooks_are_one_clear_sentence(container: Container, material: Material) -> None:
     container.hand_in({"a.ipynb": solved(material), "b.ipynb": material.draft().bytes()})
     container.run()

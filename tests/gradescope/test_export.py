@@ -73,6 +73,7 @@ def test_the_same_course_makes_the_same_bytes(archive: Path, course_root: Course
     assert stat.S_IMODE(again.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_a_seed_is_drawn_once_and_stays(course_root: CourseRoot, tmp_path: Path) -> None:
     (first,) = export(course_root, tmp_path / "a", ["noise"])
     seed = settings(first).seed

@@ -26,6 +26,7 @@ submission_2:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(probe()[Isolation.LANDLOCK]), reason="needs Landlock")
 def test_gradescopes_export(course_root: CourseRoot, material: Material, tmp_path: Path) -> None:
     draft = material.draft()

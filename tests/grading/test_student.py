@@ -286,8 +286,8 @@ def test_a_test_starts_anew_with_its_first_request() -> None:
     """No request of its own is spent on it; objects and replacements of the test before are gone."""
     line = InProcess({"Layer": lambda: nn.Linear(2, 2), "draw": lambda: torch.rand(3)})
     asked: list[str] = []
-    answer = line.session.answer
-    line.session.answer = lambda *message: asked.append("one") or answer(*message)  # type: ignore
+    answers = line.session.answers
+    line.session.answers = lambda *message: asked.append("one") or answers(*message)  # type: ignore
     there = Student(line)
     there.reset(7)
     there.new("Layer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -57,7 +58,15 @@ def _graders(level: Isolation, folder: Path, limits: Limits) -> Iterator[Graders
         yield Graders(level, pool, folder)
 
 
-@pytest.fixture(scope="package", params=[Isolation.FULL, Isolation.LANDLOCK], ids=["full", "landlock"])
+# The strongest that there is; the other is for `make test-all`.
+LEVELS = [Isolation.FULL, Isolation.LANDLOCK] if which("bwrap") else [Isolation.LANDLOCK, Isolation.FULL]
+FIRST, OTHER = (
+    pytest.param(level, id=level.value, marks=marks)
+    for level, marks in zip(LEVELS, ((), pytest.mark.slow), strict=True)
+)
+
+
+@pytest.fixture(scope="package", params=[FIRST, OTHER])
 def graders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graders]:
     yield from _graders(request.param, tmp_path_factory.mktemp("submissions"), LIMITS)
 

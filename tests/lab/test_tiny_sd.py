@@ -53,6 +53,7 @@ def test_it_draws_what_it_is_asked_for() -> None:
     assert scores.all > 0.9
 
 
+@pytest.mark.slow
 def test_without_guidance_it_draws_anything() -> None:
     assert evaluate.scores_of(tiny(), 0.0, [0]).all < 0.1
 
@@ -63,6 +64,7 @@ def test_the_accuracy_that_was_promised() -> None:
     assert evaluate.scores_of(tiny(), 3.0, range(2), sampler="ddpm", steps=20).all >= 0.95
 
 
+@pytest.mark.slow
 def test_a_caption_that_leaves_things_open_is_obeyed_in_what_it_says() -> None:
     pictures = tiny().draw(["a blue cross"] * 24, seed=4)
     seen = judge.load().attributes(pictures)
@@ -71,6 +73,7 @@ def test_a_caption_that_leaves_things_open_is_obeyed_in_what_it_says() -> None:
     assert len(seen.background.unique()) > 1
 
 
+@pytest.mark.slow
 def test_a_negative_caption_keeps_away() -> None:
     pictures = tiny().draw(["a circle on white"] * 24, negative="a small circle on white", seed=1)
     assert (judge.load().attributes(pictures).size == shapes.SIZES.index("large")).double().mean() > 0.8

@@ -137,6 +137,7 @@ def test_a_score_given_by_hand_survives_and_is_to_be_looked_at_again(graded: Dir
         assert comment.comment == "You told me how you meant it."
 
 
+@pytest.mark.slow
 def test_late_penalties_are_nbgraders(graded: Directory) -> None:
     path = graded.path / CONFIG
     path.write_text(path.read_text() + '\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
@@ -162,6 +163,7 @@ def test_nbgrader_export_is_untouched(graded: Directory) -> None:
     assert {row["max_score"] for row in rows} == {"110.0"}
 
 
+@pytest.mark.slow
 def test_formgraders_button_grades_what_has_no_result(
     graded: Directory, work_of: Callable[[str], bytes]
 ) -> None:
@@ -174,6 +176,7 @@ def test_formgraders_button_grades_what_has_no_result(
     assert graded.entries().keys() == {ADA, DALIA, KWAME, QUENTIN, MALLORY, "Zoltán"}
 
 
+@pytest.mark.slow
 def test_other_points_than_the_syllabus_has_are_shared_out(directory: Directory, graded: Directory) -> None:
     source = directory.path / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     notebook = nbformat.read(source, as_version=4)

@@ -38,6 +38,7 @@ def test_without_nbgrader_it_is_said_what_to_install(monkeypatch: pytest.MonkeyP
     assert 'pip install "diffusion-course-autograder[nbgrader]"' in said.stderr
 
 
+@pytest.mark.slow
 def test_the_environment_need_not_be_activated(
     course_root: CourseRoot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def test_nbgrader_is_left_with_what_it_had(resubmitted: Directory) -> None:
     assert resubmitted.autograded(ADA) == written
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("broken")
 def test_the_command_names_everybody_and_exits_with_3(resubmitted: Directory) -> None:
     said = CliRunner().invoke(

@@ -76,6 +76,7 @@ def on_server(
     return directory
 
 
+@pytest.mark.slow
 def test_init_makes_the_gradebook_on_the_server(
     course_root: CourseRoot, url: str, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,9 @@ from tests.sample_class import Material
 
 FULL = 110.0
 
+# A class of its own is graded.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trapped(everything: Directory, material: Material, tmp_path_factory: pytest.TempPathFactory) -> Directory:

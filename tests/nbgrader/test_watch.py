@@ -153,6 +153,7 @@ def test_points_are_shown_if_the_configuration_says_so(room: Classroom) -> None:
     assert room.round() == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pool")
 def test_a_regrade_renews_the_points(room: Classroom) -> None:
     room.round("points")
@@ -176,6 +177,7 @@ def test_all_of_the_feedback_is_released_if_asked_for(room: Classroom) -> None:
     assert room.round("full") == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pool")
 def test_released_feedback_is_left_as_it_is(room: Classroom) -> None:
     room.release_feedback(ADA)
@@ -253,6 +255,7 @@ def test_the_next_round_tries_again(room: Classroom, work_of: Work, monkeypatch:
     assert room.course.entries()[ADA].score == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pool")
 def test_one_whom_nbgrader_cannot_enter_stops_nobody(
     room: Classroom, work_of: Work, monkeypatch: pytest.MonkeyPatch

@@ -13,7 +13,8 @@ def test_a_mistakes_notebook_has_what_it_builds_on_and_no_more(course_root: Cour
     wrong = KnownMistake("wrong", "Upsample", "class Upsample: ...\n")
     solved, untouched, mistaken = notebooks(course_root, module, {"Downsample": wrong})
     everything = {exercise.id for exercise in module.graded}
-    assert set(solved.answers) == set(solved.about) == set(untouched.about) == everything
+    assert set(solved.about) == set(untouched.about) == everything
+    assert set(solved.answers) == everything | {bonus.id for bonus in module.bonus}
     assert untouched.answers == {}
     assert mistaken.about == ("Downsample",)
     assert set(mistaken.answers) == {"Downsample", *module.exercise("Downsample").depends_on}

@@ -35,11 +35,12 @@ class Material:
 
 def load_material(root: CourseRoot) -> Material:
     """Raises ContentError, and FileNotFoundError where `autograder build` was not run."""
-    reference = load_reference(root, MODULE)
+    module, reference = root.module(MODULE), load_reference(root, MODULE)
+    solved = answers(root, MODULE, "solved")
     return Material(
-        root.module(MODULE),
+        module,
         nbformat.read(root.exercise_notebook(MODULE), as_version=nbformat.NO_CONVERT),
-        answers(root, MODULE, "solved"),
+        {exercise.id: solved[exercise.id] for exercise in module.graded},
         {answer.id: answer for answers in reference.mistakes.values() for answer in answers},
         {answer.id: answer for answers in reference.variants.values() for answer in answers},
     )

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 __all__ = ["CrossAttention", "MultiHeadSelfAttention"]
 
+_ASK = ("to_q", "to_k", "to_v")
+
 
 class CrossAttention(nn.Module):
     """Attention from x to a context.
@@ -30,21 +32,21 @@ class CrossAttention(nn.Module):
     def __init__(self, query_dim: int, context_dim: int, heads: int, head_dim: int) -> None:
         super().__init__()
         self.heads, inner = heads, heads * head_dim
-        self.to_q = nn.Linear(query_dim, inner, bias=False)
-        self.to_k = nn.Linear(context_dim, inner, bias=False)
-        self.to_v = nn.Linear(context_dim, inner, bias=False)
-        self.to_out = nn.ModuleList([nn.Linear(inner, query_dim)])
+        for name, channels in zip(_ASK, (query_dim, context_dim, context_dim), strict=True):
+            self.add_module(name, nn.Linear(channels, inner, bias=False))
+        self.add_module("to_out", nn.ModuleList([nn.Linear(inner, query_dim)]))
 
     def forward(
         self, x: Float[Tensor, "B L query_dim"], context: Float[Tensor, "B S context_dim"]
     ) -> Float[Tensor, "B L query_dim"]:
         """A new tensor of x's shape, dtype and device."""
         separate = [
-            layer(given).unflatten(-1, (self.heads, -1)).movedim(-2, -3)  # [B, heads, tokens, channels]
-            for layer, given in ((self.to_q, x), (self.to_k, context), (self.to_v, context))
+            # [B, heads, tokens, channels]
+            self.get_submodule(name)(given).unflatten(-1, (self.heads, -1)).movedim(-2, -3)
+            for name, given in zip(_ASK, (x, context, context), strict=True)
         ]
         together = F.scaled_dot_product_attention(*separate).movedim(-3, -2).flatten(-2)
-        out: Tensor = self.to_out[0](together)
+        out: Tensor = self.get_submodule("to_out.0")(together)
         return out
 
 

@@ -78,6 +78,6 @@ class MyTargets:
 
 def _pair(student: Work, base: Tensor, tuned: Tensor, r: int) -> tuple[Tensor, Tensor]:
     answer = student.extract_lora(base, tuned, r)
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+    if not (isinstance(answer, list | tuple) and len(answer) == 2):
         raise Broken("a pair of tensors is expected: A, then B")
     return ordinary(answer[0]), ordinary(answer[1])

@@ -156,7 +156,7 @@ NAMED: dict[str, list[tuple[str, str, str]]] = {
         (
             "self.attn2(self.norm2(x), context)",
             "self.attn2(self.norm2(x))",
-            "mat1 and mat2 shapes cannot be multiplied (12x32 and 64x32)",
+            "missing 1 required positional argument: 'context'",
         ),
         ("self.attn1(self.norm1(x))", "self.attn1(x)", "the step was given x without norm1"),
         ("self.norm3(x)", "self.norm2(x)", "Here norm2 was used in the place of norm3"),

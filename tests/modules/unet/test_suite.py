@@ -73,6 +73,7 @@ def graded() -> dict[str, ExerciseResult]:
     return found
 
 
+@pytest.mark.slow
 def test_a_right_unet_of_a_wrong_block_gets_full_marks(graded: dict[str, ExerciseResult]) -> None:
     helped = graded["helped"]
     assert [test.id for test in helped.tests if not test.passed] == []
