@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -32,9 +32,7 @@ BATCH = 32
 FORGET_CAPTION = 0.1  # for classifier-free guidance (Ho & Salimans 2022)
 COLOURED = 0.25  # of a batch has a colour that is not its own
 KL = 1e-4
-# Of the autoencoder: so many steps, as the beginning of a descent of so many.
-STAGES = ((750, 2500), (400, 400))
-UNET_STEPS = 1500
+AUTOENCODER_STEPS, UNET_STEPS, KEPT_EVERY = 1500, 2200, 200
 LEARNING_RATE = 2e-3
 
 
@@ -76,25 +74,15 @@ def autoencoder_loss(
     return off.abs().mean() + off.square().mean() + 0.5 * edges + KL * kl
 
 
-def train_autoencoder(
-    stages: Sequence[tuple[int, int]] = STAGES,
-) -> Iterator[tuple[int, float, Autoencoder]]:
+def train_autoencoder(steps: int = AUTOENCODER_STEPS) -> Iterator[tuple[int, float, Autoencoder]]:
     """Trains on emoji in all colours, either way round and a few pixels off; gives the loss of each step."""
     torch.manual_seed(SEED)
+    generator = torch.Generator().manual_seed(SEED)
     autoencoder = Autoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    done = 0
-    for number, (steps, of) in enumerate(stages):
-        for loss in _autoencoder_stage(autoencoder, SEED + number, steps, of):
-            done += 1
-            yield done, loss, autoencoder
-
-
-def _autoencoder_stage(autoencoder: Autoencoder, seed: int, steps: int, of: int) -> Iterator[float]:
-    generator = torch.Generator().manual_seed(seed)
-    training = Steps(list(autoencoder.parameters()), of)
+    training = Steps(list(autoencoder.parameters()), steps)
     plain, coloured = (emoji.pictures(captions) for captions in shown())
     few = int(BATCH * COLOURED)
-    for _ in range(steps):
+    for done in range(1, steps + 1):
         picked = [
             pictures[torch.randint(len(pictures), (count,), generator=generator)]
             for pictures, count in ((plain, BATCH - few), (coloured, few))
@@ -102,7 +90,7 @@ def _autoencoder_stage(autoencoder: Autoencoder, seed: int, steps: int, of: int)
         batch = moved(torch.cat(picked), generator).contiguous(memory_format=torch.channels_last)
         loss = autoencoder_loss(autoencoder, batch, generator)
         training.take(loss)
-        yield loss.item()
+        yield done, loss.item(), autoencoder
 
 
 def moved(pictures: Float[Tensor, "B 3 H W"], generator: torch.Generator) -> Float[Tensor, "B 3 H W"]:
@@ -225,9 +213,10 @@ def main() -> None:
     scale = settle(autoencoder)
     for done, loss, unet, encoder in train_unet(autoencoder, scale):
         told("UNet", done, loss)
-        if done % 1000 == 0:
+        if done % KEPT_EVERY == 0 or done == UNET_STEPS:  # what is interrupted leaves something to look at
             save(out, scale, unet=unet, text_encoder=encoder, autoencoder=autoencoder)
-    print(f"{out}: {out.stat().st_size} bytes, scale {scale:.5f}")
+    spent = time.process_time() - start
+    print(f"{out}: {out.stat().st_size} bytes, scale {scale:.5f}, {spent:.0f} CPU s")
 
 
 if __name__ == "__main__":
