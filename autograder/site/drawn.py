@@ -1,6 +1,6 @@
 """The pictures of the home page, drawn by the course's own tiny models: `python -m autograder.site.drawn`.
 
-They are kept in `docs/drawn/` as the models draw them, 16 x 16 or 32 x 32 pixels, up to three thousand bytes each.
+They are kept in `docs/drawn/` as the models draw them, 16 x 16 or 32 x 32 pixels, at most 3 kB each.
 """
 
 from __future__ import annotations

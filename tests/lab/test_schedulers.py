@@ -1,4 +1,7 @@
-"""The course's schedulers, without diffusers: what each promises. The oracle test of `stable_diffusion` has diffusers' numbers."""
+"""The course's schedulers: what each promises.
+
+That their numbers are diffusers' is shown in tests/modules/stable_diffusion/test_oracles.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tiny latent model: it is what its card says, draws emoji from their names, and fits others' networks."""
+"""The tiny latent model: it is what its card says, draws emoji from their names, fits others' networks."""
 
 from __future__ import annotations
 
@@ -195,7 +195,9 @@ def test_a_caption_that_it_cannot_read_is_refused_in_a_sentence(caption: str, sa
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="python -m course.lab.tiny_latent.train|install it again"):
+    with pytest.raises(
+        FileNotFoundError, match=r"install it again, or train them with `python -m course\.lab\."
+    ):
         tiny_latent.load(path=tmp_path / "tiny_latent.safetensors")
 
 

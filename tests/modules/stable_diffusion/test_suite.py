@@ -1,4 +1,4 @@
-"""What only the hidden suite of `stable_diffusion` has: a network that it hands out, and messages of its own."""
+"""What only the hidden suite of `stable_diffusion` has: a network and an autoencoder that it hands out."""
 
 from __future__ import annotations
 
