@@ -60,7 +60,10 @@ def test_a_caption_of_no_emoji_is_refused_in_a_sentence(caption: str) -> None:
 def test_every_caption_is_one() -> None:
     captions = emoji.every_caption()
     assert len(captions) == 131 * 9
-    assert [emoji.parse(caption)[0] for caption in captions[-131:]] == list(range(131))
+    assert [emoji.parse(name)[0] for name in captions[:131]] == list(range(131))
+    assert {emoji.parse(caption)[1] for caption in captions[131:]} >= {*emoji.COLOURS}
+    for number, caption in enumerate(captions[-131:]):  # a heart in grey is that of any heart
+        assert emoji.plain(emoji.names()[emoji.parse(caption)[0]]) == emoji.plain(emoji.names()[number])
 
 
 def test_a_sixth_of_the_colours_is_held_out_and_no_name() -> None:
