@@ -24,13 +24,14 @@ BATCH = 64
 def groups() -> dict[str, list[str]]:
     """Captions that it was trained with, and those that it was not: names, colours shown, colours held out.
 
-    Of the colours shown every seventh is taken: as many as there are names.
+    Of the colours shown every sixth is taken: about as many as there are names.
     """
     names, coloured = shown()
-    new = [caption for caption in emoji.every_caption() if emoji.held_out(caption)]
+    coloured = [caption for caption in dict.fromkeys(coloured) if caption not in names]
+    new = list(dict.fromkeys(filter(emoji.held_out, emoji.every_caption())))
     return {
         "a name": names,
-        "a colour and a name, seen together": coloured[::7],
+        "a colour and a name, seen together": coloured[::6],
         "a colour and a name, never seen together": new,
     }
 
