@@ -158,7 +158,7 @@ class TextEncoder(nn.Module):
     ) -> Float[Tensor, "B S dim"]:
         """tokens  0 ... vocabulary - 1, with S <= length; not modified.
         mask    True where a token is real, False where it only fills up: nobody looks there. None: all are
-                real.
+                real. Not modified.
                 The first token of a row is always real. What is returned where mask is False is up to you.
 
         Returns a new tensor, in the dtype and on the device of the parameters.
@@ -235,12 +235,11 @@ def slerp(a: Float[Tensor, "B ..."], b: Float[Tensor, "B ..."], w: float) -> Flo
     """
     ### BEGIN SOLUTION
     one, other = a.flatten(1), b.flatten(1)
-    cosine = (F.normalize(one, dim=1) * F.normalize(other, dim=1)).sum(1, keepdim=True).clamp(-1, 1)
-    theta = cosine.acos()  # [B, 1]
+    cosine = F.cosine_similarity(one, other).clamp(-1, 1)  # rounding leads beyond
+    theta = cosine.acos()[:, None]  # [B, 1]
     sine = theta.sin()
-    straight = sine < 1e-6
-    arc = (((1 - w) * theta).sin() * one + (w * theta).sin() * other) / sine.masked_fill(straight, 1)
-    return torch.where(straight, (1 - w) * one + w * other, arc).reshape(a.shape)
+    arc = (((1 - w) * theta).sin() * one + (w * theta).sin() * other) / sine
+    return torch.where(sine < 1e-6, (1 - w) * one + w * other, arc).reshape(a.shape)
     ### END SOLUTION
 
 
@@ -288,11 +287,11 @@ def img2img_start(steps: int, strength: float) -> int:
 
     steps     at least 1. strength: from 0 (nothing is changed) to 1 (nothing is left of it).
 
-    int(steps * strength) steps are taken, at most all of them; the others, at the beginning, are left out.
+    int(steps * strength) steps are taken; the others, at the beginning, are left out.
     Source: diffusers' StableDiffusionImg2ImgPipeline.get_timesteps.
     """
     ### BEGIN SOLUTION
-    return steps - min(int(steps * strength), steps)
+    return steps - int(steps * strength)
     ### END SOLUTION
 
 
@@ -314,7 +313,7 @@ def img2img_latents(
     Source: Meng et al., "SDEdit" (2021), algorithm 1, with variance preserved.
     """
     ### BEGIN SOLUTION
-    abar = alphas_cumprod[timesteps[start]].item() if start < len(timesteps) else 1.0
+    abar: Tensor | float = alphas_cumprod[timesteps[start]] if start < len(timesteps) else 1.0
     out: Tensor = abar**0.5 * latents + (1 - abar) ** 0.5 * noise
     return out
     ### END SOLUTION
@@ -340,7 +339,7 @@ def paste_known(
     Source: Lugmayr et al., "RePaint" (2022), equation 8.
     """
     ### BEGIN SOLUTION
-    abar = 1.0 if t_next < 0 else alphas_cumprod[t_next].item()  # [-1] would be the noisiest of all
+    abar: Tensor | float = alphas_cumprod[t_next] if t_next >= 0 else 1.0  # [-1] would be the noisiest
     return torch.where(mask, x, abar**0.5 * known + (1 - abar) ** 0.5 * noise)
     ### END SOLUTION
 
@@ -363,7 +362,8 @@ def renoise(
     Source: Lugmayr et al. (2022), section 4.2.
     """
     ### BEGIN SOLUTION
-    ratio = alphas_cumprod[t_later].item() / (1.0 if t < 0 else alphas_cumprod[t].item())
+    before: Tensor | float = alphas_cumprod[t] if t >= 0 else 1.0
+    ratio = alphas_cumprod[t_later] / before
     out: Tensor = ratio**0.5 * x + (1 - ratio) ** 0.5 * noise
     return out
     ### END SOLUTION
@@ -379,9 +379,8 @@ class ZeroConv(nn.Conv2d):
     def __init__(self, channels: int) -> None:
         ### BEGIN SOLUTION
         super().__init__(channels, channels, 1)
-        nn.init.zeros_(self.weight)
-        assert self.bias is not None
-        nn.init.zeros_(self.bias)
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
         ### END SOLUTION
 
 

@@ -23,6 +23,7 @@ from autograder.testing import (
     assert_holds,
     assert_tensor,
     by_position_and_name,
+    differentiable,
     dtypes,
     exercise,
     gradients,
@@ -204,11 +205,31 @@ class _Again:
         return getattr(Autoencoder(), self.name)(given)
 
 
+class _Plain:
+    """Decodes nothing, so that what is done around it shows."""
+
+    def __call__(self, latents: Tensor) -> Tensor:
+        return latents
+
+
+class _Standard:
+    """Encodes every picture as the standard normal distribution."""
+
+    def __call__(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(pictures), torch.zeros_like(pictures)
+
+
+def _of_latents_that_change_nothing(draw: Draw) -> Iterator[Example]:
+    pictures = draw.uniform(3, 3, 4, 6, low=-0.9, high=0.9)
+    yield Example(reference.encode_latents, _Standard(), pictures, draw.normal(3, 3, 4, 6), 1.0, 0.0)
+    yield Example(reference.decode_latents, _Plain(), pictures, 1.0, 0.0)
+
+
 @exercise("encode_latents")
 @promises(
     _of_latents,
     untouched(rtol=RTOL),
-    new_tensor(rtol=RTOL),
+    new_tensor(rtol=RTOL, examples=_of_latents_that_change_nothing),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
     dtypes(torch.float64, torch.float32, rtol=ROUNDED),
@@ -245,7 +266,7 @@ class EncodeLatents:
         """Neither way carries a graph."""
         pictures, noise = _pictures(draw, 2, 4, 2)
         _carries_no_graph(student.encode_latents, Autoencoder().encode, pictures, noise, 0.5)
-        _carries_no_graph(student.decode_latents, _Plain(), noise, 0.5)
+        _carries_no_graph(student.decode_latents, differentiable(_Plain()), noise, 0.5)
 
     @rule()
     def there_and_back(self, student: Student, draw: Draw) -> None:
@@ -255,13 +276,6 @@ class EncodeLatents:
         latents = student.encode_latents(lambda x: (x, whole), pictures, whole, 0.3, 0.6)
         found = student.decode_latents(lambda z: z, _checked(latents, pictures), 0.3, 0.6)
         _near(found, pictures)
-
-
-class _Plain:
-    """Decodes nothing, so that what is done around it shows."""
-
-    def __call__(self, latents: Tensor) -> Tensor:
-        return latents
 
 
 # --- TextEncoder ------------------------------------------------------------------------------------------
@@ -287,7 +301,7 @@ def _of_text_with_a_mask(draw: Draw) -> Iterator[Example]:
 @exercise("TextEncoder")
 @promises(
     _of_text,
-    untouched(rtol=RTOL_SINGLE),
+    untouched(rtol=RTOL_SINGLE, examples=_of_text_with_a_mask),
     new_tensor(rtol=RTOL_SINGLE),
     any_layout(rtol=RTOL_SINGLE),
     by_position_and_name(rtol=RTOL_SINGLE, examples=_of_text_with_a_mask),
@@ -458,6 +472,13 @@ class BlendPrompts:
         expected[1] = a[1]
         _near(student.slerp(a, b, 0.25), expected)
 
+    @value()
+    def many_parallel(self, student: Student, draw: Draw) -> None:
+        """Two of one direction, or of opposite ones, are joined by a straight line, however they round."""
+        a = draw.normal(60, 7)
+        for factor in (2.0, -2.0):
+            _near(student.slerp(a, factor * a, 0.25), (0.75 + 0.25 * factor) * a)
+
     @rule()
     def ends(self, student: Student, draw: Draw) -> None:
         """w = 0 gives the first, and w = 1 the second."""
@@ -579,6 +600,26 @@ class DenoisingLoop:
         found, expected, _ = _loop(student, draw, "Euler", steps=3, **numbers)
         assert_close(found, expected, rtol=RTOL_SINGLE)
 
+    @value()
+    def called_again(self, student: Student, draw: Draw) -> None:
+        """Called again with other numbers of the same shapes it draws something else."""
+        abar = _abar(draw, 20)
+        scheduler = student.build("course.lab.schedulers.Euler", abar)
+        for _ in range(2):
+            given = draw.normal(2, 4, 5), draw.normal(2, 4, 5), draw.normal(2, 2, 3, 4)
+            expected = reference.denoising_loop(Network(), schedulers.Euler(abar), *given, 3.0, 3)
+            _near(student.denoising_loop(Network(), scheduler, *given, 3.0, 3), expected)
+
+    @value()
+    def any_layout(self, student: Student, draw: Draw) -> None:
+        """Takes tensors that are not contiguous in memory."""
+        numbers = {
+            name: draw.normal(3, *shape).transpose(-1, -2)
+            for name, shape in (("cond", (5, 4)), ("null", (5, 4)), ("latents", (2, 4, 3)))
+        }
+        found, expected, _ = _loop(student, draw, "Euler", steps=3, **numbers)
+        _near(found, expected)
+
     @value(weight=2)
     def untouched(self, student: Student, draw: Draw) -> None:
         """Leaves what it is given as it is, and draws the same again with the same scheduler."""
@@ -653,10 +694,17 @@ def _is(found: Any, expected: int) -> None:
     assert_holds(found == expected, "the number is wrong")
 
 
+def _of_img2img_with_timesteps_in_a_tensor(draw: Draw) -> Iterator[Example]:
+    yield from _of_img2img(draw)
+    timesteps = torch.tensor([9, 6, 3, 0], device=draw.device)
+    latents, noise = draw.normal(2, 1, 3, 2), draw.normal(2, 1, 3, 2)
+    yield Example(reference.img2img_latents, latents, noise, timesteps, 2, _abar(draw))
+
+
 @exercise("img2img_start")
 @promises(
     _of_img2img,
-    untouched(rtol=RTOL),
+    untouched(rtol=RTOL, examples=_of_img2img_with_timesteps_in_a_tensor),
     new_tensor(rtol=RTOL, examples=_of_img2img_that_changes_nothing),
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
@@ -725,6 +773,7 @@ def _of_inpainting_that_changes_nothing(draw: Draw) -> Iterator[Example]:
     everything = torch.ones(3, 1, 4, 5, dtype=torch.bool, device=draw.device)
     for mask in (everything, ~everything):
         yield Example(reference.paste_known, x, known, mask, noise, -1, _abar(draw))
+    yield Example(reference.renoise, 0 * x, 3, 8, 0 * noise, _abar(draw))
 
 
 @exercise("paste_known")
@@ -858,6 +907,7 @@ class Controlled:
         state = student.build("Controlled", BLOCK, 4).state_dict()
         for name in ("weight", "bias"):
             wanted = assert_tensor(state.get(f"block.{name}"))
+            assert_holds((wanted != 0).any(), "the block's own numbers are lost")
             assert_close(state.get(f"copy.{name}"), wanted)
             for layer in ("zero_in", "zero_out"):
                 zeros = assert_tensor(state.get(f"{layer}.{name}"))
@@ -871,6 +921,14 @@ class Controlled:
             frozen = name.startswith("block.")
             said = "should be frozen" if frozen else "is frozen, and should learn"
             assert_holds(each.requires_grad is not frozen, f"`{name}` {said}")
+
+    @rule()
+    def copies_learn_from_what_is_frozen(self, student: Student, draw: Draw) -> None:
+        """Of a block that is frozen already, the copy learns all the same."""
+        outer = student.build("Controlled", part("Controlled", BLOCK, 4), 4)
+        for name, each in outer.parameters().items():
+            if name.startswith("copy."):
+                assert_holds(each.requires_grad, f"`{name}` is frozen, as the block was, and should learn")
 
     @rule()
     def block_and_copy_are_apart(self, student: Student, draw: Draw) -> None:

@@ -68,10 +68,15 @@ def autoencoder_loss(
     """How far the pictures come back changed, edges once more, and a little of the latents' KL divergence."""
     mean, log_variance = autoencoder.encode(pictures)
     sampled = mean + (log_variance / 2).exp() * torch.randn(mean.shape, generator=generator)
-    off = autoencoder.decode(sampled) - pictures
-    edges = off.diff(dim=-1).abs().mean() + off.diff(dim=-2).abs().mean()
     kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
-    return off.abs().mean() + off.square().mean() + 0.5 * edges + KL * kl
+    return picture_loss(autoencoder.decode(sampled), pictures) + KL * kl
+
+
+def picture_loss(made: Float[Tensor, "B 3 32 32"], wanted: Float[Tensor, "B 3 32 32"]) -> Tensor:
+    """How far pictures are off, and once more how far their edges are."""
+    off = made - wanted
+    edges = off.diff(dim=-1).abs().mean() + off.diff(dim=-2).abs().mean()
+    return off.abs().mean() + off.square().mean() + 0.5 * edges
 
 
 def train_autoencoder(steps: int = AUTOENCODER_STEPS) -> Iterator[tuple[int, float, Autoencoder]]:
