@@ -2,9 +2,9 @@
 
     python -m course.lab.tiny_latent.polish --out mine.safetensors
 
-Encoder, text encoder and UNet stay as they are, and so do all latents: a decoder may be exchanged for a better
-one without the UNet's noticing. Stability's `sd-vae-ft-mse` came about in this way. Like `train`, it takes the
-same steps again on the same machine.
+Encoder, text encoder and UNet stay as they are, and so do all latents: a decoder may be exchanged for a
+better one without the UNet's noticing. Stability's `sd-vae-ft-mse` came about in this way. Like `train` it
+takes the same steps again on the same machine.
 """
 
 from __future__ import annotations

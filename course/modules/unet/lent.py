@@ -14,7 +14,7 @@ __all__ = ["UNet"]
 
 
 class UNet(TinyUNet):
-    """The exercise's UNet in its default size, for any number of channels; raises ValueError for another size."""
+    """The exercise's UNet in its default size, for any number of channels; ValueError for another size."""
 
     def __init__(
         self,
