@@ -401,7 +401,7 @@ class Controlled(nn.Module):
     def __init__(self, block: nn.Module, channels: int) -> None:
         super().__init__()
         ### BEGIN SOLUTION
-        self.copy = copy.deepcopy(block).requires_grad_(True)
+        self.copy = copy.deepcopy(block).requires_grad_()
         self.block = block.requires_grad_(False)
         self.zero_in, self.zero_out = ZeroConv(channels), ZeroConv(channels)
         ### END SOLUTION
