@@ -68,7 +68,8 @@ def learning(losses: Sequence[float], gradients: Mapping[str, Sequence[float]]) 
     axes[0].set(xlabel="step", ylabel="loss", yscale="log")
     for number, (name, sizes) in enumerate(gradients.items()):
         axes[1].plot(range(1, len(sizes) + 1), sizes, "o-", color=PALETTE[number], label=name)
-    axes[1].set(xlabel="step", ylabel="largest gradient", xticks=range(1, len(sizes) + 1))
+    axes[1].set(xlabel="step", ylabel="largest gradient")
+    axes[1].xaxis.get_major_locator().set_params(integer=True)
     axes[1].legend(fontsize=9, frameon=False)
     for axis in axes:
         canvas.plain(axis)
