@@ -14,10 +14,11 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from course.lab import emoji, tiny_latent
-from course.lab.tiny_latent import evaluate, train
+from course.lab.tiny_latent import evaluate, polish, train
 from course.lab.tiny_latent.captions import END, LENGTH, PAD, START, tokenize, vocabulary
 from course.lab.tiny_latent.network import LATENT, Autoencoder, CaptionEncoder
 from course.lab.tiny_sd.network import CONFIG, TinyUNet
+from course.modules.unet import lent
 from solutions.stable_diffusion import TextEncoder
 from solutions.unet import UNet
 
@@ -74,7 +75,7 @@ def test_the_autoencoder_gives_back_what_it_was_given() -> None:
     pictures = emoji.pictures(NAMES)
     latents = tiny().latents(pictures)
     assert latents.shape == (4, LATENT, 8, 8)
-    assert evaluate.likeness(tiny().pictures(latents), pictures) > 22
+    assert evaluate.likeness(tiny().pictures(latents), pictures) > 25
     assert tiny().pictures(latents).abs().max() <= 1
 
 
@@ -108,6 +109,14 @@ def test_a_students_unet_and_text_encoder_take_the_weights_and_draw_the_same() -
     torch.testing.assert_close(own.draw(NAMES, steps=4), tiny().draw(NAMES, steps=4), rtol=1e-2, atol=1e-2)
     assert not any(each.requires_grad for each in own.unet.parameters())
     assert not own.unet.training
+
+
+def test_the_unet_that_the_course_lends_takes_them_and_has_no_other_size() -> None:
+    x, t, context = some_input()
+    own = tiny_latent.load(lent.UNet)
+    torch.testing.assert_close(own.unet(x, t, context), tiny().unet(x, t, context))
+    with pytest.raises(ValueError, match=r"for another size write your own in unet\.ipynb"):
+        lent.UNet(block_out_channels=(8, 16))
 
 
 class WithoutItsLastNorm(TextEncoder):
@@ -231,6 +240,19 @@ def test_settling_the_latents_leaves_the_pictures_as_they_were() -> None:
         mean, _ = autoencoder.encode(pictures)
         torch.testing.assert_close(autoencoder.decode(mean), before, rtol=1e-3, atol=1e-3)
     assert 0.5 < float((mean * scale).std()) < 2
+
+
+def test_the_decoder_alone_is_polished_and_becomes_better() -> None:
+    own = tiny_latent.load()
+    before = {name: value.clone() for name, value in own.autoencoder.state_dict().items()}
+    with torch.no_grad():
+        own.autoencoder.post_quant_conv.weight.mul_(0.5)
+    losses = [loss for _, loss in polish.polish(own.autoencoder, own.scale, 4)]
+    assert losses[-1] < losses[0]
+    changed = {
+        name for name, value in own.autoencoder.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert all(name.startswith(("decoder.", "post_quant_conv.")) for name in changed)
 
 
 @pytest.mark.slow
