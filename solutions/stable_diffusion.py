@@ -393,7 +393,8 @@ class Controlled(nn.Module):
 
     Modules:
       block               the given one
-      copy                a copy of it with parameters of its own, which all learn
+      copy                a copy of it with parameters of its own, which all learn, even if the block's were
+                          frozen before
       zero_in, zero_out   ZeroConv(channels)
     Source: Zhang et al. (2023), equation 2.
     """

@@ -409,6 +409,8 @@ class Called(nn.Module):
         super().__init__()
         self.copy = copy.deepcopy(block)
         self.copy.train(block.training)
+        for parameter in self.copy.parameters():
+            parameter.requires_grad = True
         self.block = block
         self.block.requires_grad_(False)
         self.zero_in, self.zero_out = _zeros(channels), _zeros(channels)

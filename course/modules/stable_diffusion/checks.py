@@ -303,15 +303,15 @@ class Controlled:
         holds(torch.equal(copied, before), "the copy does not start with the block's numbers")
 
     def who_learns(self, student: Work) -> None:
-        """The block is frozen; the copy and both convolutions learn, and first of all zero_out."""
-        layer = student.Controlled(nn.Conv2d(1, 1, 1), 1)
-        own = dict(layer.module.named_parameters())
-        for name in ("block.weight", "block.bias"):
-            holds(
-                not own[name].requires_grad, f"`{name}` still requires gradients: the block is to be frozen"
-            )
-        for name in NAMES:
-            holds(own[name].requires_grad, f"`{name}` requires no gradients, and should learn")
+        """The block is frozen; the copy and both convolutions learn, even if the block was frozen before."""
+        for before in (True, False):
+            layer = student.Controlled(nn.Conv2d(1, 1, 1).requires_grad_(before), 1)
+            own = dict(layer.module.named_parameters())
+            for name in ("block.weight", "block.bias"):
+                frozen = not own[name].requires_grad
+                holds(frozen, f"`{name}` still requires gradients: the block is to be frozen")
+            for name in NAMES:
+                holds(own[name].requires_grad, f"`{name}` requires no gradients, and should learn")
 
     def by_hand(self, student: Work) -> None:
         """Block 2 x, copy 3 x, zero_in 0.5 h + 0.25, zero_out 10 y + 1: for x = 1, h = 2 it is 2 + 68.5."""
