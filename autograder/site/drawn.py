@@ -1,6 +1,6 @@
-"""The pictures of the home page, drawn by the course's own tiny model: `python -m autograder.site.drawn`.
+"""The pictures of the home page, drawn by the course's own tiny models: `python -m autograder.site.drawn`.
 
-They are kept in `docs/drawn/` as the model draws them, 16 x 16 pixels, a few hundred bytes each.
+They are kept in `docs/drawn/` as the models draw them, 16 x 16 or 32 x 32 pixels, at most 3 kB each.
 """
 
 from __future__ import annotations
@@ -35,8 +35,14 @@ GALLERY = (
     "a large orange cross on black",
     "a large pink circle on grey",
 )
+EMOJI = (
+    *("fox face", "octopus", "pizza", "unicorn face", "strawberry", "robot face"),
+    # In these colours the tiny latent model has never seen them.
+    *("blue apple", "pink penguin", "purple cat face", "green pig face", "blue strawberry", "yellow octopus"),
+)
 STATIONS = (0, 8, 13, 16, 18, 19, 20)  # of the twenty steps from noise to a picture
 _STEPS, _SCALE, _SEED = 20, 3.0, 4
+_EMOJI_SCALE, _EMOJI_SEED = 2.0, 0
 
 
 def steps() -> str:
@@ -60,11 +66,17 @@ def gallery() -> str:
     return f'<div class="drawn gallery">{"".join(items)}</div>'
 
 
+def emoji() -> str:
+    """HTML of the home page: names and colours of emoji, and what the tiny latent model draws for them."""
+    items = (_figure(f"emoji-{_name(caption)}.png", caption, caption) for caption in EMOJI)
+    return f'<div class="drawn gallery">{"".join(items)}</div>'
+
+
 def pictures() -> dict[str, bytes]:
     """Name → PNG: all that `docs/drawn/` holds. Loads torch and draws; takes seconds."""
     import torch
 
-    from course.lab import ddim, tiny_sd
+    from course.lab import ddim, tiny_latent, tiny_sd
 
     tiny = tiny_sd.load()
     generator = torch.Generator().manual_seed(_SEED)
@@ -73,7 +85,9 @@ def pictures() -> dict[str, bytes]:
     way = ddim.trajectory(eps, noise, tiny.alphas_cumprod, _STEPS)
     made = {f"step-{at:02d}.png": _png(way[at, 0]) for at in STATIONS}
     drawn = tiny.draw(GALLERY, guidance_scale=_SCALE, steps=_STEPS, sampler="ddim", seed=_SEED)
-    return made | {f"{_name(caption)}.png": _png(each) for caption, each in zip(GALLERY, drawn, strict=True)}
+    made |= {f"{_name(caption)}.png": _png(each) for caption, each in zip(GALLERY, drawn, strict=True)}
+    latent = tiny_latent.load().draw(EMOJI, guidance_scale=_EMOJI_SCALE, steps=_STEPS, seed=_EMOJI_SEED)
+    return made | {f"emoji-{_name(name)}.png": _png(each) for name, each in zip(EMOJI, latent, strict=True)}
 
 
 def write(root: CourseRoot) -> Iterator[str]:

@@ -119,5 +119,5 @@ def _writers(root: CourseRoot, page: str) -> Mapping[str, Writer]:
         "modules": alone(lambda: module_page.overview(root.syllabus, page)),
         "pipeline": alone(lambda: pipeline.picture(root)),
         "glossary": alone(lambda: glossary.all_words(root)),
-        "drawn": one_of(steps=drawn.steps, gallery=drawn.gallery),
+        "drawn": one_of(steps=drawn.steps, gallery=drawn.gallery, emoji=drawn.emoji),
     }

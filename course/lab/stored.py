@@ -13,7 +13,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(
             f"{path}: these trained weights are missing. They come with the package `diffusion-course`: "
-            f"install it again, or train them with `python -m course.{path.parent.name}.train`."
+            f"install it again, or train them with `python -m course.lab.{path.parent.name}.train`."
         )
     from safetensors.torch import load_file
 

@@ -70,6 +70,11 @@ sampling https://arxiv.org/abs/2211.01095
 sampling https://arxiv.org/abs/2209.03003
 guidance https://arxiv.org/abs/2207.12598
 stable_diffusion https://arxiv.org/abs/2112.10752
+stable_diffusion https://arxiv.org/abs/1312.6114
+stable_diffusion https://arxiv.org/abs/2103.00020
+stable_diffusion https://arxiv.org/abs/2108.01073
+stable_diffusion https://arxiv.org/abs/2201.09865
+stable_diffusion https://arxiv.org/abs/2302.05543
 lora https://arxiv.org/abs/2106.09685
 score https://arxiv.org/abs/2011.13456
 distillation https://arxiv.org/abs/2202.00512

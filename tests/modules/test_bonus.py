@@ -165,6 +165,25 @@ def far_too_large(t: int) -> float:
     return float(t)
 
 
+def shared_out_among_pixels(q: Tensor, k: Tensor, height: int, width: int) -> Tensor:
+    shares = torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), dim=-2).mean(1)
+    return shares.mT.unflatten(2, (height, width))
+
+
+def transposed_maps(q: Tensor, k: Tensor, height: int, width: int) -> Tensor:
+    shares = torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), dim=-1).mean(1)
+    return shares.unflatten(1, (height, width))
+
+
+def in_a_straight_line(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    one, other = torch.randn(2, *shape, generator=generator)
+    return torch.stack([(1 - k / 11) * one + k / 11 * other for k in range(12)])
+
+
+def no_two_alike(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.randn(12, *shape, generator=generator)
+
+
 def the_first_rows(base: Tensor, tuned: Tensor, r: int) -> tuple[Tensor, Tensor]:
     return (tuned - base)[:r], torch.eye(len(base))[:, :r]
 
@@ -259,6 +278,10 @@ WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("guidance", "interval_guided_eps", "", one_time_for_all, "One timestep decides"),
     ("guidance", "my_scale", "", the_same_everywhere, "then it is plain guidance"),
     ("guidance", "my_scale", "", far_too_large, "at t = 16 it is 16"),
+    ("stable_diffusion", "word_maps", "", shared_out_among_pixels, "add up to 1 over the pixels"),
+    ("stable_diffusion", "word_maps", "", transposed_maps, "the shape is"),
+    ("stable_diffusion", "my_walk", "", in_a_straight_line, "has a standard deviation of 0."),
+    ("stable_diffusion", "my_walk", "", no_two_alike, "between two neighbours"),
     ("lora", "extract_lora", "", the_first_rows, "not the two largest directions"),
     ("lora", "extract_lora", "", sizes_twice, "The sizes count twice"),
     ("lora", "my_targets", "", all_of_them, "it chose layers of 780 weights together"),

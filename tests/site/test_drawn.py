@@ -1,4 +1,4 @@
-"""The pictures of the home page are the tiny model's own, and show what their captions say."""
+"""The pictures of the home page are the tiny models' own, and show what their captions say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from autograder.content.course_root import CourseRoot
 from autograder.site import drawn
-from course.lab import judge
+from course.lab import emoji, judge
 
 ROOT = CourseRoot.find(Path(__file__))
 FOLDER = ROOT.path / drawn.FOLDER
@@ -33,11 +33,11 @@ def test_the_model_draws_them_again() -> None:
 
 
 def test_each_is_named_in_the_page_with_its_words() -> None:
-    html = drawn.steps() + drawn.gallery()
+    html = drawn.steps() + drawn.gallery() + drawn.emoji()
 
     for path in FOLDER.iterdir():
         assert f'src="drawn/{path.name}"' in html
-    for caption in drawn.GALLERY:
+    for caption in (*drawn.GALLERY, *drawn.EMOJI):
         assert f'alt="{caption}"' in html
 
 
@@ -50,3 +50,13 @@ def test_the_judge_reads_their_captions_from_them() -> None:
 
     scores = judge.load().scores(pictures.permute(0, 3, 1, 2), list(names))
     assert scores.all == 1, scores
+
+
+def test_each_emoji_is_the_one_of_its_caption_and_half_of_them_were_never_shown() -> None:
+    paths = [FOLDER / f"emoji-{caption.replace(' ', '-')}.png" for caption in drawn.EMOJI]
+    pictures = torch.stack(
+        [torch.from_numpy(pixels(path.read_bytes()) / 127.5 - 1).float() for path in paths]
+    )
+
+    assert emoji.is_drawn(pictures.permute(0, 3, 1, 2), drawn.EMOJI).all()
+    assert [emoji.held_out(caption) for caption in drawn.EMOJI] == [False] * 6 + [True] * 6

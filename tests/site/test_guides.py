@@ -34,7 +34,7 @@ PICTURE = IMAGES / "architecture.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 GUIDES = (
     *("student", "self-learner", "instructor", "grading", "nbgrader", "hub", "deployment", "gradescope"),
-    *("otter", "isolation", "architecture", "tiny-sd"),
+    *("otter", "isolation", "architecture", "tiny-sd", "tiny-latent"),
 )
 LARGEST, WIDEST = 150_000, 1200  # bytes and pixels of a picture
 EXTENSIONS = ["tables", "fenced_code", "toc", "attr_list", "md_in_html"]

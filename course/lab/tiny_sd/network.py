@@ -156,12 +156,13 @@ class Level(nn.Module):
 class TinyUNet(nn.Module):
     """Predicts the noise in a picture from the picture, the timestep and an encoded caption.
 
+    channels  of what is drawn: 3 for pictures, more for latents
     Height and width are multiples of 2. Source: Rombach et al. (2022), at a thousandth of the size.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = CONFIG["in_channels"]) -> None:
         super().__init__()
-        self.conv_in = nn.Conv2d(CONFIG["in_channels"], NARROW, 3, padding=1)
+        self.conv_in = nn.Conv2d(channels, NARROW, 3, padding=1)
         self.time_embedding = Wave()
         self.down_blocks = nn.ModuleList(
             [Level((NARROW, NARROW), told=False, resize="downsamplers"), Level((NARROW, WIDE), told=True)]
@@ -175,7 +176,7 @@ class TinyUNet(nn.Module):
             ]
         )
         self.conv_norm_out = nn.GroupNorm(GROUPS, NARROW)
-        self.conv_out = nn.Conv2d(NARROW, CONFIG["out_channels"], 3, padding=1)
+        self.conv_out = nn.Conv2d(NARROW, channels, 3, padding=1)
 
     def forward(
         self, x: Float[Tensor, "B 3 H W"], t: Int[Tensor, " B"] | int, context: Float[Tensor, "B S 64"]
