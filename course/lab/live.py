@@ -35,6 +35,7 @@ from course.pictures.steps import counting
 __all__ = ["Run"]
 
 SECONDS_BETWEEN_PICTURES = 3.0
+TRAINED_FOR_DRAWN = 4.0  # and as many times as long as a picture takes: a slow machine is there to learn
 SECONDS_BETWEEN_FILES = 20.0
 RECENT = 20  # steps over which the loss beside the bar is a mean
 
@@ -101,13 +102,22 @@ class Run:
 
         step   what one step does, by its number; it returns losses by name. Its errors are passed on, once
                what was learned before is written.
-        show   makes what is shown below the cell, at the beginning, every so many seconds, and at the end.
+        show   makes what is shown below the cell, at the beginning, every so many seconds (fewer times where
+               it takes long), and at the end.
         what   stands before the bar.
         """
         picture = _Place() if show else None
-        shown = written = time.monotonic()
-        if picture and show:
-            picture.put(show())
+        due = written = time.monotonic()
+
+        def look() -> None:
+            nonlocal due
+            if picture and show:
+                begun = time.monotonic()
+                picture.put(show())
+                drawn = time.monotonic()
+                due = drawn + max(every, TRAINED_FOR_DRAWN * (drawn - begun))
+
+        look()
         if self.done >= steps:
             return
         begun = self.done
@@ -121,9 +131,8 @@ class Run:
                     self.done += 1
                     one_more(self._said())
                     now = time.monotonic()
-                    if picture and show and now - shown >= every:
-                        picture.put(show())
-                        shown = time.monotonic()
+                    if now >= due:
+                        look()
                     if now - written >= SECONDS_BETWEEN_FILES:
                         self.write()
                         written = time.monotonic()
@@ -133,8 +142,7 @@ class Run:
                 self._trim()
                 if self.done > begun:
                     self.write()
-        if picture and show:
-            picture.put(show())
+        look()
         if self.done < steps:
             print(
                 f"Stopped after {self.done} of {steps} steps. What has been learned is kept in {self.file}: "

@@ -150,6 +150,29 @@ def test_a_file_that_does_not_fit_is_put_aside_and_never_lost(
     assert file.with_name("line-2.safetensors").is_file()
 
 
+def test_pictures_that_take_long_come_more_seldom(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, at = [0.0], []
+    monkeypatch.setattr(live.time, "monotonic", lambda: clock[0])
+    training = Training(file)
+
+    def step(n: int) -> dict[str, float]:
+        clock[0] += 1
+        return training.step(n)
+
+    def draw(seconds: float) -> Callable[[], None]:
+        def show() -> None:
+            at.append(training.run.done)
+            clock[0] += seconds
+
+        return show
+
+    training.go(20, step, show=draw(0.0), every=5)
+    assert at == [0, 5, 10, 15, 20, 20]
+    at.clear()
+    training.go(60, step, show=draw(5.0), every=5)
+    assert at == [20, 40, 60, 60]
+
+
 def slip(x: int, of: str = "eps") -> bool:
     return x > 1 and of in {"eps", "x0", "v"}
 
