@@ -36,7 +36,7 @@ def pairs(
     pictures = emoji.pictures(captions)
     pictures = torch.cat((pictures, pictures.flip(3)))
     with torch.no_grad():
-        return torch.cat([autoencoder.encode(part)[0] for part in pictures.split(64)]), pictures
+        return torch.cat([autoencoder.encode(part)[0] for part in torch.split(pictures, 64)]), pictures
 
 
 def polish(autoencoder: Autoencoder, scale: float, steps: int = DECODER_STEPS) -> Iterator[tuple[int, float]]:

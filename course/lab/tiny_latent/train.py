@@ -116,7 +116,7 @@ def settle(autoencoder: Autoencoder) -> float:
     What the pictures look like does not change: the 1 x 1 convolutions around the latents take it up.
     """
     captions = [caption for some in shown() for caption in some]
-    mean = torch.cat([autoencoder.encode(each)[0] for each in emoji.pictures(captions).split(64)])
+    mean = torch.cat([autoencoder.encode(each)[0] for each in torch.split(emoji.pictures(captions), 64)])
     middle, spread = mean.mean((0, 2, 3)), mean.std((0, 2, 3))
     overall = float(spread.square().mean().sqrt())
     ratio = overall / spread
@@ -203,7 +203,9 @@ def _moments(
 ) -> tuple[Float[Tensor, "2 N 8 8 8"], Float[Tensor, "2 N 8 8 8"], Int[Tensor, "N 10"]]:
     """Mean and standard deviation of the latents of these pictures, either way round, and their tokens."""
     pictures = emoji.pictures(captions)
-    both = [[autoencoder.encode(part) for part in way.split(64)] for way in (pictures, pictures.flip(3))]
+    both = [
+        [autoencoder.encode(part) for part in torch.split(way, 64)] for way in (pictures, pictures.flip(3))
+    ]
     means = torch.stack([torch.cat([mean for mean, _ in way]) for way in both])
     logs = torch.stack([torch.cat([log_variance for _, log_variance in way]) for way in both])
     return means, (logs / 2).exp(), tokenize(captions)
