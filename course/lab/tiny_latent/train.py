@@ -1,8 +1,8 @@
-"""Trains the tiny latent model: the script that made `tiny_latent.safetensors`.
+"""Trains the tiny latent model: the script that made `tiny_latent.safetensors`, which `polish` finished.
 
     python -m course.lab.tiny_latent.train --out mine.safetensors
 
-First the autoencoder, then text encoder and UNet on its latents: together about twenty minutes on one core.
+First the autoencoder, then text encoder and UNet on its latents: together about twelve minutes on one core.
 Everything random comes from SEED: the same machine and release of torch take the same steps again, on one
 thread; elsewhere the last digits differ.
 """
