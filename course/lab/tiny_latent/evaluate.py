@@ -65,7 +65,7 @@ def failures(missed: Sequence[tuple[str, Tensor]]) -> bytes:
     """A PNG file: what was drawn for each of these captions, above the emoji itself."""
     captions = [caption for caption, _ in missed]
     rows = {"drawn": [picture for _, picture in missed], "asked for": list(emoji.pictures(captions))}
-    return strips(rows, captions, width=9).png()
+    return strips(rows, captions, width=6.2).png()
 
 
 def main() -> None:
