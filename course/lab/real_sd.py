@@ -125,7 +125,8 @@ def load(unet: Callable[..., nn.Module]) -> RealSD:
     except ImportError as error:
         raise RuntimeError(f"Stable Diffusion cannot be loaded: {NEEDS}") from error
     try:
-        pipeline = StableDiffusionPipeline.from_pretrained(
+        kind: Any = StableDiffusionPipeline
+        pipeline = kind.from_pretrained(
             NAME, safety_checker=None, requires_safety_checker=False, use_safetensors=True
         )
     except OSError as error:

@@ -19,7 +19,7 @@ def word_maps(
     """
     ### BEGIN SOLUTION
     shares = torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), dim=-1).mean(1)  # [B, L, S]
-    return shares.mT.unflatten(2, (height, width))
+    return shares.mT.reshape(len(q), -1, height, width)
     ### END SOLUTION
 
 
@@ -33,7 +33,7 @@ def my_walk(shape: tuple[int, ...], generator: torch.Generator) -> Float[Tensor,
     ### BEGIN SOLUTION
     # A circle in the plane of two noises: nearly at right angles and equally long, so every station is as
     # long.
-    one, other = torch.randn(2, *shape, generator=generator)
+    one, other = torch.randn(2, *shape, generator=generator, device=generator.device)
     angles = [2 * math.pi * station / 24 for station in range(24)]
     return torch.stack([math.cos(angle) * one + math.sin(angle) * other for angle in angles])
     ### END SOLUTION

@@ -119,8 +119,7 @@ class _Empty(nn.Module):
     pass
 
 
-@variant("TextEncoder", defines="TextEncoder", title="a class for each part, the softmax written out")
-class OfClasses(nn.Module):
+class _Encoder(nn.Module):
     def __init__(self, vocabulary, length, dim, heads, layers, hidden):
         super().__init__()
         self.embeddings, self.encoder = _Empty(), _Empty()
@@ -129,6 +128,9 @@ class OfClasses(nn.Module):
         self.encoder.layers = nn.ModuleList([_Layer(dim, heads, hidden) for _ in range(layers)])
         self.final_layer_norm = nn.LayerNorm(dim)
 
+
+@variant("TextEncoder", defines="TextEncoder", title="a class for each part, the softmax written out")
+class OfClasses(_Encoder):
     def forward(self, tokens, mask=None):
         S = tokens.shape[1]
         places = torch.arange(S, device=tokens.device)
@@ -142,7 +144,7 @@ class OfClasses(nn.Module):
 
 
 @variant("TextEncoder", defines="TextEncoder", title="head by head, a mask of numbers, silu for the gelu")
-class HeadByHead(OfClasses):
+class HeadByHead(_Encoder):
     def forward(self, tokens, mask=None):
         B, S = tokens.shape
         weight = self.embeddings.position_embedding.weight

@@ -50,7 +50,7 @@ def sprites() -> Float[Tensor, "N 4 32 32"]:
 
     with Image.open(SHEET) as image:
         sheet = torch.from_numpy(np.array(image)).float() / 255
-    tiles = sheet.unflatten(0, (-1, SIDE)).unflatten(2, (-1, SIDE))  # [rows, SIDE, columns, SIDE, 4]
+    tiles = sheet.reshape(-1, SIDE, COLUMNS, SIDE, 4)  # [rows, SIDE, columns, SIDE, 4]
     return tiles.permute(0, 2, 4, 1, 3).flatten(0, 1)[: len(names())].contiguous()
 
 

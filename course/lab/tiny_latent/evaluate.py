@@ -16,6 +16,7 @@ from torch import Tensor
 
 from course.lab import emoji, tiny_latent
 from course.lab.tiny_latent.train import shown
+from course.pictures.strips import strips
 
 SCALES = (1.0, 2.0, 4.0)
 BATCH = 64
@@ -60,10 +61,19 @@ def decoded(tiny: tiny_latent.TinyLatent) -> float:
     return likeness(tiny.pictures(tiny.latents(pictures)), pictures)
 
 
+def failures(missed: Sequence[tuple[str, Tensor]]) -> bytes:
+    """A PNG file: what was drawn for each of these captions, above the emoji itself."""
+    captions = [caption for caption, _ in missed]
+    rows = {"drawn": [picture for _, picture in missed], "asked for": list(emoji.pictures(captions))}
+    return strips(rows, captions, width=6.2).png()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Print how often the tiny latent model draws its captions.")
     parser.add_argument("--weights", type=Path, default=tiny_latent.WEIGHTS, help="the model's file")
-    weights = parser.parse_args().weights
+    parser.add_argument("--picture", type=Path, help="a file for a picture of the first that were wrong")
+    options = parser.parse_args()
+    weights = options.weights
     torch.set_num_threads(1)
     tiny = tiny_latent.load(path=weights)
     print(f"{weights.stat().st_size:,} bytes, scale {tiny.scale:.5f}")
@@ -91,10 +101,14 @@ def main() -> None:
     print(f"drawn and real: {likeness(first, emoji.pictures(names)):.1f} dB")
     print(f"drawn from two noises: {likeness(first, second):.1f} dB")
     print(f"drawn from two captions: {likeness(first, first.roll(1, 0)):.1f} dB")
+    missed: list[tuple[str, Tensor]] = []
     for name, captions in groups().items():
         right = emoji.is_drawn(pictures[name, 2.0], captions)
         missed_here = [caption for caption, ok in zip(captions, right.tolist(), strict=True) if not ok]
         print(f"not drawn right at w = 2, {name}: {', '.join(missed_here) or 'none'}")
+        missed += [(caption, pictures[name, 2.0][captions.index(caption)]) for caption in missed_here]
+    if options.picture and missed:
+        options.picture.write_bytes(failures(missed[:9]))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Trains the tiny latent model: the script that made `tiny_latent.safetensors`.
+"""Trains the tiny latent model: the script that made `tiny_latent.safetensors`, which `polish` finished.
 
     python -m course.lab.tiny_latent.train --out mine.safetensors
 
-First the autoencoder, then text encoder and UNet on its latents: together about twenty minutes on one core.
+First the autoencoder, then text encoder and UNet on its latents: together about twelve minutes on one core.
 Everything random comes from SEED: the same machine and release of torch take the same steps again, on one
 thread; elsewhere the last digits differ.
 """
@@ -47,14 +47,14 @@ def shown() -> tuple[list[str], list[str]]:
 class Steps:
     """AdamW whose learning rate warms up over 50 steps and falls along a cosine."""
 
-    def __init__(self, parameters: list[nn.Parameter], steps: int) -> None:
-        self._parameters, self._steps, self._done = parameters, steps, 0
-        self._optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-3)
+    def __init__(self, parameters: list[nn.Parameter], steps: int, rate: float = LEARNING_RATE) -> None:
+        self._parameters, self._steps, self._rate, self._done = parameters, steps, rate, 0
+        self._optimizer = torch.optim.AdamW(parameters, rate, betas=(0.9, 0.99), weight_decay=1e-3)
 
     def take(self, loss: Tensor) -> None:
         falling = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self._done / self._steps))
         for group in self._optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * falling * min(1.0, (self._done + 1) / 50)
+            group["lr"] = self._rate * falling * min(1.0, (self._done + 1) / 50)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._parameters, 1.0)
@@ -116,7 +116,7 @@ def settle(autoencoder: Autoencoder) -> float:
     What the pictures look like does not change: the 1 x 1 convolutions around the latents take it up.
     """
     captions = [caption for some in shown() for caption in some]
-    mean = torch.cat([autoencoder.encode(each)[0] for each in emoji.pictures(captions).split(64)])
+    mean = torch.cat([autoencoder.encode(each)[0] for each in torch.split(emoji.pictures(captions), 64)])
     middle, spread = mean.mean((0, 2, 3)), mean.std((0, 2, 3))
     overall = float(spread.square().mean().sqrt())
     ratio = overall / spread
@@ -153,16 +153,30 @@ def unet_loss(
 def train_unet(
     autoencoder: Autoencoder, scale: float, steps: int = UNET_STEPS
 ) -> Iterator[tuple[int, float, TinyUNet, CaptionEncoder]]:
-    """Trains UNet and text encoder on the latents; after the last step they hold their averages.
-
-    Each picture is there twice, once the other way round, and no word says which.
-    """
+    """Trains UNet and text encoder on the latents, each picture either way round; gives the loss and both."""
     torch.manual_seed(SEED)
-    generator = torch.Generator().manual_seed(SEED)
     unet = TinyUNet(LATENT).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     encoder = CaptionEncoder(len(vocabulary()), **TEXT)
+    for done, loss in unet_steps(unet, encoder, autoencoder, scale, steps):
+        yield done, loss, unet, encoder
+
+
+def unet_steps(
+    unet: TinyUNet,
+    encoder: CaptionEncoder,
+    autoencoder: Autoencoder,
+    scale: float,
+    steps: int,
+    ways: int = 2,
+    rate: float = LEARNING_RATE,
+) -> Iterator[tuple[int, float]]:
+    """Trains both in place, and gives the loss of each step; after the last one they hold their averages.
+
+    ways  2: each picture is there a second time, the other way round, and no word says which. 1: it is not.
+    """
+    generator = torch.Generator().manual_seed(SEED)
     parameters = [*unet.parameters(), *encoder.parameters()]
-    training, averages = Steps(parameters, steps), Averages(parameters)
+    training, averages = Steps(parameters, steps, rate), Averages(parameters)
     stored = [_moments(autoencoder, captions) for captions in shown()]
     nothing = tokenize([""])[0]
     for done in range(1, steps + 1):
@@ -170,7 +184,7 @@ def train_unet(
         chosen = []
         for (mean, deviation, tokens), count in zip(stored, (BATCH - few, few), strict=True):
             which = torch.randint(len(tokens), (count,), generator=generator)
-            way = torch.randint(2, (count,), generator=generator)
+            way = torch.randint(ways, (count,), generator=generator)
             noise = torch.randn(count, *mean.shape[2:], generator=generator)
             chosen.append(((mean[way, which] + deviation[way, which] * noise) * scale, tokens[which]))
         x0, tokens = (torch.cat(each) for each in zip(*chosen, strict=True))
@@ -180,7 +194,7 @@ def train_unet(
         averages.update()
         if done == steps:
             averages.copy_to_parameters()
-        yield done, loss.item(), unet, encoder
+        yield done, loss.item()
 
 
 @torch.no_grad()
@@ -189,7 +203,9 @@ def _moments(
 ) -> tuple[Float[Tensor, "2 N 8 8 8"], Float[Tensor, "2 N 8 8 8"], Int[Tensor, "N 10"]]:
     """Mean and standard deviation of the latents of these pictures, either way round, and their tokens."""
     pictures = emoji.pictures(captions)
-    both = [[autoencoder.encode(part) for part in way.split(64)] for way in (pictures, pictures.flip(3))]
+    both = [
+        [autoencoder.encode(part) for part in torch.split(way, 64)] for way in (pictures, pictures.flip(3))
+    ]
     means = torch.stack([torch.cat([mean for mean, _ in way]) for way in both])
     logs = torch.stack([torch.cat([log_variance for _, log_variance in way]) for way in both])
     return means, (logs / 2).exp(), tokenize(captions)

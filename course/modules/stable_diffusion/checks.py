@@ -62,7 +62,7 @@ class _UNet:
         self.batches.append(len(x))
         if len(context) != len(x):
             raise ValueError(f"the network got x of shape {tuple(x.shape)}, but {len(context)} contexts")
-        time = torch.as_tensor(t, dtype=x.dtype).reshape(-1, *[1] * (x.dim() - 1))
+        time = torch.as_tensor(t, dtype=x.dtype, device=x.device).reshape(-1, *[1] * (x.dim() - 1))
         return x / 2 + time + context[:, :1, :1, None].to(x.dtype)
 
 

@@ -153,8 +153,8 @@ class BlendPrompts:
 
     def whole_samples(self, student: Work) -> None:
         """A sample is one vector of all its numbers, however they are arranged."""
-        a, b = tensor([2.0, 0.0]).view(1, 2, 1), tensor([0.0, 2.0]).view(1, 2, 1)
-        close(student.slerp(a, b, 1 / 3), tensor([1.732051, 1.0]).view(1, 2, 1))
+        a, b = tensor([2.0, 0.0]).view(1, 2, 1), tensor([1.0, 1.732051]).view(1, 2, 1)
+        close(student.slerp(a, b, 0.5), tensor([1.732051, 1.0]).view(1, 2, 1))
 
     def each_pair(self, student: Work) -> None:
         """Each pair has its own angle: one of 90 degrees beside one of 60."""
