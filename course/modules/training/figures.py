@@ -108,7 +108,7 @@ def progress(
     """What is drawn so far, a row for each network, with numbers from -1 to 1; beside it the losses."""
     count = max(len(pictures) for pictures in rows.values())
     figure, axes = canvas.axes(
-        1, 2, width=11.5, height=max(2.4, 0.66 * len(rows) + 0.5), widths=[count * 0.55 + 0.6, 3.6]
+        1, 2, width=11.5, height=max(2.4, 0.66 * len(rows) + 0.7), widths=[count * 0.55 + 0.6, 3.6]
     )
     left, right = axes
     H, W = next(iter(rows.values())).shape[-2:]
@@ -140,8 +140,6 @@ def progress(
 
 
 def _curves(axis: Any, of: Mapping[str, Sequence[float]], smooth: int) -> None:
-    from matplotlib.ticker import LogFormatter
-
     for colour, (name, values) in zip(PALETTE, of.items(), strict=False):
         if not values:
             continue
@@ -156,8 +154,8 @@ def _curves(axis: Any, of: Mapping[str, Sequence[float]], smooth: int) -> None:
             label=name,
         )
     axis.set(yscale="log", xlabel="step")
-    axis.yaxis.set_major_formatter(LogFormatter())
-    axis.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+    axis.yaxis.set_major_formatter(lambda loss, _: f"{loss:g}")
+    axis.yaxis.set_minor_formatter(lambda loss, _: f"{loss:g}" if f"{loss:e}"[0] in "235" else "")
     if any(of.values()):
         axis.legend(fontsize=9.5, frameon=False)
     canvas.plain(axis)
