@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -107,18 +108,19 @@ def progress(
     """What is drawn so far, a row for each network, with numbers from -1 to 1; beside it the losses."""
     count = max(len(pictures) for pictures in rows.values())
     figure, axes = canvas.axes(
-        1, 2, width=11.5, height=max(2.4, 0.85 * len(rows) + 0.3), widths=[count * 0.55 + 0.6, 3.6]
+        1, 2, width=11.5, height=max(2.4, 0.66 * len(rows) + 0.7), widths=[count * 0.55 + 0.6, 3.6]
     )
     left, right = axes
     H, W = next(iter(rows.values())).shape[-2:]
     gap = 1
-    sheet = torch.ones(3, len(rows) * (H + gap) - gap, count * (W + gap) - gap)
+    sheet = torch.zeros(4, len(rows) * (H + gap) - gap, count * (W + gap) - gap)  # gaps are transparent
     for row, pictures in enumerate(rows.values()):
         canvas.expect_shape(pictures, (len(pictures), 3, H, W), "the drawn pictures")
         for column, picture in enumerate(pictures):
             y, x = row * (H + gap), column * (W + gap)
-            sheet[:, y : y + H, x : x + W] = picture.detach().nan_to_num(nan=0).clamp(-1, 1) / 2 + 0.5
-    left.imshow(canvas.pixels(sheet), interpolation="nearest")
+            sheet[:3, y : y + H, x : x + W] = picture.detach().nan_to_num(nan=0).clamp(-1, 1) / 2 + 0.5
+            sheet[3, y : y + H, x : x + W] = 1
+    left.imshow(canvas.array(sheet.permute(1, 2, 0)), interpolation="nearest")
     left.set_xticks([])
     left.set_yticks([row * (H + gap) + H / 2 for row in range(len(rows))], list(rows), fontsize=11)
     left.tick_params(length=0)
@@ -152,6 +154,8 @@ def _curves(axis: Any, of: Mapping[str, Sequence[float]], smooth: int) -> None:
             label=name,
         )
     axis.set(yscale="log", xlabel="step")
+    axis.yaxis.set_major_formatter(lambda loss, _: f"{loss:g}")
+    axis.yaxis.set_minor_formatter(lambda loss, _: f"{loss:g}" if f"{loss:e}"[0] in "235" else "")
     if any(of.values()):
         axis.legend(fontsize=9.5, frameon=False)
     canvas.plain(axis)
@@ -166,7 +170,7 @@ def averages(path: Sequence[float], averaged: Mapping[str, Sequence[float]]) -> 
             raise ValueError(f"the average {name!r} should have {len(path)} numbers; it has {len(values)}")
         axis.plot(range(len(values)), values, color=colour, lw=2.2, label=name)
     axis.set(xlabel="step", ylabel="weight")
-    axis.legend(fontsize=9.5, frameon=False, loc="lower right")
+    axis.legend(fontsize=9.5, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     canvas.plain(axis)
     half = len(path) // 2
 
@@ -208,26 +212,36 @@ def weights(weight: Weight, alphas_cumprod: Float[Tensor, " T"]) -> Picture:
     )
 
 
-def costs(times: Sequence[int], nats: Sequence[float], numbers: int) -> Picture:
-    """What a network's guesses cost at some timesteps, in bits for each number of a sample."""
+def costs(times: Sequence[int], nats: Sequence[float], numbers: int, early: int = 50) -> Picture:
+    """What a network's guesses cost at some timesteps, from 1 on, in bits for each number of a sample.
+
+    Of the timesteps in between, the logarithms of time and cost are taken to lie on straight lines. `early`:
+    up to which timestep the cost is told apart.
+    """
     if len(nats) != len(times):
         raise ValueError(f"there should be {len(times)} costs; there are {len(nats)}")
-    bits = [1000 * each / numbers / 0.6931 for each in nats]
+    bits = [each / numbers / math.log(2) for each in nats]
     figure, (axis,) = canvas.axes(1, 1, width=7.6, height=3.4)
-    axis.fill_between(times, bits, color=PALETTE[0], alpha=0.25)
     axis.plot(times, bits, "o-", ms=4, lw=2, color=PALETTE[0])
-    axis.set(xlabel="timestep t", ylabel="bits a number, x 1000", ylim=(0, None))
+    axis.axvspan(times[0], early, color=PALETTE[0], alpha=0.12, lw=0)
+    axis.set(xscale="log", yscale="log", xlabel="timestep t", ylabel="bits for each number")
     canvas.plain(axis)
-    area = sum(
-        (b - a) * (left + right) / 2
-        for a, b, left, right in zip(times, times[1:], bits, bits[1:], strict=False)
-    )
-    total = area / 1000
-    axis.set_title(f"all timesteps together: {total:.2f} bits a number", fontsize=11, color=INK)
-    return Picture(
-        figure,
-        f"A curve over the timestep, what the guesses cost: together {total:.2f} bits for each number.",
-    )
+    every = _at_every(times, bits)
+    total, first = sum(every.values()), sum(cost for t, cost in every.items() if t <= early)
+    share = f"{first / total:.0%}" if total else "nothing"
+    told = f"{total:.2f} bits for each number, {share} of it up to t = {early}"
+    axis.set_title(f"all timesteps together: {told}", fontsize=11, color=INK)
+    return Picture(figure, f"A falling curve over the timestep, what the guesses cost: together {told}.")
+
+
+def _at_every(times: Sequence[int], values: Sequence[float]) -> dict[int, float]:
+    """Values at every timestep from the first to the last, by straight lines between logarithms."""
+    tiny = 1e-30
+    found = {times[0]: values[0]}
+    for a, b, left, right in zip(times, times[1:], values, values[1:], strict=False):
+        slope = math.log(max(right, tiny) / max(left, tiny)) / math.log(b / a)
+        found |= {t: left * (t / a) ** slope for t in range(a + 1, b + 1)}
+    return found
 
 
 def scalings(edm_scalings: Callable[..., Any], sigma_data: float = 0.5) -> Picture:

@@ -29,7 +29,7 @@ DRAWINGS: dict[str, Callable[[], Picture]] = {
     ),
     "averages": lambda: figures.averages([0.0, 1.0, 0.5, 0.7], {"decay 0.9": [0.0, 0.1, 0.2, 0.3]}),
     "weights": lambda: figures.weights(training.min_snr_weight, ABAR),
-    "costs": lambda: figures.costs([0, 500, 999], [4.0, 1.0, 0.1], 768),
+    "costs": lambda: figures.costs([1, 500, 999], [4.0, 1.0, 0.1], 768),
     "scalings": lambda: figures.scalings(training.edm_scalings),
     "clouds": lambda: figures.clouds(
         WORLD, {"the network": {"eps": CLOUD}, "its average": {"eps": 0.5 * CLOUD}}
@@ -53,7 +53,7 @@ OF_A_WRONG_SHAPE: list[tuple[Callable[[], object], str]] = [
         "the average 'decay 0.9' should have 2 numbers; it has 1",
     ),
     (lambda: figures.weights(shapeless, ABAR), "the weights for eps should have the shape [30]; it has [3]"),
-    (lambda: figures.costs([0, 1], [0.5], 768), "there should be 2 costs; there are 1"),
+    (lambda: figures.costs([1, 2], [0.5], 768), "there should be 2 costs; there are 1"),
     (
         lambda: figures.scalings(lambda sigma, data: [shapeless()] * 4),
         "c_skip should have the shape [120]; it has [3]",
@@ -80,6 +80,16 @@ def test_what_an_error_costs_is_one_curve_for_all_three_predictions() -> None:
     curves = [torch.as_tensor(line.get_ydata()) for line in right.lines]
     for curve in curves[1:]:
         torch.testing.assert_close(curve, curves[0])
+
+
+def test_the_costs_of_the_timesteps_in_between_are_counted_too() -> None:
+    every = figures._at_every([1, 4, 16], [16.0, 1.0, 1.0])  # as 16 over the square of t, then even
+    assert every == pytest.approx({t: 16 / t**2 if t < 4 else 1.0 for t in range(1, 17)})
+    said = figures.costs([1, 4, 16], [16.0, 1.0, 1.0], numbers=2, early=4).description
+    bits = sum(every.values()) / 2 / 0.693147
+    assert (
+        f"together {bits:.2f} bits for each number, {(16 + 4 + 16 / 9 + 1) / sum(every.values()):.0%}" in said
+    )
 
 
 def test_clouds_of_one_world_are_near_and_others_are_far() -> None:
