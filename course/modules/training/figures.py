@@ -139,6 +139,15 @@ def progress(
     )
 
 
+def _plain(loss: float, _: int) -> str:
+    return f"{loss:g}"
+
+
+def _sparing(loss: float, _: int) -> str:
+    """The numbers between powers of ten that begin with 2, 3 and 5."""
+    return _plain(loss, _) if f"{loss:e}"[0] in "235" else ""
+
+
 def _curves(axis: Any, of: Mapping[str, Sequence[float]], smooth: int) -> None:
     for colour, (name, values) in zip(PALETTE, of.items(), strict=False):
         if not values:
@@ -154,8 +163,8 @@ def _curves(axis: Any, of: Mapping[str, Sequence[float]], smooth: int) -> None:
             label=name,
         )
     axis.set(yscale="log", xlabel="step")
-    axis.yaxis.set_major_formatter(lambda loss, _: f"{loss:g}")
-    axis.yaxis.set_minor_formatter(lambda loss, _: f"{loss:g}" if f"{loss:e}"[0] in "235" else "")
+    axis.yaxis.set_major_formatter(_plain)
+    axis.yaxis.set_minor_formatter(_sparing)
     if any(of.values()):
         axis.legend(fontsize=9.5, frameon=False)
     canvas.plain(axis)
