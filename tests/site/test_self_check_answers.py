@@ -13,7 +13,7 @@ from torch import nn
 from autograder.content.course_root import CourseRoot
 from autograder.content.self_check import SelfCheckQuestion, load
 from course.lab import probe
-from solutions import attention, lora, noise, score, unet
+from solutions import attention, lora, noise, score, training, unet
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,24 @@ def the_share_that_rank_one_misses() -> str:
     return f"{float((wanted - s[0] * torch.outer(u[:, 0], v[0])).norm() / wanted.norm()):.2f}"
 
 
+def the_loss_of_a_batch_with_weights() -> str:
+    wrong = torch.tensor([1.0, 1, 1, 5]).sqrt()[:, None]  # what each answer is off by
+    x0, noise, t, abar = (
+        torch.zeros(4, 1),
+        torch.zeros(4, 1),
+        torch.zeros(4, dtype=torch.long),
+        torch.ones(1) / 2,
+    )
+    found = training.ddpm_loss(lambda x, t: wrong, x0, t, noise, abar, weights=torch.tensor([1.0, 1, 1, 0]))
+    return f"{float(found):g}"
+
+
+def the_pairs_that_latents_save() -> str:
+    network = nn.Conv2d(1, 1, 8, stride=8)  # an eighth of height and width
+    latents = network(torch.zeros(1, 1, 512, 512))
+    return f"{(512 * 512) ** 2 // latents[0, 0].numel() ** 2}"
+
+
 WORKED_OUT = {
     "nan_weight": three_weights_in_float16,
     "weight_beside_a_mask": a_weight_beside_a_mask,
@@ -135,6 +153,8 @@ WORKED_OUT = {
     "things_on_the_pile": the_things_on_the_pile,
     "closed_gate": what_a_closed_gate_adds,
     "middle_of_three": the_middle_of_three,
+    "weights_of_the_batch": the_loss_of_a_batch_with_weights,
+    "why_latents": the_pairs_that_latents_save,
     "wrapped_index": the_variance_of_a_wrapped_index,
     "nothing_dropped": the_chance_that_nothing_is_dropped,
     "into_another_scaling": the_factor_on_loading,
