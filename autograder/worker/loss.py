@@ -15,9 +15,15 @@ def leaf(value: Any) -> Any:
     return value
 
 
-def pull_back(output: Any, cotangent: Tensor) -> None:
-    """As `output.backward(cotangent)`; what fits no such call, torch itself says."""
-    if isinstance(output, Tensor) and output.shape == cotangent.shape:
+def pull_back(output: Any, cotangent: Tensor | list[Tensor]) -> None:
+    """As `output.backward(cotangent)`; what fits no such call, torch itself says.
+
+    Of an answer of several tensors, with as many cotangents: all at once.
+    """
+    if isinstance(output, (tuple, list)) and isinstance(cotangent, list):
+        losses = [loss_of(*pair) for pair in zip(output, cotangent, strict=True)]
+        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+    elif isinstance(output, Tensor) and output.shape == cotangent.shape:
         loss_of(output, cotangent).backward()  # type: ignore[no-untyped-call]  # torch gives it no types
     else:
         output.backward(cotangent)

@@ -1,0 +1,217 @@
+"""Trains the tiny DiT: the script that made `tiny_dit.safetensors`.
+
+    python -m course.lab.tiny_dit.train --out mine.safetensors
+
+On one core it takes about half an hour. After every 250 steps all that it needs is written beside the file
+(`mine.resume`), and the same command goes on from there. Everything random comes from SEED: the same machine,
+release of torch and number of threads take the same steps again; elsewhere the last digits differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from course.lab import judge, shapes
+from course.lab.tiny_dit import ANY, WEIGHTS, Trained, number, save
+from course.lab.tiny_dit.network import WIDTH, TinyDiT
+
+SEED = 0
+BATCH = 48
+FORGET_LABEL = 0.1  # for classifier-free guidance (Ho & Salimans 2022)
+EMA_DECAY = 0.998
+KEEP_EVERY = 250
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training, with a learning rate of its own that rises, then falls like a cosine.
+
+    easy  large shapes on black only: shapes are learned there first, and size and background after them
+    """
+
+    steps: int
+    learning_rate: float
+    easy: bool = False
+
+
+RECIPE = (Stage(1000, 2e-3, easy=True), Stage(5000, 1.5e-3))
+
+
+class Words(nn.Module):
+    """A row for each label, as the sum of a vector for each of its four attributes, and a row for "any".
+
+    288 labels with a row each would share nothing, and red would have to be learned 36 times. What is stored
+    in the end is the table.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.ModuleDict(
+            {name: nn.Embedding(len(shapes.CHOICES[name]), WIDTH) for name in shapes.ATTRIBUTES}
+        )
+        for each in self.words.values():
+            nn.init.normal_(each.weight, std=0.3)
+        self.any = nn.Parameter(torch.zeros(1, WIDTH))
+
+    def table(self) -> Tensor:
+        rows = torch.zeros(1, WIDTH)
+        for name in shapes.ATTRIBUTES:
+            rows = (rows[:, None] + self.words[name].weight).flatten(0, 1)
+        return torch.cat((rows, self.any))
+
+    def forward(self, labels: Int[Tensor, " B"]) -> Tensor:
+        return self.table()[labels]
+
+
+def made() -> TinyDiT:
+    """The network before training: linear layers as Glorot & Bengio have them, zeros as adaLN-Zero has."""
+    network = TinyDiT()
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear) and layer.weight.any():
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    network.label_embed = Words()
+    return network
+
+
+def loss_of(network: nn.Module, easy: bool, generator: torch.Generator) -> Tensor:
+    """The loss of one fresh batch: the square error of the predicted velocity, noise - picture."""
+    asked = shapes.sample_attributes(BATCH, generator)
+    if easy:
+        zero = torch.zeros_like(asked.size)
+        asked = shapes.Attributes(size=zero + 1, colour=asked.colour, shape=asked.shape, background=zero)
+    pictures, labels = shapes.draw(asked, generator=generator), number(asked)
+    labels[torch.rand(BATCH, generator=generator) < FORGET_LABEL] = ANY
+    noise = torch.randn(pictures.shape, generator=generator)
+    # Most often in the middle, where there is most to learn (Esser et al. 2024, section 3.1).
+    sigma = torch.sigmoid(1.2 * torch.randn(BATCH, generator=generator) + 0.3)
+    share = sigma.view(-1, 1, 1, 1)
+    predicted = network((1 - share) * pictures + share * noise, 1000 * sigma, labels)
+    return F.mse_loss(predicted, noise - pictures)
+
+
+class Training:
+    """All that changes from step to step, and that a checkpoint keeps."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(SEED)
+        self.network = made()
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.generator = torch.Generator().manual_seed(SEED)
+        self.done, self.smooth, self.seconds = 0, math.nan, 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), 1e-3, weight_decay=1e-3, betas=(0.9, 0.99)
+        )
+
+    def step(self) -> float:
+        """One step, and its loss."""
+        stage, within = _place(self.done)
+        if within == 0:
+            self._begin()
+        falling = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * within / stage.steps))
+        for group in self.optimizer.param_groups:
+            group["lr"] = stage.learning_rate * falling * min(1.0, (within + 1) / 50)
+        loss = loss_of(self.network, stage.easy, self.generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.done += 1
+        decay = min(EMA_DECAY, self.done / (self.done + 9))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+        return loss.item()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "counts": (self.done, self.smooth, self.seconds),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self.done, self.smooth, self.seconds = state["counts"]
+
+    def table(self) -> dict[str, Tensor]:
+        """The averages, with a row for each label: as the class of an exercise takes them."""
+        state = {
+            name: value
+            for name, value in self.average.state_dict().items()
+            if not name.startswith("label_embed.")
+        }
+        words = self.average.label_embed
+        assert isinstance(words, Words)
+        return state | {"label_embed.weight": words.table().detach()}
+
+
+def _place(done: int) -> tuple[Stage, int]:
+    """The stage that step number `done` belongs to, and its number within it."""
+    for stage in RECIPE:
+        if done < stage.steps:
+            return stage, done
+        done -= stage.steps
+    raise ValueError("the training is over")
+
+
+def score(network: nn.Module, easy: bool, count: int = 96) -> judge.Scores:
+    """What the judge says of `count` pictures."""
+    asked = shapes.sample_attributes(count, torch.Generator().manual_seed(77))
+    captions = asked.captions()
+    if easy:
+        captions = [f"a large {caption.split(' ', 2)[2].split(' on ')[0]} on black" for caption in captions]
+    return judge.load().scores(Trained(network.eval()).draw(captions), captions)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the tiny DiT.")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="the file to write")
+    out = parser.parse_args().out
+    kept = out.with_suffix(".resume")
+    torch.set_num_threads(1)
+    training = Training()
+    if kept.is_file():
+        training.resume(torch.load(kept, weights_only=True))
+        print(f"goes on after step {training.done}", flush=True)
+    last = sum(stage.steps for stage in RECIPE)
+    begun = time.process_time() - training.seconds
+    while training.done < last:
+        loss = training.step()
+        training.smooth = loss if math.isnan(training.smooth) else 0.98 * training.smooth + 0.02 * loss
+        training.seconds = time.process_time() - begun
+        if training.done % 50 == 0:
+            spent = f"{training.seconds:.0f} CPU seconds"
+            print(f"step {training.done}: loss {training.smooth:.4f}, {spent}", flush=True)
+        if training.done % KEEP_EVERY == 0 or training.done == last:
+            partial = kept.with_suffix(".part")
+            torch.save(training.state(), partial)
+            partial.replace(kept)
+            save(out, training.table())
+        if training.done in (1000, last) or training.done % 1000 == 0:
+            stage, _ = _place(training.done - 1)
+            print(f"step {training.done}: {score(training.average, stage.easy)}", flush=True)
+    print(f"{out}: {out.stat().st_size} bytes, {training.seconds:.0f} CPU seconds")
+
+
+if __name__ == "__main__":
+    main()
