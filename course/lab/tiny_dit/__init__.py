@@ -3,10 +3,10 @@
     from course.lab import tiny_dit
 
     tiny = tiny_dit.load()
-    pictures = tiny.draw(["a large red circle on black", "a small cyan ring on white"])
+    pictures = tiny.draw(["a large red circle on black", "a large cyan ring on black"])
 
-It draws what `course.lab.shapes` draws; of a caption it reads which of 288 labels that is. `docs/tiny-dit.md`
-is its model card; `python -m course.lab.tiny_dit.train` is how it came about.
+It draws large shapes on black, six of them in eight colours: it is told which of 48 labels a caption means.
+`docs/tiny-dit.md` is its model card; `python -m course.lab.tiny_dit.train` is how it came about.
 """
 
 from __future__ import annotations
@@ -24,28 +24,60 @@ from course.lab import shapes
 from course.lab.stored import read_weights, write_weights
 from course.lab.tiny_dit.network import CONFIG, TinyDiT
 
-__all__ = ["ANY", "CONFIG", "WEIGHTS", "TinyDiT", "Trained", "labels_of", "load", "save", "times", "weights"]
+__all__ = [
+    "ANY",
+    "CONFIG",
+    "WEIGHTS",
+    "TinyDiT",
+    "Trained",
+    "attributes",
+    "label",
+    "labels_of",
+    "load",
+    "save",
+    "times",
+    "weights",
+]
 
 WEIGHTS = Path(__file__).with_name("tiny_dit.safetensors")
 ANY: int = CONFIG["classes"]  # the label that means "no label": the last row of the table
 SHIFT = 2.0  # more steps where there is much noise (Esser et al. 2024, section 5.3.2)
-_COUNTS = [len(shapes.CHOICES[name]) for name in shapes.ATTRIBUTES]
 
 # velocity = network(x [B, 3, H, W], t [B], labels [B])
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def number(attributes: shapes.Attributes) -> Int[Tensor, " N"]:
-    """The label of each picture: its size, colour, shape and background as one number below 288."""
-    label = torch.zeros_like(attributes.shape)
-    for name, count in zip(shapes.ATTRIBUTES, _COUNTS, strict=True):
-        label = label * count + getattr(attributes, name)
-    return label
+def label(shape: Int[Tensor, " N"], colour: Int[Tensor, " N"]) -> Int[Tensor, " N"]:
+    """The label of each picture: its shape and its colour as one number below 48."""
+    return shape * len(shapes.COLOURS) + colour
+
+
+def attributes(labels: Int[Tensor, " N"]) -> shapes.Attributes:
+    """What a picture of each label shows: large, and on black."""
+    return shapes.Attributes(
+        size=torch.full_like(labels, shapes.SIZES.index("large")),
+        colour=labels % len(shapes.COLOURS),
+        shape=labels // len(shapes.COLOURS),
+        background=torch.zeros_like(labels),
+    )
 
 
 def labels_of(captions: Sequence[str]) -> Int[Tensor, " B"]:
-    """The label that each caption means; "" means none, and any other names all four attributes."""
-    return torch.tensor([int(number(shapes.attributes_of([each]))) if each else ANY for each in captions])
+    """The label that each caption means; "" means none. ValueError for what the model has not learned."""
+    found = []
+    for caption in captions:
+        if not caption:
+            found.append(ANY)
+            continue
+        asked = shapes.attributes_of([caption])
+        number = label(asked.shape, asked.colour)
+        if attributes(number).captions() != asked.captions():
+            raise ValueError(
+                f"the tiny DiT has not learned {caption!r}: it draws large shapes on black, such as "
+                f"{attributes(number).captions()[0]!r}"
+            )
+        found.append(int(number))
+    return torch.tensor(found)
 
 
 def times(steps: int) -> list[float]:
