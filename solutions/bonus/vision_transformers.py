@@ -23,8 +23,8 @@ def my_plan(sigma: float) -> str:
 
     sigma  from 1, nothing but noise, down to 0.
 
-    Captions are those of large shapes on black, "a large red circle on black"; "" asks for nothing. On the way
-    from 1 to 0 there are two different answers at least.
+    Captions are those of large shapes on black, "a large red circle on black"; "" asks for nothing. On the
+    way from 1 to 0 there are two different answers at least.
     """
     ### BEGIN SOLUTION
     return "a large red ring on black" if sigma > 0.8 else "a large cyan ring on black"

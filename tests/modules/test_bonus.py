@@ -163,6 +163,22 @@ def none_of_them(sizes: dict[str, int], budget: int) -> list[str]:
     return []
 
 
+def without_the_mlp(tokens: int, dim: int, hidden: int) -> int:
+    return 4 * tokens * dim**2 + 2 * tokens**2 * dim
+
+
+def in_float(tokens: int, dim: int, hidden: int) -> float:
+    return 4.0 * tokens * dim**2 + 2 * tokens**2 * dim + 2 * tokens * dim * hidden
+
+
+def always_red(sigma: float) -> str:
+    return "a large red circle on black"
+
+
+def too_small(sigma: float) -> str:
+    return "a large red circle on black" if sigma > 0.5 else "a small red circle on black"
+
+
 WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("attention", "attention_in_blocks", "", each_block_by_itself, "Each block was averaged by itself"),
     ("attention", "attention_in_blocks", "", all_at_once, "as large as all the scores"),
@@ -186,6 +202,10 @@ WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("lora", "extract_lora", "", sizes_twice, "The sizes count twice"),
     ("lora", "my_targets", "", all_of_them, "it chose layers of 780 weights together"),
     ("lora", "my_targets", "", none_of_them, "a list with a name in it is expected"),
+    ("vision_transformers", "multiplications", "", without_the_mlp, "it is 84; 144 is right"),
+    ("vision_transformers", "multiplications", "", in_float, "a whole number is expected"),
+    ("vision_transformers", "my_plan", "", always_red, "it asks for the same all the way"),
+    ("vision_transformers", "my_plan", "", too_small, "it asks for what the model cannot draw"),
 ]
 
 

@@ -148,6 +148,7 @@ def back_channels_first(tokens: Tensor, patch: int, height: int, width: int) -> 
     title="no gradient gets through",
     hint="Print what requires_grad says of the tokens. A detach(), a .data or no_grad() cuts the way back: a "
     "network before this function could not learn.",
+    only_hidden=True,
 )
 def patches_detached(x: Tensor, patch: int) -> Tensor:
     B, C, H, W = x.shape
@@ -554,7 +555,7 @@ class PositionsForPatchesOnly(_ViT):
 class PositionsOneOff(_ViT):
     def start(self, x: Tensor) -> Tensor:
         patches = self.patch_embed(x) + self.pos_embed[:, :-1]
-        first = self.cls_token + self.pos_embed[:, -1:]
+        first = self.cls_token + self.pos_embed[:, :1]
         return torch.cat([first.expand(len(x), -1, -1), patches], dim=1)
 
 
@@ -866,7 +867,6 @@ class NormsWithWeights(_DiTBlock):
     "DiTBlock",
     title="modulation does not start at zero",
     hint="Make a block and call it at once: x should come back to the bit. That is the Zero of adaLN-Zero.",
-    stakes="trap",
 )
 class NotZeroed(_DiTBlock):
     def __init__(self, dim: int, heads: int, hidden: int) -> None:
@@ -1026,12 +1026,13 @@ class NoNullRow(_DiT):
 
 @mistake(
     "DiT",
-    title="the output layers do not start at zero",
-    hint="Ask a new network: it should answer 0. Which two layers see to that, and what do they start as?",
+    title="the output layer does not start at zero",
+    hint="Ask a new network: it should answer 0. Which layer comes last, and what does it start as?",
 )
 class OutputNotZeroed(_DiT):
     def begin(self) -> None:
-        pass
+        nn.init.zeros_(self.modulation_out.weight)
+        nn.init.zeros_(self.modulation_out.bias)
 
 
 @mistake(
@@ -1376,6 +1377,7 @@ def single_angles(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tenso
     title="no gradient gets through rotate",
     hint="Print what requires_grad says of its result. Queries and keys learn through it: where do "
     "you detach x, or work under no_grad()?",
+    only_hidden=True,
 )
 def turned_without_gradient(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
     return _turned(x.detach(), _angles(x, positions, base))

@@ -189,7 +189,7 @@ class NormsWrittenOut(nn.Module):
         return x + F.linear(nn.GELU()(self.fc1(self.normed(self.norm2, x))), self.fc2.weight, self.fc2.bias)
 
 
-@variant("ViT", defines="ViTBlock", title="ViTBlock: functional, the second sum in place")
+@variant("ViT", defines="ViTBlock", title="ViTBlock: functional")
 class Functional(nn.Module):
     def __init__(self, dim: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -204,7 +204,7 @@ class Functional(nn.Module):
         first = F.layer_norm(x, self.dim, self.norm1.weight, self.norm1.bias, 1e-12)
         out = torch.add(self.attn(first), x)
         second = F.layer_norm(out, self.dim, self.norm2.weight, self.norm2.bias, 1e-12)
-        return out.add_(self.fc2(F.gelu(self.fc1(second), approximate="none")))
+        return torch.add(out, self.fc2(F.gelu(self.fc1(second), approximate="none")))
 
 
 @variant("ViT", title="the class token repeated, the last norm on it alone")

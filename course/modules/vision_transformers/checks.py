@@ -65,17 +65,6 @@ class DiT:
             for kind in ("weight", "bias"):
                 holds(not own[f"{name}.{kind}"].any(), f"`{name}.{kind}` should start as zeros")
 
-    def trained_network(self, student: Work) -> None:
-        """With the trained weights it says what the trained network says, of a wide picture."""
-        theirs, layer = _trained(student)
-        given = waves(2, 3, 4, 8), tensor([30.0, 400.0]), tensor([3, tiny_dit.ANY])
-        answer, expected = layer(*given), theirs(*given)
-        close(answer, expected, symptoms=_symptoms(theirs, *given), tolerance=TOLERANCE)
-        double = student.DiT(**tiny_dit.CONFIG)
-        double.module.double().load_state_dict(layer.module.state_dict())
-        wide = ordinary(double(given[0].double(), *given[1:]))
-        holds(wide.dtype == torch.float64, "with float64 weights and pictures the answer should be float64")
-
     def places(self, student: Work) -> None:
         """Equal patches in other places get other answers: each token is told its row and its column."""
         _, layer = _trained(student)
@@ -86,6 +75,17 @@ class DiT:
             ("rows", answer[..., :2, :2], answer[..., 2:, :2]),
         ):
             holds((own - other).abs().max() > 1e-4, f"equal patches in two {what} get the same answer")
+
+    def trained_network(self, student: Work) -> None:
+        """With the trained weights it says what the trained network says, of a wide picture."""
+        theirs, layer = _trained(student)
+        given = waves(2, 3, 4, 8), tensor([30.0, 400.0]), tensor([3, tiny_dit.ANY])
+        answer, expected = layer(*given), theirs(*given)
+        close(answer, expected, symptoms=_symptoms(theirs, *given), tolerance=TOLERANCE)
+        double = student.DiT(**tiny_dit.CONFIG)
+        double.module.double().load_state_dict(layer.module.state_dict())
+        wide = ordinary(double(given[0].double(), *given[1:]))
+        holds(wide.dtype == torch.float64, "with float64 weights and pictures the answer should be float64")
 
 
 def linear(name: str, channels_in: int, channels_out: int) -> dict[str, tuple[int, ...]]:
@@ -122,6 +122,8 @@ def _symptoms(theirs: nn.Module, x: Tensor, t: Tensor, labels: Tensor) -> dict[s
         return answer
 
     last = ["modulation_out.weight", "modulation_out.bias"]
+    pieces = theirs(x, t, labels).unfold(2, 2, 2).unfold(3, 2, 2)  # [B, 3, rows, columns, 2, 2]
+    turned = pieces.flatten(2, 3).unflatten(2, (pieces.shape[3], -1)).transpose(3, 4)
     return {
         "Here the label makes no difference.": altered(["label_embed.weight"], "zero"),
         "Here the time makes no difference.": altered(["time_mlp.2.weight", "time_mlp.2.bias"], "zero"),
@@ -130,6 +132,7 @@ def _symptoms(theirs: nn.Module, x: Tensor, t: Tensor, labels: Tensor) -> dict[s
         "Here the whole batch was told the first sample's time.": theirs(x, t[:1].expand(2), labels),
         "Here the whole batch was told the first sample's label.": theirs(x, t, labels[:1].expand(2)),
         "Here the pieces were put together by reshape: unpatchify has their order.": (
-            theirs(x, t, labels).unfold(2, 2, 2).unfold(3, 2, 2).permute(0, 2, 3, 4, 5, 1).reshape(x.shape)
+            pieces.permute(0, 2, 3, 4, 5, 1).reshape(x.shape)
         ),
+        "Here height and width were exchanged where the pieces were put together.": turned.reshape(x.shape),
     }

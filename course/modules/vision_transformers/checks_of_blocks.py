@@ -87,7 +87,7 @@ class ViT:
                 "What came in was not added.": mean,
                 "Here the mean was added to the normalised tokens: add it to x as it came in.": NORMED + mean,
                 "Here the attention was given x without norm1.": TOKENS + TOKENS.mean(1, keepdim=True),
-                "Here the norms come after the sums: x + attn(norm1(x)) is asked for.": after,
+                "Here x itself was normalised: the norms stand inside, x + attn(norm1(x)).": after,
             },
         )
 
@@ -141,6 +141,24 @@ class ViT:
                 "Here the head came before the norm.": [[-1.0, 1.0]],
                 "Here the mean of all tokens makes the scores.": [[6.0, -12.0]],
                 "These are shares: scores are asked for, before any softmax.": [[0.0, 1.0]],
+            },
+        )
+
+    def positions(self, student: Work) -> None:
+        """Each patch has the position that is its own: the first patch the second row of pos_embed."""
+        layer = student.ViT(2, 1, 1, 2, 1, 1, 2, 2)
+        block = {**MEAN, **SILENT_MLP, "norm1.weight": 1, "norm1.bias": 0}
+        layer.set({f"blocks.0.{name}": value for name, value in block.items()})
+        layer.set({"patch_embed.proj.weight": 0, "patch_embed.proj.bias": 0, "cls_token": 0})
+        layer.set({"pos_embed": tensor([[[1.0, 0.0], [0, 1], [0, 1], [0, 1], [0, 1]]])})
+        layer.set({"norm.weight": 1, "norm.bias": 0, "head.weight": torch.eye(2), "head.bias": 0})
+        # Normalised, the class token is (1, -1) and each patch (-1, 1), so that their mean is (-0.6, 0.6).
+        # Added to the class token that makes (0.4, 0.6), and normalised (-1, 1).
+        close(
+            layer(torch.ones(1, 1, 2, 2)),
+            [[-1.0, 1.0]],
+            symptoms={
+                "Here the patches have positions of others: the first patch has the second.": [[1.0, -1.0]]
             },
         )
 
@@ -239,6 +257,9 @@ class DiTBlock:
     def starts_at_zero(self, student: Work) -> None:
         """A new block gives back x, to the last bit, whatever the condition."""
         layer = student.DiTBlock(8, 2, 12)
+        own = dict(layer.module.named_parameters())
+        for kind in ("weight", "bias"):
+            holds(not own[f"modulation.{kind}"].any(), f"`modulation.{kind}` should start as zeros")
         x = waves(2, 3, 8)
         close(
             layer(x, waves(2, 8)),
@@ -249,17 +270,17 @@ class DiTBlock:
                 ),
             },
         )
-        own = dict(layer.module.named_parameters())
-        for kind in ("weight", "bias"):
-            holds(not own[f"modulation.{kind}"].any(), f"`modulation.{kind}` should start as zeros")
 
     def attention_step(self, student: Work) -> None:
         """The first three of the six are shift, scale and gate of the attention."""
         layer = student.DiTBlock(2, 1, 2).set({**MEAN, **PLAIN_MLP, "modulation.weight": 0})
-        layer.set({"modulation.bias": [10.0, 20.0, 1.0, 2.0, 0.5, 0.25, 70.0, 80.0, 3.0, 4.0, 0.0, 0.0]})
+        six = [10.0, 20.0, 1.0, 2.0, 0.5, 0.25, 70.0, 80.0, 3.0, 4.0, 0.0, 0.0]
+        layer.set({"modulation.bias": six})
         # NORMED times (2, 3) plus (10, 20): (12, 17), (12, 17), (8, 23), and their mean.
         mean = tensor([32 / 3, 19.0])
         gate = tensor([0.5, 0.25])
+        shift, scale, bent_gate = F.silu(tensor(six[:6])).view(3, 2)
+        bent = bent_gate * (tensor([1 / 3, -1 / 3]) * (1 + scale) + shift)
         close(
             layer(TOKENS, torch.zeros(1, 2)),
             TOKENS + gate * mean,
@@ -268,16 +289,22 @@ class DiTBlock:
                 "Here the gate multiplies x as well.": gate * (TOKENS + mean),
                 "Here the scale came before the shift.": TOKENS + gate * tensor([14 / 3, -5.0]),
                 "What came in was not added.": gate * mean,
-                "Here the last three of the six were the attention's.": TOKENS,
+                "Here the last three of the six were the attention's.": (
+                    TOKENS + gate * (NORMED * tensor([2.0, 3.0]) + tensor([10.0, 20.0]))
+                ),
+                "Here the six were two shifts, two scales and two gates: they are two groups of three.": (
+                    TOKENS + tensor([31.5, 4 * (20 - 1.25 / 3)])
+                ),
+                "Here silu comes after modulation: it belongs before it.": TOKENS + bent,
             },
         )
 
     def mlp_step(self, student: Work) -> None:
         """The last three are shift, scale and gate of the mlp, with the gelu of approximate='tanh'."""
         layer = student.DiTBlock(2, 1, 2).set({**MEAN, **PLAIN_MLP, "modulation.weight": 0})
-        layer.set({"modulation.bias": [70.0, 80.0, 3.0, 4.0, 0.0, 0.0, 1.0, -1.0, 0.0, 1.0, 2.0, 0.5]})
-        inner = NORMED * tensor([1.0, 2.0]) + tensor([1.0, -1.0])
-        gate = tensor([2.0, 0.5])
+        layer.set({"modulation.bias": [70.0, 80.0, 3.0, 4.0, 0.0, 0.0, -2.0, -2.2, 0.1, 0.2, 100.0, 50.0]})
+        inner = NORMED * tensor([1.1, 1.2]) + tensor([-2.0, -2.2])
+        gate = tensor([100.0, 50.0])
         close(
             layer(TOKENS, torch.zeros(1, 2)),
             TOKENS + gate * F.gelu(inner, approximate="tanh"),
@@ -285,9 +312,8 @@ class DiTBlock:
                 "This is the exact gelu: DiT has approximate='tanh'.": TOKENS + gate * F.gelu(inner),
                 "The gate is missing.": TOKENS + F.gelu(inner, approximate="tanh"),
                 "Here the scale came before the shift.": TOKENS
-                + gate * F.gelu(NORMED * tensor([2.0, 0.0]) + tensor([0.0, 1.0]), approximate="tanh"),
+                + gate * F.gelu(NORMED * tensor([-1.0, -1.2]) + tensor([0.1, 0.2]), approximate="tanh"),
             },
-            tolerance=1e-6,
         )
 
     def one_after_the_other(self, student: Work) -> None:

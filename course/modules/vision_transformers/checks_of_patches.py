@@ -80,7 +80,9 @@ class Patchify:
                 student.unpatchify(student.patchify(x, patch), patch, height, width),
                 x,
                 symptoms={
-                    "Height and width were exchanged on the way back.": x.mT.reshape(x.shape),
+                    "Height and width were exchanged on the way back.": (
+                        torch.cat(x.split(patch, 3), 2).reshape(x.shape)
+                    ),
                 },
             )
 

@@ -133,7 +133,7 @@ class JointAttention:
         )
 
     def all_of_both(self, student: Work) -> None:
-        """Where all scores are equal, every token gets the mean of all values, the picture's and the text's."""
+        """Where all scores are equal, every token gets the mean of the values of picture and text."""
         image, text = tensor([[[1.0, 0.0], [3.0, 0.0]]]), tensor([[[0.0, 6.0]]])
         layer = _plain(student.JointAttention(2, 1), 2)
         layer.set({"to_q.weight": 0, "to_k.weight": 0, "add_q_proj.weight": 0, "add_k_proj.weight": 0})
