@@ -415,7 +415,7 @@ class JointAttention(nn.Module):
     def forward(
         self, image: Float[Tensor, "B L dim"], text: Float[Tensor, "B S dim"]
     ) -> tuple[Float[Tensor, "B L dim"], Float[Tensor, "B S dim"]]:
-        """The picture's tokens and the text's, two new tensors. Neither argument is modified."""
+        """The picture's tokens and the text's, two new tensors. Neither is modified."""
 
         ### BEGIN SOLUTION
         def joint(of_image: nn.Module, of_text: nn.Module) -> Tensor:

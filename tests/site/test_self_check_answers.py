@@ -13,7 +13,7 @@ from torch import nn
 from autograder.content.course_root import CourseRoot
 from autograder.content.self_check import SelfCheckQuestion, load
 from course.lab import probe
-from solutions import attention, lora, noise, unet
+from solutions import attention, lora, noise, unet, vision_transformers
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,10 @@ def the_share_that_rank_one_misses() -> str:
     return f"{float((wanted - s[0] * torch.outer(u[:, 0], v[0])).norm() / wanted.norm()):.2f}"
 
 
+def the_numbers_in_a_token() -> str:
+    return str(vision_transformers.patchify(torch.zeros(1, 4, 32, 32), 2).shape[2])
+
+
 WORKED_OUT = {
     "nan_weight": three_weights_in_float16,
     "weight_beside_a_mask": a_weight_beside_a_mask,
@@ -139,6 +143,7 @@ WORKED_OUT = {
     "nothing_dropped": the_chance_that_nothing_is_dropped,
     "into_another_scaling": the_factor_on_loading,
     "share_that_is_missing": the_share_that_rank_one_misses,
+    "numbers_in_a_token": the_numbers_in_a_token,
 }
 
 
@@ -253,6 +258,25 @@ def test_two_orders_are_right_for_a_single_sample_alone() -> None:
         n = slice(count)
         u, c = model(x[n], null[n]), model(x[n], same[n])
         assert torch.equal(mixed(x[n], null[n], same[n]), u + 3 * (c - u)) == (count == 1)
+
+
+def test_with_a_scale_of_minus_one_every_token_gets_the_same_vector() -> None:
+    """What `scale_of_minus_one` asks."""
+    block = vision_transformers.DiTBlock(4, 2, 8)
+    zero = torch.zeros(4)
+    with torch.no_grad():
+        block.modulation.bias.copy_(torch.cat([zero, zero - 1, zero + 5, zero, zero, zero]))
+    x = torch.randn(1, 3, 4, generator=torch.Generator().manual_seed(0))
+    expected = x + 5 * block.attn.to_out[0].bias
+    torch.testing.assert_close(block(x, torch.zeros(1, 4)), expected)
+
+
+def test_twice_as_long_keys_have_twice_the_scores() -> None:
+    """What `longer_keys` asks."""
+    q, k = torch.randn(2, 1, 1, 5, 6, generator=torch.Generator().manual_seed(0))
+    places = torch.arange(5)
+    q, long = vision_transformers.rotate(q, places), vision_transformers.rotate(2 * k, places)
+    torch.testing.assert_close(q @ long.mT, 2 * (q @ vision_transformers.rotate(k, places).mT))
 
 
 def test_the_gelu_of_a_gate_goes_no_lower_than_the_explanation_says(

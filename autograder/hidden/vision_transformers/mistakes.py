@@ -898,7 +898,7 @@ class DiTLargeEps(_DiTBlock):
 
 @mistake(
     "DiTBlock",
-    title="the exact gelu",
+    title="gelu without its approximation",
     hint="The difference is a few ten-thousandths. ViT has the exact gelu; DiT has the one that was faster "
     "once: F.gelu has an argument `approximate`.",
 )

@@ -350,6 +350,16 @@ class ViT:
         assert_close(handle(x[:, order]), answer[:, order], rtol=RTOL)
 
     @rule()
+    def small_numbers_at_the_start(self, student: Student, draw: Draw) -> None:
+        """The class token and the positions start as normal numbers as far from 0 as is said."""
+        state = student.new("ViT", 1, 1, 1, 6000, 1, 0, 1, 1).state_dict()
+        for name, shape in (("cls_token", (1, 1, 6000)), ("pos_embed", (1, 2, 6000))):
+            found = assert_tensor(state.get(name), shape=shape).double()
+            # Of 6000 numbers the deviation is known to 1 %, and their mean to 1 % of it.
+            assert_holds(abs(float(found.std()) / 0.02 - 1) < 0.05, f"`{name}` starts with another deviation")
+            assert_holds(abs(float(found.mean())) < 0.0015, f"`{name}` starts with another mean than 0")
+
+    @rule()
     def without_positions(self, student: Student, draw: Draw) -> None:
         """With pos_embed at zero, patches in another order give the same scores."""
         handle, module = twins(student, draw, reference.ViT, *SMALL_VIT)

@@ -26,8 +26,8 @@ from course.lab.tiny_dit import ANY, CONFIG, WEIGHTS, Trained, attributes, save
 from course.lab.tiny_dit.network import WIDTH, TinyDiT
 
 SEED = 0
-STEPS = 500
-LAST = 200  # steps in which the learning rate falls; a run that is longer takes the same steps before
+STEPS = 800
+LAST = 300  # steps in which the learning rate falls; a run that is longer takes the same steps before
 BATCH = 32
 LEARNING_RATE = 2e-3
 FORGET_LABEL = 0.1  # for classifier-free guidance (Ho & Salimans 2022)

@@ -5,7 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn, tensor
 
-from course.checking.expect import Layer, Work, close, exercise, holds, ordinary
+from course.checking.expect import Broken, Layer, Work, close, exercise, holds, ordinary
 from course.lab import tiny_dit
 from course.modules.vision_transformers.checks_of_blocks import DiTBlock, ViT, waves
 from course.modules.vision_transformers.checks_of_bonus import Multiplications, MyPlan
@@ -81,7 +81,10 @@ class DiT:
         theirs, layer = _trained(student)
         given = waves(2, 3, 4, 8), tensor([30.0, 400.0]), tensor([3, tiny_dit.ANY])
         answer, expected = layer(*given), theirs(*given)
-        close(answer, expected, symptoms=_symptoms(theirs, *given), tolerance=TOLERANCE)
+        try:
+            close(answer, expected, tolerance=TOLERANCE)
+        except Broken:  # only now is it worth while to run all the wrong ones
+            close(answer, expected, symptoms=_symptoms(theirs, *given), tolerance=TOLERANCE)
         double = student.DiT(**tiny_dit.CONFIG)
         double.module.double().load_state_dict(layer.module.state_dict())
         wide = ordinary(double(given[0].double(), *given[1:]))

@@ -94,18 +94,22 @@ class ViT:
     def mlp_step(self, student: Work) -> None:
         """The second step is x + fc2(gelu(fc1(norm2(x)))), with the exact gelu."""
         layer = _vit_block(student).set({**SILENT_ATTENTION, **PLAIN_MLP, "norm1.weight": 5})
+        layer.set({"fc2.weight": 100 * torch.eye(2)})
         close(
             layer(TOKENS),
-            TOKENS + F.gelu(NORMED),
+            TOKENS + 100 * F.gelu(NORMED),
             symptoms={
-                "What came in was not added.": F.gelu(NORMED),
+                "What came in was not added.": 100 * F.gelu(NORMED),
                 "This is the approximate gelu (approximate='tanh'): ViT has the exact one.": (
-                    TOKENS + F.gelu(NORMED, approximate="tanh")
+                    TOKENS + 100 * F.gelu(NORMED, approximate="tanh")
                 ),
-                "Here ReLU was used in the place of gelu.": TOKENS + F.relu(NORMED),
-                "Here norm1 was used twice: each step has a norm of its own.": TOKENS + F.gelu(5 * NORMED),
-                "Here the sums are of normalised tokens: add to x as it came in.": NORMED + F.gelu(NORMED),
-                "Here the mlp was given x without norm2.": TOKENS + F.gelu(TOKENS),
+                "Here ReLU was used in the place of gelu.": TOKENS + 100 * F.relu(NORMED),
+                "Here norm1 was used twice: each step has a norm of its own.": TOKENS
+                + 100 * F.gelu(5 * NORMED),
+                "Here the sums are of normalised tokens: add to x as it came in.": (
+                    NORMED + 100 * F.gelu(NORMED)
+                ),
+                "Here the mlp was given x without norm2.": TOKENS + 100 * F.gelu(TOKENS),
             },
             tolerance=1e-5,
         )

@@ -76,6 +76,9 @@ class Rotate:
                         ),
                     ]
                 ).view(1, 1, 2, 4),
+                "Here the tokens were counted: positions are given.": torch.cat(
+                    [_circle(tensor([0.0, 1.0])), 2 * _circle(tensor([0.0, 0.01]))], dim=-1
+                ),
                 "Here the first pair turns slowest.": torch.cat(
                     [_circle(tensor([0.0, 0.05])), 2 * _circle(tensor([0.0, 5.0]))], dim=-1
                 ),
