@@ -420,7 +420,7 @@ class JointAttention(nn.Module):
         ### BEGIN SOLUTION
         def joint(of_image: nn.Module, of_text: nn.Module) -> Tensor:
             both = torch.cat([of_image(image), of_text(text)], dim=1)  # [B, L + S, dim]
-            return both.unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, h, L + S, d]
+            return both.reshape(*both.shape[:2], self.heads, -1).transpose(1, 2)  # [B, h, L + S, d]
 
         q = joint(self.to_q, self.add_q_proj)
         k = joint(self.to_k, self.add_k_proj)

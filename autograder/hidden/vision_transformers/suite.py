@@ -628,7 +628,7 @@ class DiT:
 
 def _turned(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
     """With complex numbers."""
-    pairs = torch.view_as_complex(x.double().unflatten(-1, (-1, 2)).contiguous())
+    pairs = torch.view_as_complex(x.double().reshape(*x.shape[:-1], -1, 2).contiguous())
     i = torch.arange(pairs.shape[-1], dtype=torch.float64, device=x.device)
     angles = positions.to(x.device).double()[:, None] * base ** (-2 * i / x.shape[-1])
     return torch.view_as_real(pairs * torch.polar(torch.ones_like(angles), angles)).flatten(-2).to(x.dtype)
@@ -729,9 +729,8 @@ class Rotate:
         """Turning makes nothing longer or shorter, pair by pair."""
         x, positions = draw.normal(2, 2, 4, 6), draw.integers(4, low=1, high=50)
         answer = _checked(student.rotate(x, positions), x)
-        assert_close(
-            answer.unflatten(-1, (3, 2)).norm(dim=-1), x.unflatten(-1, (3, 2)).norm(dim=-1), rtol=RTOL
-        )
+        own, given = (each.reshape(2, 2, 4, 3, 2).norm(dim=-1) for each in (answer, x))
+        assert_close(own, given, rtol=RTOL)
 
     @rule(weight=2)
     def differences_alone_count(self, student: Student, draw: Draw) -> None:

@@ -14,7 +14,7 @@ from course.lab import judge, tiny_dit
 
 CAPTIONS = 192
 STEPS = (20, 8, 4, 2, 1)
-SCALES = (0.0, 1.0, 2.5, 5.0)
+SCALES = (1.0, 2.5)
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ class Patchify:
                 x,
                 symptoms={
                     "Height and width were exchanged on the way back.": (
-                        torch.cat(x.split(patch, 3), 2).reshape(x.shape)
+                        torch.cat(x.chunk(width // patch, 3), 2).reshape(x.shape)
                     ),
                 },
             )

@@ -70,14 +70,14 @@ def cut(picture: Float[Tensor, "3 H W"], tokens: Float[Tensor, "L n"], patch: in
 
 
 def places(table: Float[Tensor, "L dim"], rows: int, columns: int, shown: Sequence[int]) -> Picture:
-    """How alike the place of some tokens is to every place of the grid: products, the largest is 1."""
+    """How alike the place of some tokens is to every place of the grid: products, dark to bright."""
     canvas.expect_shape(table, (rows * columns, table.shape[1]), "the table of positions")
     figure, axes = canvas.axes(1, len(shown), width=2.9 * len(shown), height=3.0)
     for axis, number in zip(axes, shown, strict=True):
         alike = (table @ table[number]).reshape(rows, columns)
-        axis.imshow(canvas.array(alike / alike.abs().max()), cmap=canvas.WEIGHTS, vmin=0, vmax=1)
+        axis.imshow(canvas.array(alike), cmap=canvas.WEIGHTS)
         row, column = divmod(number, columns)
-        axis.plot(column, row, "o", ms=7, mfc="none", mec="white", mew=1.6)
+        axis.plot(column, row, "o", ms=7, mfc="none", mec=PALETTE[0], mew=2)
         axis.set(xticks=[], yticks=[])
         axis.set_title(f"token {number}: row {row}, column {column}", fontsize=10.5, color=INK)
     return Picture(
