@@ -2,7 +2,7 @@
 
     python -m course.lab.tiny_dit.train --out mine.safetensors
 
-On one core it takes some minutes. After every 50 steps all that it needs is written beside the file
+On one core it takes about five minutes. After every 50 steps all that it needs is written beside the file
 (`mine.resume`), and the same command goes on from there. Everything random comes from SEED: the same machine,
 release of torch and number of threads take the same steps again; elsewhere the last digits differ.
 """
