@@ -73,11 +73,11 @@ def test_training_goes_on_where_it_was_kept() -> None:
 
 
 def test_it_draws_what_it_is_asked_for() -> None:
-    """MEASURED; fewer than this would be another file."""
+    """98 of 100 and more, by the table of its card."""
     labels = torch.arange(0, 48, 2)
     captions = tiny_dit.attributes(labels).captions()
     found = judge.load().scores(tiny_dit.load().draw(captions, steps=8), captions)
-    assert found.all >= 0.75
+    assert found.all >= 0.9
 
 
 def test_a_network_that_sees_shapes_learns_them() -> None:

@@ -172,6 +172,7 @@ def main() -> None:
             save(out, training.table())
         if training.done % 100 == 0:
             print(f"step {training.done}: {score(training.average)}", flush=True)
+    kept.unlink(missing_ok=True)
     print(f"{out}: {out.stat().st_size} bytes, {training.seconds:.0f} CPU seconds")
 
 
