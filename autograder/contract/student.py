@@ -239,8 +239,10 @@ class Function:
         kept = self._ask("keep", args=list(args), kwargs=kwargs)
         return Handle(self._student, _stays(kept).id, self._label, repr((args, kwargs)), self._untrained)
 
-    def gradients(self, *args: Any, cotangent: Tensor | None = None, **kwargs: Any) -> Gradients:
-        """Forward and backward; `cotangent` has the output's shape (default: ones)."""
+    def gradients(
+        self, *args: Any, cotangent: Tensor | list[Tensor] | None = None, **kwargs: Any
+    ) -> Gradients:
+        """Forward and backward; `cotangent` has the output's shape (default: ones), a list several shapes."""
         found = self._ask("gradients", args=list(args), kwargs=kwargs, cotangent=cotangent)
         match found:
             case {"output": output, "inputs": list(inputs), "parameters": dict(parameters)} if all(

@@ -89,7 +89,7 @@ def assert_parameters(handle: Handle, module: nn.Module) -> None:
 
 def assert_gradients(
     answers: Function,
-    function: Callable[..., Tensor],
+    function: Callable[..., Any],
     draw: Draw,
     *args: Any,
     rtol: float | None = None,
@@ -97,6 +97,8 @@ def assert_gradients(
     but: Collection[int] = (),
 ) -> None:
     """The output, and its gradients to all floating-point arguments and all parameters, are `function`'s.
+
+    An output of several tensors is a tuple.
 
     parameters  those to be compared, by their names; without, all that `function` has.
     but         places of arguments that no gradient needs to reach.
@@ -108,14 +110,20 @@ def assert_gradients(
     if parameters is None:
         parameters = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
     output = function(*leaves)
-    cotangent = draw.normal(*output.shape, dtype=output.dtype)
+    several = isinstance(output, tuple)
+    outputs: tuple[Tensor, ...] = output if several else (output,)
+    cotangents = [draw.normal(*each.shape, dtype=each.dtype) for each in outputs]
     inputs = {
         index: each for index, each in enumerate(leaves) if isinstance(each, Tensor) and each.requires_grad
     }
     leading = [*inputs.values(), *parameters.values()]
-    found = answers.gradients(*args, cotangent=cotangent)
-    assert_close(found.output, output.detach(), rtol=rtol)
-    loss = loss_of(output, cotangent)
+    found = answers.gradients(*args, cotangent=cotangents if several else cotangents[0])
+    answer = found.output if several else (found.output,)
+    if not isinstance(answer, (tuple, list)) or len(answer) != len(outputs):
+        raise Mismatch(f"{len(outputs)} tensors were expected")
+    for own, one in zip(answer, outputs, strict=True):
+        assert_close(own, one.detach(), rtol=rtol)
+    loss = torch.stack([loss_of(*pair) for pair in zip(outputs, cotangents, strict=True)]).sum()
     expected: Sequence[Tensor | None] = torch.autograd.grad(loss, leading, allow_unused=True)
     received = [found.inputs[index] if index < len(found.inputs) else None for index in inputs]
     received += [found.parameters.get(name) for name in parameters]

@@ -15,10 +15,16 @@ def leaf(value: Any) -> Any:
     return value
 
 
-def pull_back(output: Any, cotangent: Tensor) -> None:
-    """As `output.backward(cotangent)`; what fits no such call, torch itself says."""
-    if isinstance(output, Tensor) and output.shape == cotangent.shape:
-        loss_of(output, cotangent).backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+def pull_back(output: Any, cotangent: Tensor | list[Tensor]) -> None:
+    """As `output.backward(cotangent)`; what fits no such call, torch itself says.
+
+    Of an answer of several tensors, with a list of cotangents: all at once, as many as there are of both.
+    """
+    if isinstance(output, (tuple, list)) and isinstance(cotangent, list):
+        losses = [loss_of(*pair) for pair in zip(output, cotangent, strict=False)]
+        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+    elif isinstance(output, Tensor) and isinstance(cotangent, Tensor) and output.shape == cotangent.shape:
+        loss_of(output, cotangent).backward()  # type: ignore[no-untyped-call]
     else:
         output.backward(cotangent)
 

@@ -239,7 +239,7 @@ class Session:
         return sent(found) if isinstance(found, Other) else [[sent(key), sent(found[key])] for key in found]
 
     def do_gradients(
-        self, target: Any, args: list[Any], kwargs: dict[str, Any], cotangent: Tensor | None
+        self, target: Any, args: list[Any], kwargs: dict[str, Any], cotangent: Tensor | list[Tensor] | None
     ) -> dict[str, Any]:
         """Runs forward and backward; gradients of the floating-point inputs and of the parameters."""
         function = self._callable(target, "")

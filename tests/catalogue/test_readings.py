@@ -82,6 +82,10 @@ distillation https://arxiv.org/abs/2210.03142
 vision_transformers https://arxiv.org/abs/2010.11929
 vision_transformers https://arxiv.org/abs/2212.09748
 vision_transformers https://arxiv.org/abs/2403.03206
+vision_transformers https://www.youtube.com/watch?v=TrdevFK_am4
+vision_transformers https://arxiv.org/abs/2104.09864
+vision_transformers https://blog.eleuther.ai/rotary-embeddings/
+vision_transformers https://arxiv.org/abs/1910.07467
 """.strip().splitlines()
 
 SMALL = """\

@@ -245,6 +245,22 @@ def far_too_late(n: int) -> list[int]:
     return list(range(10 * n - 1, -1, -10))
 
 
+def without_the_mlp(tokens: int, dim: int, hidden: int) -> int:
+    return 4 * tokens * dim**2 + 2 * tokens**2 * dim
+
+
+def in_float(tokens: int, dim: int, hidden: int) -> float:
+    return 4.0 * tokens * dim**2 + 2 * tokens**2 * dim + 2 * tokens * dim * hidden
+
+
+def always_red(sigma: float) -> str:
+    return "a large red circle on black"
+
+
+def too_small(sigma: float) -> str:
+    return "a large red circle on black" if sigma > 0.5 else "a small red circle on black"
+
+
 WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("attention", "attention_in_blocks", "", each_block_by_itself, "Each block was averaged by itself"),
     ("attention", "attention_in_blocks", "", all_at_once, "as large as all the scores"),
@@ -290,6 +306,10 @@ WRONG: list[tuple[str, str, str, Callable[..., Any], str]] = [
     ("score", "predictor_corrector", "", difference_of_the_sigmas, "it is that of their squares"),
     ("score", "my_levels", "", equal_distances, "from 0.489 to 0.05 is a leap"),
     ("score", "my_levels", "", rising_levels, "stands after 0.05"),
+    ("vision_transformers", "multiplications", "", without_the_mlp, "it is 84; 144 is right"),
+    ("vision_transformers", "multiplications", "", in_float, "a whole number is expected"),
+    ("vision_transformers", "my_plan", "", always_red, "it asks for the same all the way"),
+    ("vision_transformers", "my_plan", "", too_small, "it asks for what the model cannot draw"),
 ]
 
 

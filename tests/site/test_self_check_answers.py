@@ -13,7 +13,7 @@ from torch import nn
 from autograder.content.course_root import CourseRoot
 from autograder.content.self_check import SelfCheckQuestion, load
 from course.lab import probe
-from solutions import attention, lora, noise, score, training, unet
+from solutions import attention, lora, noise, score, training, unet, vision_transformers
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +142,10 @@ def the_pairs_that_latents_save() -> str:
     return f"{(512 * 512) ** 2 // latents[0, 0].numel() ** 2}"
 
 
+def the_numbers_in_a_token() -> str:
+    return str(vision_transformers.patchify(torch.zeros(1, 4, 32, 32), 2).shape[2])
+
+
 WORKED_OUT = {
     "nan_weight": three_weights_in_float16,
     "weight_beside_a_mask": a_weight_beside_a_mask,
@@ -159,6 +163,7 @@ WORKED_OUT = {
     "nothing_dropped": the_chance_that_nothing_is_dropped,
     "into_another_scaling": the_factor_on_loading,
     "share_that_is_missing": the_share_that_rank_one_misses,
+    "numbers_in_a_token": the_numbers_in_a_token,
 }
 
 
@@ -300,6 +305,25 @@ def test_the_weight_of_an_arm_does_not_show_on_it() -> None:
         score.mixture_score(x, means, deviations, torch.tensor([w, 1 - w])) for w in (1 / 3, 2 / 3)
     )
     torch.testing.assert_close(even, heavy)
+
+
+def test_with_a_scale_of_minus_one_every_token_gets_the_same_vector() -> None:
+    """What `scale_of_minus_one` asks."""
+    block = vision_transformers.DiTBlock(4, 2, 8)
+    zero = torch.zeros(4)
+    with torch.no_grad():
+        block.modulation.bias.copy_(torch.cat([zero, zero - 1, zero + 5, zero, zero, zero]))
+    x = torch.randn(1, 3, 4, generator=torch.Generator().manual_seed(0))
+    expected = x + 5 * block.attn.to_out[0].bias
+    torch.testing.assert_close(block(x, torch.zeros(1, 4)), expected)
+
+
+def test_twice_as_long_keys_have_twice_the_scores() -> None:
+    """What `longer_keys` asks."""
+    q, k = torch.randn(2, 1, 1, 5, 6, generator=torch.Generator().manual_seed(0))
+    places = torch.arange(5)
+    q, long = vision_transformers.rotate(q, places), vision_transformers.rotate(2 * k, places)
+    torch.testing.assert_close(q @ long.mT, 2 * (q @ vision_transformers.rotate(k, places).mT))
 
 
 def test_the_gelu_of_a_gate_goes_no_lower_than_the_explanation_says(

@@ -170,6 +170,19 @@ def test_functions_have_gradients_to_their_floating_point_arguments_alone(draw: 
         assert_gradients(detached.Block, masked, draw, x, mask, y)
 
 
+def test_an_answer_of_several_tensors_has_gradients_through_all_of_them(draw: Draw) -> None:
+    def two(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return 2 * x, x * y
+
+    x, y = draw.normal(3, 4), draw.normal(3, 4)
+    assert_gradients(student_with(two).Block, two, draw, x, y)
+    cut = student_with(lambda x, y: (2 * x.detach(), x * y))
+    with pytest.raises(Mismatch, match="the gradient of argument 1: the values are wrong"):
+        assert_gradients(cut.Block, two, draw, x, y)
+    with pytest.raises(Mismatch, match="2 tensors were expected"):
+        assert_gradients(student_with(lambda x, y: (x, y, x)).Block, two, draw, x, y)
+
+
 def test_a_finite_answer_does_not_agree_with_nan() -> None:
     with pytest.raises(Mismatch):
         assert_close(torch.ones(2), torch.tensor([1.0, torch.nan]))
