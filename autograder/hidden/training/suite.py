@@ -502,7 +502,7 @@ class _Training:
     ) -> float:
         self.descent.zero_grad()
         loss = _loss(self.line, *batch, prediction)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         slopes = [p.grad for p in self.line.parameters() if p.grad is not None]
         norm = math.sqrt(sum(float(slope.square().sum()) for slope in slopes))
         if max_norm is not None and norm > max_norm:

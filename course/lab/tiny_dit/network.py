@@ -34,8 +34,8 @@ class Told(nn.Module):
         self.attn = Attention(WIDTH, CONFIG["heads"])
         self.fc1, self.fc2 = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
         self.modulation = nn.Linear(WIDTH, 6 * WIDTH)
-        nn.init.zeros_(self.modulation.weight)
-        nn.init.zeros_(self.modulation.bias)
+        for start in self.modulation.parameters():
+            nn.init.zeros_(start)
 
     def forward(
         self, tokens: Float[Tensor, "B L 96"], told: Float[Tensor, "B 96"]

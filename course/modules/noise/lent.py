@@ -10,7 +10,7 @@ __all__ = ["extract", "q_sample"]
 
 def extract(values: Num[Tensor, " T"], t: Int[Tensor, " B"], ndim: int) -> Num[Tensor, "B ..."]:
     """Each sample's value at its own timestep, as the exercise has it: a new tensor [B, 1, ..., 1]."""
-    return values[t].reshape(-1, *[1] * (ndim - 1))
+    return values.gather(0, t)[(..., *[None] * (ndim - 1))]
 
 
 def q_sample(

@@ -213,6 +213,6 @@ class FlowMatchingStep:
 
 
 def _two(answer: object) -> tuple[Tensor, Tensor]:
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+    if not (isinstance(answer, tuple | list) and len(answer) == 2):
         raise Broken("two tensors are expected, the point and the velocity")
     return ordinary(answer[0]), ordinary(answer[1])

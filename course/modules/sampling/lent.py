@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -27,8 +28,9 @@ def sample(
     step: Callable[..., Float[Tensor, "B ..."]],
 ) -> Float[Tensor, "B ..."]:
     """From x, noise at timesteps[0], to clean samples: step(x, eps, t, t_next) leads on, at last to -1."""
-    for t, t_next in zip(timesteps, [*timesteps[1:], -1], strict=True):
-        x = step(x, model(x, torch.full((len(x),), t, device=x.device)), t, t_next)
+    for t, t_next in pairwise([*timesteps, -1]):
+        found = model(x, torch.full(x.shape[:1], t, device=x.device))
+        x = step(x, found, t, t_next)
     return x
 
 

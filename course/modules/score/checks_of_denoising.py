@@ -15,7 +15,7 @@ ABAR = tensor([0.64, 0.36, 0.0784], dtype=torch.float64)
 
 
 def _pair(answer: Any) -> tuple[Any, Any]:
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+    if not (isinstance(answer, tuple | list) and len(answer) == 2):
         raise Broken(f"two tensors are expected, weight and bias; {a(answer)} was returned")
     return answer[0], answer[1]
 

@@ -23,7 +23,7 @@ class Slope:
         return f"a score that is {self.said}"
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        if not isinstance(sigma, Tensor) or sigma.shape != x.shape[:1]:
+        if not (isinstance(sigma, Tensor) and sigma.shape == (len(x),)):
             got = tuple(sigma.shape) if isinstance(sigma, Tensor) else type(sigma).__name__
             raise ValueError(f"the score is to get a sigma for each sample, ({len(x)},); it got {got}")
         if sigma.dtype != x.dtype:

@@ -202,7 +202,7 @@ def _plain(layer: Layer, dim: int) -> Layer:
 
 
 def _two(answer: object) -> tuple[Tensor, Tensor]:
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+    if not (isinstance(answer, tuple | list) and len(answer) == 2):
         raise Broken("two tensors are expected: the picture's tokens, and the text's")
     holds(all(isinstance(each, Tensor) for each in answer), "both answers should be tensors")
     return answer[0], answer[1]
