@@ -99,7 +99,7 @@ def _said(parts: list[Part], folder: Path, start: Path | None) -> Iterator[str]:
         )
     for why, file, name in dict.fromkeys((one.why, one.file, one.name) for one in parts if one.why):
         yield f"! {name} in {file} is not used: {why}."
-    kept = {part.module + part.name for part in parts if part.state != "to do"}
+    kept = {part.module + part.name for part in parts if part.state in ("yours", "not used")}
     recorded = progress.gather(start)
     for module in load().modules:
         passed = [one for one in module.exercises if recorded.of(f"{module.id}/{one.id}").state == "passed"]

@@ -65,6 +65,7 @@ def test_a_stop_in_between_changes_no_number(file: Path, tmp_path: Path) -> None
 
 def test_an_interrupt_waits_for_the_end_of_the_step(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     training = Training(file)
+    before = signal.getsignal(signal.SIGINT)
 
     def interrupted(n: int) -> dict[str, float]:
         if n == 2:
@@ -77,7 +78,7 @@ def test_an_interrupt_waits_for_the_end_of_the_step(file: Path, capsys: pytest.C
     said = " ".join(capsys.readouterr().out.split())
     assert f"Stopped after 3 of 5 steps. What has been learned is kept in {file}" in said
     assert Training(file).go(5).at == [3, 4]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_second_interrupt_does_not_wait_and_what_was_whole_is_kept(file: Path) -> None:
