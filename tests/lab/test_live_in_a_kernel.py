@@ -70,7 +70,7 @@ def shown(messages: list[Message]) -> str:
         for message in messages
         if message["msg_type"] in ("stream", "display_data", "update_display_data")
     ]
-    return " ".join("".join(texts).split())
+    return " ".join(" ".join(texts).split()) + " "
 
 
 def test_it_is_stopped_while_it_is_watched_and_goes_on_in_a_new_kernel(
