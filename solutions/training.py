@@ -40,7 +40,7 @@ def x0_from_eps(
     Source: Ho et al., "Denoising Diffusion Probabilistic Models" (2020), equation 15.
     """
     ### BEGIN SOLUTION
-    abar = parts.noise.extract(alphas_cumprod, t, xt.ndim)
+    abar: Tensor = parts.noise.extract(alphas_cumprod, t, xt.ndim)
     return (xt - (1 - abar).sqrt().to(xt.dtype) * eps) / abar.sqrt().to(xt.dtype)
     ### END SOLUTION
 
@@ -58,7 +58,7 @@ def eps_from_x0(
     Everything else is as in `x0_from_eps`; gradients flow to xt and x0.
     """
     ### BEGIN SOLUTION
-    abar = parts.noise.extract(alphas_cumprod, t, xt.ndim)
+    abar: Tensor = parts.noise.extract(alphas_cumprod, t, xt.ndim)
     return (xt - abar.sqrt().to(xt.dtype) * x0) / (1 - abar).sqrt().to(xt.dtype)
     ### END SOLUTION
 
@@ -82,7 +82,7 @@ def velocity(
     Source: Salimans & Ho, "Progressive Distillation for Fast Sampling of Diffusion Models" (2022), section 4.
     """
     ### BEGIN SOLUTION
-    abar = parts.noise.extract(alphas_cumprod, t, x0.ndim)
+    abar: Tensor = parts.noise.extract(alphas_cumprod, t, x0.ndim)
     return abar.sqrt().to(x0.dtype) * noise - (1 - abar).sqrt().to(x0.dtype) * x0
     ### END SOLUTION
 
@@ -105,7 +105,7 @@ def from_velocity(
     Returns two new tensors, x0 and eps, with xt's shape, dtype and device.
     """
     ### BEGIN SOLUTION
-    abar = parts.noise.extract(alphas_cumprod, t, xt.ndim)
+    abar: Tensor = parts.noise.extract(alphas_cumprod, t, xt.ndim)
     signal, rest = abar.sqrt().to(xt.dtype), (1 - abar).sqrt().to(xt.dtype)
     return signal * xt - rest * v, rest * xt + signal * v
     ### END SOLUTION
@@ -179,7 +179,7 @@ def train_step(
     ### BEGIN SOLUTION
     optimizer.zero_grad()  # backward adds to what is there
     loss = ddpm_loss(model, x0, t, noise, alphas_cumprod, prediction)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     if max_norm is not None:
         nn.utils.clip_grad_norm_(model.parameters(), max_norm)
     optimizer.step()

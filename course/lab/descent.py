@@ -7,6 +7,7 @@ two seconds to import; this one takes none, and its arithmetic fits into a line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -40,7 +41,9 @@ class Descent:
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.0) -> None:
-        self.param_groups = [{"params": list(parameters), "lr": lr, "momentum": momentum}]
+        self.param_groups: list[dict[str, Any]] = [
+            {"params": list(parameters), "lr": lr, "momentum": momentum}
+        ]
         self.steps = 0
         self._moving: dict[nn.Parameter, Tensor] = {}
 
@@ -68,7 +71,7 @@ class Descent:
                     # Where the parameter is now: a model may move from one device to another.
                     moving += group["momentum"] * self._moving[parameter].to(moving)
                 self._moving[parameter] = moving
-                parameter -= group["lr"] * moving
+                parameter.sub_(group["lr"] * moving)
         self.steps += 1
         return loss
 

@@ -501,7 +501,8 @@ class _Training:
         self, batch: tuple[Tensor, ...], prediction: str = "eps", max_norm: float | None = None
     ) -> float:
         self.descent.zero_grad()
-        loss = _loss(self.line, *batch, prediction)
+        x0, t, noise, abar = batch
+        loss = _loss(self.line, x0, t, noise, abar, prediction)
         torch.autograd.backward(loss)
         slopes = [p.grad for p in self.line.parameters() if p.grad is not None]
         norm = math.sqrt(sum(float(slope.square().sum()) for slope in slopes))

@@ -159,7 +159,6 @@ class Velocity:
 
 
 def _pair(answer: object) -> tuple[Tensor, Tensor]:
-    match answer:
-        case (first, second):
-            return first, second
+    if isinstance(answer, tuple | list) and len(answer) == 2:
+        return answer[0], answer[1]
     raise Broken("two tensors are expected, the picture and the noise: `return x0, eps`")

@@ -222,9 +222,9 @@ class _Pair(nn.Module):
 
     def __init__(self, weight: float, kept: float, count: int) -> None:
         super().__init__()
-        self.inner = nn.Sequential(nn.Linear(1, 1, bias=False))
+        self.inner = nn.Sequential(layer := nn.Linear(1, 1, bias=False))
         self.scale = nn.Parameter(tensor([weight, -weight]))
-        nn.init.constant_(self.inner[0].weight, weight)
+        nn.init.constant_(layer.weight, weight)
         self.register_buffer("kept", tensor([kept]))
         self.register_buffer("count", tensor(count))
 
@@ -240,7 +240,7 @@ class EmaUpdate:
             "The model's share was added, and the average did not fade.": 1.3,
             "The average has not changed.": 1.0,
         }
-        for found in (average.scale[:1], average.inner[0].weight[0]):
+        for found in (average.scale[:1], next(average.inner.parameters())[0]):
             close(found, [1.2], symptoms={words: [number] for words, number in names.items()})
 
     def model(self, student: Work) -> None:

@@ -232,7 +232,7 @@ class EdmScalings:
 
 
 def _four(answer: object) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    match answer:
-        case (skip, out, into, noise):
-            return skip, out, into, noise
+    if isinstance(answer, tuple | list) and len(answer) == 4:
+        skip, out, into, noise = answer
+        return skip, out, into, noise
     raise Broken("four tensors are expected: `return c_skip, c_out, c_in, c_noise`")

@@ -23,6 +23,7 @@ def ddpm_loss(
     left = alphas_cumprod[t].reshape(-1, *[1] * (x0.ndim - 1))
     of_x0, of_noise = left.sqrt().to(x0), (1 - left).sqrt().to(x0)
     # What is asked for, as so much of the picture and so much of the noise.
+    mixtures: dict[str, tuple[float | Tensor, float | Tensor]]
     mixtures = {"eps": (0.0, 1.0), "x0": (1.0, 0.0), "v": (-of_noise, of_x0)}
     if prediction not in mixtures:
         raise ValueError(f"prediction is {prediction!r}; it may be {', '.join(mixtures)}")
