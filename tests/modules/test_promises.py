@@ -45,7 +45,7 @@ def said(module: str, name: str) -> str:
     parts = [reference]
     if inspect.isclass(reference) and "forward" in vars(
         reference
-    ):  # unless it is torch's own, as in a ZeroConv
+    ):  # or it is torch's own
         parts.append(vars(reference)["forward"])
     text = " ".join(" ".join((part.__doc__ or "").split()) for part in parts)
     other = re.search(r"Everything else is as in `(\w+)`", text)

@@ -718,7 +718,7 @@ def last_step_missing(unet, scheduler, cond, null, latents, w, steps, start=0):
 @mistake(
     "denoising_loop",
     title="no guidance: only the prompt is asked",
-    hint="Call it with w = 1 and with w = 7. The results should differ, and null should matter to the second.",
+    hint="Call it with w = 1 and with w = 7. The results should differ: null matters to the second.",
 )
 @torch.no_grad()
 def not_guided(unet, scheduler, cond, null, latents, w, steps, start=0):
