@@ -304,7 +304,7 @@ def img2img_latents(
 ) -> Float[Tensor, "B C H W"]:
     """A picture's latents with the noise of timesteps[start], from which the loop is to go on.
 
-    latents, noise   of one shape and dtype. None of the arguments is modified.
+    latents, noise   of one shape and dtype; they, timesteps and alphas_cumprod are not modified.
     timesteps        falling. start: from 0 to their number, which stands for no noise: the latents come back
                      as they are.
     alphas_cumprod   may be float64; the result has the latents' dtype.

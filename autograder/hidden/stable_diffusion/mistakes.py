@@ -169,7 +169,7 @@ def shifts_last(encode, pictures, noise, scale=0.18215, shift=0.0):
 @mistake(
     "encode_latents",
     title="the mean is taken, and no sample",
-    hint="Call it twice with different noise. Are the latents the same?",
+    hint="Call it twice for the same pictures, with different noise. The latents should differ as well.",
 )
 def mean_for_sample(encode, pictures, noise, scale=0.18215, shift=0.0):
     with torch.no_grad():
@@ -314,7 +314,7 @@ class NotCausal(_Encoder):
 
 @mistake(
     "TextEncoder",
-    title="the causal mask is turned round: tokens see themselves and what comes after",
+    title="the causal mask is turned round: tokens see what comes after them",
     hint="Row i of the mask belongs to the token that asks. Print your mask for three tokens; its first row "
     "should "
     "have one True.",
@@ -493,7 +493,7 @@ def softmaxed(embeddings, weights):
 @mistake(
     "blend_prompts",
     title="the plain mean, whatever the weights",
-    hint="Give one of the prompts the weight 0. It should have no say.",
+    hint="Give one of the prompts the weight 0, and change that prompt. Nothing should change in the blend.",
 )
 def plain_mean(embeddings, weights):
     return embeddings.mean(0)
@@ -514,7 +514,7 @@ def straight_line(a, b, w):
     "blend_prompts",
     defines="slerp",
     title="w runs the other way",
-    hint="w = 0 should give a, and w = 1 should give b.",
+    hint="Call it with w = 0, then with w = 1. The first should give a back, and the second b.",
 )
 def reversed_way(a, b, w):
     return _slerp(b, a, w)
@@ -540,7 +540,7 @@ def one_angle(a, b, w):
     "blend_prompts",
     defines="slerp",
     title="0 divided by 0 where both have one direction",
-    hint="Call it with b = 2 a. The angle is 0, and so is its sine.",
+    hint="Call it with b = 2 a, and print angle and sine. Both are 0 there, and by one of them you divide.",
 )
 def divides_by_nothing(a, b, w):
     x, y = a.flatten(1), b.flatten(1)
@@ -641,7 +641,7 @@ def halves_exchanged(unet, scheduler, cond, null, latents, w, steps, start=0):
 @mistake(
     "denoising_loop",
     title="the scale is the paper's, one less than here",
-    hint="With w = 1 the guided prediction should be the prompt's own.",
+    hint="Call it with w = 1. The guided prediction should then be the prompt's own, whatever null says.",
 )
 @torch.no_grad()
 def scale_of_the_paper(unet, scheduler, cond, null, latents, w, steps, start=0):
@@ -718,7 +718,7 @@ def last_step_missing(unet, scheduler, cond, null, latents, w, steps, start=0):
 @mistake(
     "denoising_loop",
     title="no guidance: only the prompt is asked",
-    hint="Draw with w = 1 and with w = 7. Are the pictures the same?",
+    hint="Call it with w = 1 and with w = 7. The results should differ: null matters to the second.",
 )
 @torch.no_grad()
 def not_guided(unet, scheduler, cond, null, latents, w, steps, start=0):
@@ -773,7 +773,7 @@ def left_out_rounded(steps, strength):
 @mistake(
     "img2img_start",
     title="at least one step is always taken",
-    hint="Strength 0 changes nothing. Then all the steps are left out.",
+    hint="Call it with strength 0. Nothing is to be changed then, so that all the steps are left out.",
 )
 def at_least_one(steps, strength):
     return steps - max(min(int(steps * strength), steps), 1)
@@ -792,7 +792,7 @@ def one_off(steps, strength):
     "img2img_start",
     defines="img2img_latents",
     title="the noise of the place in the list, not of the timestep there",
-    hint="start counts steps. Which timestep stands there in timesteps?",
+    hint="Print start beside timesteps[start]. Which of the two is a place in the table alphas_cumprod?",
 )
 def place_for_timestep(latents, noise, timesteps, start, alphas_cumprod):
     if start >= len(timesteps):
@@ -878,7 +878,7 @@ def wraps(x, known, mask, noise, t_next, alphas_cumprod):
 @mistake(
     "paste_known",
     title="x is given noise as well",
-    hint="x stands at t_next already; its noise is in it.",
+    hint="Print the result where mask is True. It should be x itself, which has the noise of t_next already.",
 )
 def x_noised(x, known, mask, noise, t_next, alphas_cumprod):
     abar = 1.0 if t_next < 0 else float(alphas_cumprod[t_next])
@@ -935,7 +935,7 @@ def one_step_only(x, t, t_later, noise, alphas_cumprod):
     "paste_known",
     defines="renoise",
     title="renoising without roots",
-    hint="The ratio is one of variances. What multiplies x is its root.",
+    hint="Call it with x of variance 1. The result should have variance 1, too: what multiplies x is a root.",
 )
 def renoised_without_roots(x, t, t_later, noise, alphas_cumprod):
     ratio = float(alphas_cumprod[t_later]) / (1.0 if t < 0 else float(alphas_cumprod[t]))

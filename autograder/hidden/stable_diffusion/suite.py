@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -157,12 +158,12 @@ class Autoencoder:
     """Stands for both halves: smooth functions that halve the picture and double it; each is asked once."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.used_up = False
 
     def _once(self) -> None:
-        self.asked += 1
-        if self.asked > 1:
+        if self.used_up:
             raise RuntimeError("the autoencoder was asked a second time; once is enough")
+        self.used_up = True
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         self._once()
@@ -208,8 +209,8 @@ class _Again:
 class _Plain:
     """Decodes nothing, so that what is done around it shows."""
 
-    def __call__(self, latents: Tensor) -> Tensor:
-        return latents
+    def __call__(self, unchanged: Tensor) -> Tensor:
+        return unchanged
 
 
 class _Standard:
@@ -263,7 +264,7 @@ class EncodeLatents:
 
     @rule()
     def no_graph(self, student: Student, draw: Draw) -> None:
-        """Neither way carries a graph."""
+        """Neither what is encoded nor what is decoded carries a graph."""
         pictures, noise = _pictures(draw, 2, 4, 2)
         _carries_no_graph(student.encode_latents, Autoencoder().encode, pictures, noise, 0.5)
         _carries_no_graph(student.decode_latents, differentiable(_Plain()), noise, 0.5)
@@ -306,7 +307,7 @@ def _of_text_with_a_mask(draw: Draw) -> Iterator[Example]:
     any_layout(rtol=RTOL_SINGLE),
     by_position_and_name(rtol=RTOL_SINGLE, examples=_of_text_with_a_mask),
     dtypes(torch.float32, rtol=ROUNDED),
-    gradients(weight=8, rtol=RTOL_SINGLE),
+    gradients(weight=9, rtol=RTOL_SINGLE),
     same_in_eval(rtol=RTOL_SINGLE),
     as_torch_initialises(reference.TextEncoder, 40, 20, 24, 2, 1, 32, weight=2),
 )
@@ -352,7 +353,7 @@ class TextEncoder:
 
     @value(weight=3)
     def last(self, student: Student, draw: Draw) -> None:
-        """`last_token` gives what stands at each row's first end token, wherever that is."""
+        """With `last_token`, gives what stands at each row's first end token, wherever that is."""
         hidden, tokens = draw.normal(4, 6, 3), draw.integers(4, 6, high=END)
         places = [2, 5, 0, 3]
         for row, place in enumerate(places):
@@ -427,7 +428,7 @@ def _arc(a: Tensor, b: Tensor, w: float) -> Tensor:
     any_layout(rtol=RTOL),
     by_position_and_name(rtol=RTOL),
     dtypes(torch.float32, keep=["weights"], rtol=ROUNDED),
-    gradients(weight=6, rtol=RTOL, to=["embeddings"], examples=_of_blends_to_learn_from),
+    gradients(weight=7, rtol=RTOL, to=["embeddings"], examples=_of_blends_to_learn_from),
 )
 class BlendPrompts:
     @value(weight=3)
@@ -450,7 +451,7 @@ class BlendPrompts:
 
     @value(weight=4)
     def along_the_arc(self, student: Student, draw: Draw) -> None:
-        """`slerp` shares out the angle between two samples, each pair with its own, for any shape."""
+        """With `slerp`, shares out the angle between two samples, each pair with its own, for any shape."""
         for shape, w in (((3, 2, 4, 5), 0.3), ((2, 3), 0.5), ((1, 4, 2), 0.8)):
             a, b = draw.normal(*shape), draw.normal(*shape)
             _near(student.slerp(a, b, w), _arc(a, b, w))
@@ -602,7 +603,7 @@ class DenoisingLoop:
 
     @value()
     def called_again(self, student: Student, draw: Draw) -> None:
-        """Called again with other numbers of the same shapes it draws something else."""
+        """Called again with other numbers of the same shapes it gives another result."""
         abar = _abar(draw, 20)
         scheduler = student.build("course.lab.schedulers.Euler", abar)
         for _ in range(2):
@@ -622,7 +623,7 @@ class DenoisingLoop:
 
     @value(weight=2)
     def untouched(self, student: Student, draw: Draw) -> None:
-        """Leaves what it is given as it is, and draws the same again with the same scheduler."""
+        """Leaves what it is given as it is, and gives the same again with the same scheduler."""
         abar, latents = _abar(draw, 20), draw.normal(3, 2, 3, 4)
         cond, null = draw.normal(3, 4, 5), draw.normal(3, 4, 5)
         scheduler = student.build("course.lab.schedulers.Euler", abar)
@@ -756,6 +757,17 @@ class Img2ImgStart:
         latents, noise = draw.normal(3, 2, 4, 5), draw.normal(3, 2, 4, 5)
         _near(student.img2img_latents(latents, noise, [9, 5, 1], 3, _abar(draw)), latents)
 
+    @rule()
+    def stronger_leaves_out_less(self, student: Student, draw: Draw) -> None:
+        """The stronger the change, the fewer steps are left out: from all of them down to none."""
+        steps = draw.integer(8, 20)
+        found = [student.img2img_start(steps, tenth / 10) for tenth in range(11)]
+        for left_out in found:
+            whole = isinstance(left_out, int) and not isinstance(left_out, bool)
+            assert_holds(whole, f"a whole number was expected, not {type(left_out).__name__}")
+        assert_holds(found == sorted(found, reverse=True), "a stronger change left out more steps")
+        assert_holds((found[0], found[-1]) == (steps, 0), "it does not go from all of the steps to none")
+
 
 # --- paste_known ------------------------------------------------------------------------------------------
 
@@ -832,7 +844,7 @@ class PasteKnown:
 
     @rule()
     def everything_is_new(self, student: Student, draw: Draw) -> None:
-        """Where all is to be drawn, nothing of the known is left."""
+        """Where all is to be new, nothing of the known is left."""
         x, known, noise = (draw.normal(3, 2, 4, 5) for _ in range(3))
         mask = torch.ones(3, 1, 4, 5, dtype=torch.bool, device=draw.device)
         _near(student.paste_known(x, known, mask, noise, 4, _abar(draw)), x)
@@ -856,6 +868,11 @@ def _of_control_and_zeros(draw: Draw) -> Iterator[Example]:
 
 LEARNS = [f"{layer}.{name}" for layer in ("copy", "zero_in", "zero_out") for name in ("weight", "bias")]
 
+GRADIENTS_OF_CONTROL = replace(
+    gradients(weight=8, rtol=RTOL, to=["x", "hint", *LEARNS]),
+    says="Lets the right gradients flow back to picture, hint and all that is to learn.",
+)
+
 
 @exercise("Controlled")
 @promises(
@@ -865,12 +882,12 @@ LEARNS = [f"{layer}.{name}" for layer in ("copy", "zero_in", "zero_out") for nam
     same_in_eval(rtol=RTOL),
     any_layout(rtol=RTOL),
     dtypes(torch.float32, rtol=ROUNDED),
-    gradients(weight=8, rtol=RTOL, to=["x", "hint", *LEARNS]),
+    GRADIENTS_OF_CONTROL,
 )
 class Controlled:
     @value(weight=2)
     def zero_conv(self, student: Student, draw: Draw) -> None:
-        """`ZeroConv` is a 1 x 1 convolution with weight and bias."""
+        """A `ZeroConv` is a 1 x 1 convolution with weight and bias."""
         handle, module = twins(student, draw, reference.ZeroConv, 4)
         for shape in ((3, 4, 2, 5), (1, 4, 3, 1)):
             x = draw.normal(*shape)

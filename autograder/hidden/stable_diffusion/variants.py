@@ -123,8 +123,8 @@ class _Encoder(nn.Module):
     def __init__(self, vocabulary, length, dim, heads, layers, hidden):
         super().__init__()
         self.embeddings, self.encoder = _Empty(), _Empty()
-        self.embeddings.token_embedding = nn.Embedding(vocabulary, dim)
-        self.embeddings.position_embedding = nn.Embedding(length, dim)
+        for of, many in (("token", vocabulary), ("position", length)):
+            self.embeddings.add_module(f"{of}_embedding", nn.Embedding(many, dim))
         self.encoder.layers = nn.ModuleList([_Layer(dim, heads, hidden) for _ in range(layers)])
         self.final_layer_norm = nn.LayerNorm(dim)
 

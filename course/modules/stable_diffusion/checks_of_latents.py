@@ -98,6 +98,7 @@ class EncodeLatents:
             symptoms={
                 "This multiplies by the scale again: decoding undoes it.": _picture(1.0),
                 "The shift was undone before the scaling: what was done last is undone first.": _picture(0.4),
+                "The latents were limited: the picture should be.": _picture(0.3),
             },
         )
 

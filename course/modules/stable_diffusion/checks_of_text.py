@@ -90,9 +90,10 @@ class TextEncoder:
             }
         )
         middle = tensor([2.0, 0.0, -1.0, 1.0])
+        added = middle * torch.sigmoid(1.702 * middle)
         close(
             layer(tensor([[0]])),
-            _normed(SUM + middle * torch.sigmoid(1.702 * middle)),
+            _normed(SUM + added),
             symptoms={
                 "This is torch's gelu: CLIP's is x sigmoid(1.702 x).": _normed(SUM + F.gelu(middle)),
                 "This is torch's gelu with tanh: CLIP's is x sigmoid(1.702 x).": (
@@ -100,6 +101,7 @@ class TextEncoder:
                 ),
                 "This is a ReLU: CLIP has x sigmoid(1.702 x).": _normed(SUM + F.relu(middle)),
                 "This is a SiLU: the 1.702 is missing.": _normed(SUM + F.silu(middle)),
+                "The norms came after attention and mlp: they come before.": _normed(_normed(SUM) + added),
             },
         )
 

@@ -38,7 +38,7 @@ def channels(
     spread = float(latents.std())
     return Picture(
         figure,
-        f"{rows} pictures, each with the {latents.shape[1]} channels of its latents, small and coarse, and "
+        f"In {rows} rows: a picture, the {latents.shape[1]} channels of its latents, small and coarse, and "
         f"the picture that is decoded of them. The latents' standard deviation is {spread:.2f}.",
     )
 
