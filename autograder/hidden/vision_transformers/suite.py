@@ -63,11 +63,8 @@ def _load(handle: Handle, module: nn.Module, changed: dict[str, Tensor]) -> None
 
 def _scaled(module: nn.Module, factor: float, *names: str) -> dict[str, Tensor]:
     """The module's parameters in whose names one of these stands, times a factor."""
-    return {
-        name: factor * parameter.detach()
-        for name, parameter in module.named_parameters()
-        if any(each in name for each in names)
-    }
+    own = dict(module.named_parameters())
+    return {name: factor * own[name].detach() for name in own if any(each in name for each in names)}
 
 
 def _changes_all(before: Tensor, after: Tensor, what: str) -> None:
