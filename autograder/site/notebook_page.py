@@ -109,6 +109,8 @@ def put_pages_in(html: str, root: CourseRoot) -> str:
 
     def recorded(found: re.Match[str]) -> str:
         content = root.read(recording.folder(root, found["module"]) / found["file"])
+        # A line that is longer than a phone is wide is reached by the keyboard, too.
+        content = content.replace("<pre style=", '<pre tabindex="0" style=')
         return f'<div class="output page">{content}</div>'
 
     return PAGES.sub(recorded, html)
